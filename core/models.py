@@ -1,0 +1,308 @@
+"""The values that the three stories exchange. All are frozen; functions return new ones."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import cached_property
+
+Principal = str
+"""Who may read: ``everyone``, ``user:ana@acme.com``, ``group:confluence:eng``, ``domain:acme.com``, ``role:discord:123``."""
+
+EVERYONE: Principal = "everyone"
+
+_CHUNK_NAMESPACE = uuid.UUID("6f6f746e-6f74-4e65-8a1c-0c2f3d5b7e91")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """Who may read a document: a reader passes who holds a principal of *every* gate.
+
+    A gate without principals admits nobody, which is what an unknown access is. An access without
+    gates would admit everybody by accident, so it cannot be made.
+    """
+
+    gates: tuple[frozenset[Principal], ...]
+
+    def __post_init__(self) -> None:
+        if not self.gates:
+            raise ValueError("an Access needs at least one gate: use PUBLIC or NOBODY")
+
+    def admits(self, principals: frozenset[Principal]) -> bool:
+        return all(gate & principals for gate in self.gates)
+
+    @cached_property
+    def class_id(self) -> str:
+        """Hash shared by all equal accesses (order and repetition of gates do not matter): 32 hex digits."""
+        canonical = sorted({tuple(sorted(gate)) for gate in self.gates})
+        return hashlib.sha256(json.dumps(canonical).encode()).hexdigest()[:32]
+
+
+PUBLIC = Access(gates=(frozenset({EVERYONE}),))
+NOBODY = Access(gates=(frozenset(),))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audience:
+    """Who will see an answer: one set of principals per distinct reader.
+
+    A document may be used only if every reader passes its access. No readers means that nobody is
+    known to be there, and then nothing may be used.
+    """
+
+    readers: frozenset[frozenset[Principal]]
+
+    @classmethod
+    def of(cls, *readers: Iterable[Principal]) -> Audience:
+        """An audience of these readers; everyone holds ``everyone``."""
+        return cls(readers=frozenset(frozenset(reader) | {EVERYONE} for reader in readers))
+
+    def may_read(self, access: Access) -> bool:
+        return bool(self.readers) and all(access.admits(reader) for reader in self.readers)
+
+
+ANYONE = Audience.of(())
+"""A reader of whom nothing is known: sees what everyone may read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """What a person said to the bot, its mention already stripped."""
+
+    id: str
+    """Unique on its platform; a redelivered event carries the same one (``slack:T1:C1:1700000000.000100``)."""
+    platform: str
+    conversation_id: str
+    """The thread (Slack), reply chain or channel (Discord) whose turns belong together."""
+    channel_id: str
+    user: str
+    """The person's id with its platform: ``slack:U123``, ``discord:456``, ``terminal:local``."""
+    user_name: str
+    text: str
+    sent_at: datetime
+    aliases: tuple[str, ...] = ()
+    """Other ids under which the same utterance may be delivered again: Slack's event id and client_msg_id."""
+    private: bool = False
+    """True when only the person who asked sees the answer: a direct message, an ephemeral reply."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """A page or a file as its source has it. ``body`` is parsed only when its hash has changed."""
+
+    id: str
+    """Stable over renames and moves: ``confluence:123``, ``folder:handbook/travel.md``."""
+    source: str
+    title: str
+    url: str
+    body: str | bytes
+    media_type: str
+    """IANA type that tells the parser what ``body`` is: ``text/markdown``, ``application/pdf``, ..."""
+    updated_at: datetime
+    access: Access
+    path: tuple[str, ...] = ()
+    """Headings above the title: space and ancestor pages, folders. Outermost first."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def content_hash(self) -> str:
+        """Hash of all that is indexed, access excepted: a change of access never embeds anything again."""
+        body = self.body.encode() if isinstance(self.body, str) else self.body
+        head = json.dumps([self.title, self.url, self.path, self.media_type, dict(sorted(self.metadata.items()))])
+        return hashlib.sha256(head.encode() + b"\0" + body).hexdigest()[:32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chunk:
+    """An indexed piece of a document. ``text`` is the body alone; ``headings`` stand in front of it when indexed."""
+
+    document_id: str
+    position: int
+    source: str
+    title: str
+    url: str
+    headings: tuple[str, ...]
+    text: str
+    updated_at: datetime
+    access: Access
+
+    @property
+    def id(self) -> str:
+        return str(uuid.uuid5(_CHUNK_NAMESPACE, f"{self.document_id}\n{self.position}"))
+
+    @property
+    def indexed_text(self) -> str:
+        """What is embedded and searched: title and heading path in front of the text."""
+        above = " > ".join((self.title, *self.headings))
+        return f"{above}\n{self.text}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hit:
+    chunk: Chunk
+    score: float
+    """Fused score of the query; comparable within one result only."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Citation:
+    """A footnote: ``quote`` is the passage of the document that supports the statement."""
+
+    number: int
+    document_id: str
+    title: str
+    url: str
+    quote: str
+    updated_at: datetime
+
+
+class AnswerMode(StrEnum):
+    GENERATED = "generated"
+    QUOTES = "quotes"
+    """The best sentences themselves: no model is configured, or it could not be reached."""
+    NOT_FOUND = "not_found"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    id: str
+    question: str
+    text: str
+    """Markdown with markers ``[1]`` that match ``citations``."""
+    citations: tuple[Citation, ...]
+    hits: tuple[Hit, ...]
+    mode: AnswerMode
+    model: str
+    prompt_version: str
+    timings: Mapping[str, float]
+    """Milliseconds by step: condense, retrieve, first_token, generate, total."""
+    notice: str = ""
+    """What the reader should know besides the answer: "the model could not be reached, these are quotes"."""
+
+    @property
+    def grounded(self) -> bool:
+        return bool(self.citations)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """A stored question and answer. It is replayed only to an audience that may read all of ``accesses``."""
+
+    question: str
+    answer: str
+    accesses: tuple[Access, ...]
+    asked_by: str
+    asked_by_name: str
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upsert:
+    document: Document
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remove:
+    document_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessChanged:
+    document_id: str
+    access: Access
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skipped:
+    """Seen and left alone on purpose, with the reason that the report counts (``unsupported type``)."""
+
+    document_id: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    document_id: str
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """Everything before it may be considered done once it is in the index: the cursor may then be saved."""
+
+    cursor: str
+
+
+Change = Upsert | Remove | AccessChanged | Skipped | Failed | Checkpoint
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyncRequest:
+    """Asked for by the timer, a push, a command or the command line alike."""
+
+    id: str
+    source: str
+    requested_by: str
+    """``schedule``, ``push``, ``cli`` or a person's id."""
+    at: datetime
+    full: bool = False
+    """From the beginning, not from the cursor; unchanged documents are still skipped by hash."""
+    force: bool = False
+    """Embed unchanged documents again, and prune above the guarded share."""
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyncReport:
+    """Counts of documents. ``seen`` = indexed + unchanged + failed + skipped."""
+
+    seen: int = 0
+    indexed: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    access_changed: int = 0
+    failed: Mapping[str, str] = field(default_factory=dict)
+    """Document id to what went wrong with it."""
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    """Reason to count."""
+    chunks: int = 0
+    seconds: float = 0.0
+    dry_run: bool = False
+    would_index: tuple[str, ...] = ()
+    would_remove: tuple[str, ...] = ()
+
+
+class SyncStatus(StrEnum):
+    NEVER = "never"
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    NEEDS_ATTENTION = "needs_attention"
+    """The source refused our credentials: no retry helps until an operator acts."""
+    NEEDS_CONFIRMATION = "needs_confirmation"
+    """More documents vanished than may be pruned unasked; ``footnote reindex --force`` confirms."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyncState:
+    source: str
+    status: SyncStatus = SyncStatus.NEVER
+    cursor: str | None = None
+    request: SyncRequest | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    report: SyncReport = field(default_factory=SyncReport)
+    error: str | None = None
+    retry: Mapping[str, int] = field(default_factory=dict)
+    """Failed document id to attempts so far."""
+
+
+def now() -> datetime:
+    """The default clock. Times are always aware and in UTC."""
+    return datetime.now(UTC)

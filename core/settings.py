@@ -1,0 +1,217 @@
+"""All settings, read once from the environment, ``.env``, ``NAME_FILE`` secrets and ``footnote.toml``."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from core.errors import ConfigError
+from core.models import Principal
+
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+
+
+def _duration(value: object) -> object:
+    """``90s``, ``10m``, ``1h30m``, ``2d``; a bare number is seconds."""
+    if not isinstance(value, str):
+        return value
+    if value.isdigit():
+        return timedelta(seconds=int(value))
+    match = _DURATION.fullmatch(value.strip())
+    if not match or not any(match.groups()):
+        raise ValueError(f"{value!r} is not a duration: write 90s, 10m, 1h30m or 2d")
+    days, hours, minutes, seconds = (int(group or 0) for group in match.groups())
+    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+
+
+def _words(value: object) -> object:
+    return [word for word in re.split(r"[,\s]+", value) if word] if isinstance(value, str) else value
+
+
+def _url(value: object) -> object:
+    if isinstance(value, str):
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError(f"{value!r} is not a http(s) URL")
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
+HttpUrl = Annotated[str, BeforeValidator(_url)]
+
+
+class FolderConfig(BaseModel):
+    """A folder of files as a source: ``[[folders]]`` in footnote.toml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
+    path: Path
+    url: HttpUrl | None = None
+    """Where people can open the files; the path inside the folder is appended. Default: ``file://``."""
+
+
+class ConfigFile(BaseModel):
+    """What does not fit into a variable. An unknown key is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    admins: tuple[Principal, ...] = ()
+    folders: tuple[FolderConfig, ...] = ()
+    groups: Mapping[Principal, tuple[Principal, ...]] = Field(default_factory=dict)
+    """``"group:people-ops" = ["user:ana@acme.com"]``: whom a group principal of the folder sources contains."""
+
+
+class Settings(BaseSettings):
+    """One class, built once by :func:`load_settings` and passed down. Field names are the variables, in lower case."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+
+    footnote_data_dir: Path = Path(".footnote")
+    """Where the embedded parts keep their data."""
+    footnote_config: Path | None = None
+    """Path of footnote.toml: admins, folders, groups."""
+
+    qdrant_url: HttpUrl | None = None
+    """A Qdrant server or cluster; without it the embedded engine in the data dir."""
+    qdrant_api_key: SecretStr | None = None
+    """Key of that server."""
+    redis_url: str | None = None
+    """A Redis or Valkey server; without it the embedded server in the data dir."""
+
+    openai_api_key: SecretStr | None = None
+    """Key of the chat model's server; without a key and a model Footnote answers in quotes."""
+    openai_base_url: HttpUrl | None = None
+    """Any OpenAI-compatible server."""
+    footnote_model: str | None = None
+    """LangChain ``provider:model`` name of the chat model."""
+    footnote_model_timeout: Duration = timedelta(seconds=30)
+    """How long the model may stay silent before the answer is given in quotes."""
+    footnote_embeddings: str = "local"
+    """``local`` (bundled all-MiniLM-L6-v2), ``local:wordllama`` (faster, less exact) or ``openai:text-embedding-3-small`` ..."""
+
+    slack_bot_token: SecretStr | None = None
+    """Bot token (``xoxb-``)."""
+    slack_app_token: SecretStr | None = None
+    """App-level token (``xapp-``) for Socket Mode."""
+    slack_signing_secret: SecretStr | None = None
+    """Signing secret for HTTP events instead of Socket Mode."""
+    slack_api_url: HttpUrl = "https://slack.com/api/"
+    """Base URL of the Web API."""
+    discord_bot_token: SecretStr | None = None
+    """Bot token."""
+    discord_api_url: HttpUrl = "https://discord.com/api/v10"
+    """Base of the REST API; the gateway's address is asked there."""
+
+    footnote_folder: Path | None = None
+    """A folder of files as a source named ``folder``."""
+    footnote_sync_interval: Duration = timedelta(minutes=10)
+    """How often each source is resynced."""
+    footnote_admins: Words = ()
+    """Who may run admin commands: ``slack:U123``, ``discord:456``, ``discord:role:789``, ``user:ana@acme.com``."""
+    footnote_rate_limit: int = Field(default=10, ge=1)
+    """Questions a person may ask in a minute."""
+    footnote_memory_turns: int = Field(default=20, ge=1)
+    """Turns remembered per conversation."""
+    footnote_memory_ttl: Duration = timedelta(days=30)
+    """How long a silent conversation is remembered."""
+
+    footnote_http_host: str = "127.0.0.1"
+    """Address of health, metrics and Slack HTTP events."""
+    footnote_http_port: int = Field(default=8080, ge=0, le=65535)
+    """Port of the same; 0 takes a free one."""
+    footnote_log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+    """``debug``, ``info``, ``warning`` or ``error``."""
+    footnote_log_format: str = Field(default="auto", pattern="^(auto|console|json)$")
+    """``console``, ``json``, or ``auto``: console on a terminal."""
+
+    file: ConfigFile = Field(default_factory=ConfigFile, exclude=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _SecretFiles(settings_cls), dotenv_settings
+
+    @model_validator(mode="after")
+    def _no_half_configured_platform(self) -> Self:
+        if self.slack_bot_token and not (self.slack_app_token or self.slack_signing_secret):
+            raise ValueError(
+                "SLACK_BOT_TOKEN is set, but neither SLACK_APP_TOKEN (Socket Mode) nor SLACK_SIGNING_SECRET (HTTP events): "
+                "set one of them, or unset SLACK_BOT_TOKEN to run without Slack"
+            )
+        if (self.slack_app_token or self.slack_signing_secret) and not self.slack_bot_token:
+            raise ValueError("a Slack app token or signing secret is set, but not SLACK_BOT_TOKEN: copy it from OAuth & Permissions")
+        return self
+
+    @property
+    def admins(self) -> frozenset[Principal]:
+        return frozenset((*self.footnote_admins, *self.file.admins))
+
+    @property
+    def folders(self) -> tuple[FolderConfig, ...]:
+        if self.footnote_folder is None:
+            return self.file.folders
+        return (FolderConfig(name="folder", path=self.footnote_folder), *self.file.folders)
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """``OPENAI_API_KEY_FILE=/run/secrets/openai`` stands for ``OPENAI_API_KEY``, as in container platforms."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        path = os.environ.get(f"{field_name.upper()}_FILE")
+        if not path or field_name == "file":
+            return None, field_name, False
+        try:
+            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
+        except OSError as error:
+            raise ConfigError(f"{field_name.upper()}_FILE names {path}, which cannot be read: {error.strerror}") from error
+
+    def __call__(self) -> dict[str, Any]:
+        values = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read all settings. Raises ConfigError that names the setting and never shows a value that may be a secret."""
+    try:
+        settings = Settings(**overrides)
+        path = settings.footnote_config or Path("footnote.toml")
+        if settings.footnote_config is None and not path.exists():
+            return settings
+        file = ConfigFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        raise ConfigError(_explain(error)) from None
+    except OSError as error:
+        raise ConfigError(f"FOOTNOTE_CONFIG names {path}, which cannot be read: {error.strerror}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from error
+    return settings.model_copy(update={"file": file})
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors(include_input=False, include_url=False):
+        where = ".".join(str(part) for part in problem["loc"])
+        name = where.upper() if where in Settings.model_fields else where
+        if problem["type"] == "extra_forbidden":
+            lines.append(f"footnote.toml: {name} is not a setting that Footnote knows")
+            continue
+        text = problem["msg"].removeprefix("Value error, ")
+        lines.append(f"{name}: {text}" if name else text)
+    return "\n".join(lines)

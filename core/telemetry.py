@@ -1,0 +1,92 @@
+"""Logs and metrics. Events are ``noun.past_verb``; no message text, no secret.
+
+One correlation id runs from the platform's event to the answer: bind it once per message or sync with
+:func:`structlog.contextvars.bound_contextvars`.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from typing import Any
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECRETS = re.compile(
+    r"xox[a-z]-[\w-]+|xapp-[\w-]+|sk-[\w-]{8,}|[\w-]{23,28}\.[\w-]{6}\.[\w-]{27,}"
+    r"|(?i:bearer|basic|bot)\s+[\w.~+/=-]{8,}|-----BEGIN [A-Z ]+-----.+?-----END [A-Z ]+-----",
+    re.DOTALL,
+)
+
+
+def redact(value: Any) -> Any:
+    """Blot out anything shaped like a token, in strings and inside lists and mappings."""
+    if isinstance(value, str):
+        return _SECRETS.sub("[redacted]", value)
+    if isinstance(value, dict):
+        return {key: redact(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [redact(item) for item in value]
+    return value
+
+
+def _redact_event(_logger: Any, _method: str, event: Any) -> Any:
+    return {key: redact(value) for key, value in event.items()}
+
+
+def configure_logging(level: str = "info", style: str = "auto") -> None:
+    """Send structlog's and the libraries' records to stderr, as JSON lines or for people. Call once per process."""
+    console = style == "console" or (style == "auto" and sys.stderr.isatty())
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _redact_event,
+    ]
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    renderer: Any = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+    if level != "debug":
+        # Their INFO speaks of every request; ours has one line per answer and per sync.
+        for name in ("httpx", "httpx2", "slack_bolt", "slack_sdk", "discord", "aiohttp.access", "openai"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+
+
+MESSAGES = Counter("footnote_messages_total", "Messages addressed to the bot.", ["platform"])
+RESOLVED = Counter(
+    "footnote_resolved_total", "How addressed messages ended: answered, refused or failed.", ["platform", "outcome"]
+)
+ANSWER_SECONDS = Histogram(
+    "footnote_answer_seconds",
+    "From the event to the sent answer.",
+    ["platform"],
+    buckets=(0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60),
+)
+STEP_SECONDS = Histogram(
+    "footnote_answer_step_seconds",
+    "Steps of an answer: condense, retrieve, first_token, generate, total.",
+    ["step"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+SYNCS = Counter("footnote_syncs_total", "Finished syncs.", ["source", "status"])
+SYNC_SECONDS = Histogram("footnote_sync_seconds", "Duration of a sync.", ["source"], buckets=(0.5, 2, 10, 60, 300, 1800, 7200))
+SYNC_DOCUMENTS = Counter("footnote_sync_documents_total", "Documents by what a sync did with them.", ["source", "outcome"])
+PARTS_UP = Gauge("footnote_part_up", "1 while a part answers, 0 while it does not.", ["part"])
