@@ -1,0 +1,26 @@
+"""What the composition root asks of a platform: the same of Slack and of Discord."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Platform(Protocol):
+    name: str
+
+    @property
+    def connected(self) -> bool:
+        """True while events arrive; the truth at this moment, for the readiness probe."""
+        ...
+
+    async def start(self) -> None:
+        """Connect and return once connected. Raises ConfigError within 10 s when a token is refused."""
+        ...
+
+    async def stop(self, drain: float = 25.0) -> None:
+        """Take no new events, let running answers finish for ``drain`` seconds, then close."""
+        ...
+
+    async def check(self) -> str:
+        """One line that says what was reached. Raises ConfigError or TransientError."""
+        ...
