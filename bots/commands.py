@@ -22,8 +22,10 @@ from core.ports import Reply, Source
 log = structlog.get_logger(__name__)
 
 HELP = """\
-**Ask me** by mentioning me, in a direct message, or with `/ask` (Discord). I answer from your team's pages and give a footnote for every statement.
-- `/footnote help` shows this, `/footnote forget` (Discord: `/forget`) deletes what I remember of your questions
+**Ask me** by mentioning me, in a direct message, or with `/ask` (Discord).
+I answer from your team's pages and give a footnote for every statement.
+- `/footnote help` shows this
+- `/footnote forget` (Discord: `/forget`) deletes what I remember of your questions
 - for administrators: `/reindex [source] [--full] [--dry-run] [--force]`, `/footnote status`"""
 
 

@@ -52,7 +52,9 @@ def progress(state: SyncState, now: datetime) -> str:
         return f"{name}: failed. {state.error}"
     if state.status is SyncStatus.NEVER:
         return f"{name}: never synced"
-    lines = [f"{name}: {'dry run, nothing was changed' if report.dry_run else 'done'} in {report.seconds:.1f} s · {counts(report)}"]
+    lines = [
+        f"{name}: {'dry run, nothing was changed' if report.dry_run else 'done'} in {report.seconds:.1f} s · {counts(report)}"
+    ]
     lines += [f"- would index `{document}`" for document in report.would_index[:_SHOWN]]
     lines += [f"- would remove `{document}`" for document in report.would_remove[:_SHOWN]]
     lines += [f"- failed `{document}`: {why}" for document, why in list(report.failed.items())[:_SHOWN]]
@@ -76,9 +78,8 @@ def status(states: Mapping[str, SyncState], documents: Mapping[str, int], interv
         failed = f" · {len(state.report.failed)} failed" if state.report.failed else ""
         due = max(timedelta(0), state.finished_at + interval - now)
         next_run = "" if state.status is SyncStatus.RUNNING else f" · next in {max(1, round(due.total_seconds() / 60))} min"
-        lines.append(
-            f"- **{name}**: {state.status.value.replace('_', ' ')}, last {ago(state.finished_at, now)} · {in_index}{failed}{next_run}"
-        )
+        outcome = state.status.value.replace("_", " ")
+        lines.append(f"- **{name}**: {outcome}, last {ago(state.finished_at, now)} · {in_index}{failed}{next_run}")
         if state.error:
             lines.append(f"  {state.error}")
     return "\n".join(lines)

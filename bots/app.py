@@ -1,0 +1,316 @@
+"""The composition root: settings in, running parts out. The only place that names concrete classes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from core.answering.access import expand
+from core.errors import ConfigError, FootnoteError, TransientError
+from core.models import ANYONE, Audience
+from core.retry import retry
+from core.settings import Settings
+
+if TYPE_CHECKING:
+    from aiohttp import web
+    from langchain_core.language_models import BaseChatModel
+    from redis.asyncio import Redis
+
+    from bots.commands import Commands
+    from bots.discord.client import DiscordBot
+    from bots.http import Probe
+    from bots.platform import Platform
+    from bots.responder import Responder
+    from bots.slack.app import SlackBot
+    from core.answering.assistant import Assistant
+    from core.answering.gate import Gate
+    from core.answering.memory import Memory
+    from core.embedded.keeper import Engines
+    from core.indexing.index import Index
+    from core.indexing.jobs import Jobs, Schedule, Worker
+    from core.indexing.parsing import Parser
+    from core.ports import Embedder, Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    part: str
+    ok: bool
+    detail: str
+
+
+class App:
+    """The parts of one process. What is connected is made by :func:`open_app`, the rest when first asked for."""
+
+    def __init__(self, settings: Settings, *, redis: Redis, index: Index, embedder: Embedder, parser: Parser) -> None:
+        self.settings = settings
+        self.redis = redis
+        self.index = index
+        self.embedder = embedder
+        self.parser = parser
+
+    # A changed page becomes knowledge.
+
+    @cached_property
+    def sources(self) -> dict[str, Source]:
+        from connectors.registry import build_sources
+
+        return build_sources(self.settings)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        from core.indexing.jobs import Jobs
+
+        return Jobs(self.redis)
+
+    @cached_property
+    def worker(self) -> Worker:
+        from core.indexing.jobs import Worker
+        from core.indexing.sync import Syncer
+
+        return Worker(self.jobs, self.sources, Syncer(self.index, self.parser, self.embedder))
+
+    @cached_property
+    def schedule(self) -> Schedule:
+        from core.indexing.jobs import Schedule
+
+        return Schedule(self.jobs, self.sources, self.settings.footnote_sync_interval)
+
+    # A question becomes an answer.
+
+    @cached_property
+    def model(self) -> BaseChatModel | None:
+        from core.answering.model import build_model
+
+        return build_model(self.settings)
+
+    @cached_property
+    def memory(self) -> Memory:
+        from core.answering.memory import Memory
+
+        return Memory(self.redis, turns=self.settings.footnote_memory_turns, ttl=self.settings.footnote_memory_ttl)
+
+    @cached_property
+    def gate(self) -> Gate:
+        from core.answering.gate import Gate
+
+        return Gate(self.redis, rate_limit=self.settings.footnote_rate_limit)
+
+    @cached_property
+    def assistant(self) -> Assistant:
+        from core.answering.assistant import Assistant
+
+        return Assistant(search=self.index.search, model=self.model, memory=self.memory)
+
+    @cached_property
+    def responder(self) -> Responder:
+        from bots.responder import Responder
+
+        return Responder(self.assistant, self.gate)
+
+    @cached_property
+    def commands(self) -> Commands:
+        from bots.commands import Commands
+
+        return Commands(
+            jobs=self.jobs,
+            index=self.index,
+            memory=self.memory,
+            sources=self.sources,
+            admins=self.settings.admins,
+            interval=self.settings.footnote_sync_interval,
+        )
+
+    def audience(self, readers: tuple[str, ...]) -> Audience:
+        """The audience of these readers, each expanded as the platforms do; without any, what everyone may read."""
+        if not readers:
+            return ANYONE
+        return Audience.of(*(expand({reader}, self.settings.file.groups) for reader in readers))
+
+    # Platforms.
+
+    @cached_property
+    def slack(self) -> SlackBot | None:
+        if self.settings.slack_bot_token is None:
+            return None
+        from bots.slack.app import SlackBot
+
+        return SlackBot(self.settings, self.responder, self.commands, self.redis)
+
+    @cached_property
+    def discord(self) -> DiscordBot | None:
+        if self.settings.discord_bot_token is None:
+            return None
+        from bots.discord.client import DiscordBot
+
+        return DiscordBot(self.settings, self.responder, self.commands)
+
+    @property
+    def platforms(self) -> list[Platform]:
+        return [platform for platform in (self.slack, self.discord) if platform is not None]
+
+    @property
+    def slack_events(self) -> Callable[[web.Request], Awaitable[web.StreamResponse]] | None:
+        return self.slack.http_handler if self.slack else None
+
+    # The process.
+
+    async def warm(self) -> None:
+        """Load what the first question would otherwise wait for."""
+        await self.embedder.embed_query("warm")
+        _ = self.assistant
+
+    @property
+    def probes(self) -> dict[str, Probe]:
+        """The parts that answering depends on, for readiness."""
+        probes: dict[str, Probe] = {"qdrant": self.index.health, "redis": self._ping_redis}
+        for platform in self.platforms:
+            probes[platform.name] = _connected(platform)
+        return probes
+
+    async def _ping_redis(self) -> None:
+        from redis.exceptions import RedisError
+
+        try:
+            await self.redis.ping()
+        except (RedisError, OSError) as error:
+            raise TransientError(f"Redis does not answer ({type(error).__name__})") from error
+
+    def require_servers(self) -> None:
+        """Raises ConfigError unless this process can share its work with other machines."""
+        for name in ("qdrant_url", "redis_url"):
+            if getattr(self.settings, name) is None:
+                raise ConfigError(
+                    f"{name.upper()} is not set: `footnote bots` and `footnote worker` run on many machines and need a shared "
+                    "Qdrant and Redis. On one machine use `footnote serve`."
+                )
+
+    async def check(self) -> list[Checked]:
+        """Probe every configured service."""
+
+        async def row(part: str, probe: Callable[[], Awaitable[str]]) -> Checked:
+            try:
+                async with asyncio.timeout(15):
+                    return Checked(part=part, ok=True, detail=await probe())
+            except FootnoteError as error:
+                return Checked(part=part, ok=False, detail=str(error))
+            except TimeoutError:
+                return Checked(part=part, ok=False, detail="no answer within 15 s: is the address right and reachable from here?")
+
+        async def qdrant() -> str:
+            await self.index.health()
+            return f"{_address(self.settings.qdrant_url)}, {sum((await self.index.counts()).values())} documents"
+
+        async def redis() -> str:
+            await self._ping_redis()
+            return _address(self.settings.redis_url)
+
+        async def embeddings() -> str:
+            vector = await self.embedder.embed_query("footnote")
+            return f"{self.embedder.name}, {len(vector)} dimensions"
+
+        async def model() -> str:
+            from core.answering.model import check_model
+
+            return await check_model(self.model)
+
+        probes = {"qdrant": qdrant, "redis": redis, "embeddings": embeddings, "model": model}
+        probes |= {f"source {name}": source.check for name, source in self.sources.items()}
+        probes |= {platform.name: platform.check for platform in self.platforms}
+        return list(await asyncio.gather(*(row(part, probe) for part, probe in probes.items())))
+
+
+def _connected(platform: Platform) -> Probe:
+    async def probe() -> None:
+        if not platform.connected:
+            raise TransientError("not connected; it is tried again")
+
+    return probe
+
+
+def _address(url: str | None) -> str:
+    """Without a password that the URL may carry."""
+    if url is None:
+        return "embedded"
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname or parts.path}{f':{parts.port}' if parts.port else ''}"
+
+
+@asynccontextmanager
+async def open_app(settings: Settings) -> AsyncIterator[App]:
+    """Connect to the servers, or start the embedded engines, and close everything in reverse order.
+
+    Raises ConfigError when a data dir, an address or the collection does not fit the settings.
+    """
+    async with AsyncExitStack() as stack:
+        engines: Engines | None = None
+        if settings.qdrant_url is None or settings.redis_url is None:
+            from core.embedded.keeper import attach
+
+            engines = await attach(settings.footnote_data_dir)
+            stack.push_async_callback(engines.release)
+
+        # The engines' processes start while these are imported.
+        from core.indexing import index as qdrant
+        from core.indexing.parsing import Parser
+
+        key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
+        socket = engines.qdrant_socket if engines and settings.qdrant_url is None else None
+        client = qdrant.connect(url=settings.qdrant_url, api_key=key, socket=socket)
+        stack.push_async_callback(client.close)
+
+        redis = connect_redis(settings.redis_url, engines.redis_socket if engines else None)
+        stack.push_async_callback(redis.aclose)
+
+        parser = Parser()
+        stack.push_async_callback(parser.close)
+
+        embedder = await build_embedder(settings)
+        index = qdrant.Index(client, embedder)
+        try:
+            await retry(index.open, attempts=5, budget=30)
+        except TransientError as error:
+            raise ConfigError(f"QDRANT_URL {_address(settings.qdrant_url)} does not answer: {error}") from error
+        yield App(settings, redis=redis, index=index, embedder=embedder, parser=parser)
+
+
+def connect_redis(url: str | None, socket: Path | None) -> Redis:
+    """A client of a server (``redis://``, ``rediss://``, ``unix://``), a sentinel (``redis+sentinel://host:26379/mymaster``)
+    or a cluster (``redis+cluster://host:6379``); of the embedded server without a URL.
+    """
+    from redis.asyncio import Redis
+
+    if url is None:
+        return Redis(unix_socket_path=str(socket))
+    parts = urlsplit(url)
+    if parts.scheme == "redis+sentinel":
+        from redis.asyncio.sentinel import Sentinel
+
+        nodes = [(parts.hostname or "localhost", parts.port or 26379)]
+        return Sentinel(nodes, password=parts.password).master_for(parts.path.strip("/") or "mymaster")
+    if parts.scheme == "redis+cluster":
+        from redis.asyncio.cluster import RedisCluster
+
+        return RedisCluster.from_url("redis" + url.removeprefix("redis+cluster"))  # type: ignore[return-value]
+    try:
+        return Redis.from_url(url)
+    except ValueError as error:
+        raise ConfigError("REDIS_URL is not a redis://, rediss://, unix://, redis+sentinel:// or redis+cluster:// URL") from error
+
+
+async def build_embedder(settings: Settings) -> Embedder:
+    """The bundled models by ``local`` and ``local:wordllama``; any LangChain embeddings by ``provider:model``."""
+    name = settings.footnote_embeddings
+    if name == "local" or name.startswith("local:"):
+        from core.indexing.embedding import build_local_embedder
+
+        return build_local_embedder(name)
+    from core.answering.embeddings import LangChainEmbedder
+
+    return await LangChainEmbedder.connect(name, settings)

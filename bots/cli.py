@@ -1,0 +1,248 @@
+"""``footnote ...``: each command reads the settings, opens the parts that it needs, and prints.
+
+Only light modules are imported here: ``footnote --help`` must be instant.
+Exit status: 0 done, 1 a failure, 2 bad usage or settings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from bots.app import App
+    from core.settings import Settings
+
+AS_HELP = "Reader of the answer, e.g. user:ana@acme.com. Repeatable: then all of them must be allowed to see it."
+as_option = click.option("readers", "--as", metavar="PRINCIPAL", multiple=True, help=AS_HELP)
+json_option = click.option("as_json", "--json", is_flag=True, help="Print JSON.")
+
+
+def _run(work: Callable[[App], Awaitable[int]], *, level: str | None = None, **overrides: Any) -> None:
+    """Open the parts, do the work, exit with its status."""
+    from core.errors import ConfigError, FootnoteError
+    from core.settings import load_settings
+
+    async def within() -> int:
+        from bots.app import open_app
+
+        async with open_app(settings) as app:
+            return await work(app)
+
+    try:
+        settings = load_settings(**overrides)
+        _log(settings, level)
+        status = asyncio.run(within())
+    except ConfigError as error:
+        _fail(str(error), 2)
+    except FootnoteError as error:
+        _fail(str(error), 1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(status)
+
+
+def _log(settings: Settings, level: str | None) -> None:
+    from core.telemetry import configure_logging
+
+    # One-off commands print their result; only what is wrong belongs beside it, unless more was asked for.
+    wanted = settings.footnote_log_level
+    configure_logging(level if level and wanted == "info" else wanted, settings.footnote_log_format)
+
+
+def _fail(text: str, status: int) -> None:
+    click.echo(f"footnote: {text}", err=True)
+    sys.exit(status)
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="footnote")
+def main() -> None:
+    """Answers in Slack, Discord and the terminal from your team's own pages, every statement with its footnote."""
+
+
+@main.command()
+def demo() -> None:
+    """Index the bundled sample pages and answer questions about them as different people."""
+    from bots.demo import SETTINGS, demo
+
+    _run(demo, level="error", **SETTINGS())
+
+
+@main.command()
+def serve() -> None:
+    """Run everything in one process: platforms, scheduler, sync worker, health and metrics."""
+    _serve(bots=True, worker=True)
+
+
+@main.command()
+def bots() -> None:
+    """Run the platforms only; with `footnote worker` on other machines."""
+    _serve(bots=True, worker=False)
+
+
+@main.command()
+def worker() -> None:
+    """Run the scheduler and the sync worker only."""
+    _serve(bots=False, worker=True)
+
+
+def _serve(*, bots: bool, worker: bool) -> None:
+    started = time.perf_counter()
+
+    async def work(app: App) -> int:
+        from bots.serve import serve
+
+        if not (bots and worker):
+            app.require_servers()
+        await serve(app, bots=bots, worker=worker, started=started)
+        return 0
+
+    _run(work)
+
+
+@main.command()
+@click.argument("question")
+@as_option
+@click.option("--conversation", metavar="ID", help="Remember this conversation; a follow-up uses the same ID.")
+@json_option
+def ask(question: str, readers: tuple[str, ...], conversation: str | None, as_json: bool) -> None:
+    """Answer QUESTION with footnotes."""
+
+    async def work(app: App) -> int:
+        from bots import terminal
+
+        reply = terminal.JsonReply() if as_json else terminal.TerminalReply()
+        await terminal.ask(app.responder, reply, question, app.audience(readers), conversation)
+        if as_json:
+            _print_json(reply.result())
+        return 0 if reply.resolved else 1
+
+    _run(work, level="error")
+
+
+@main.command()
+@as_option
+@click.option("--conversation", metavar="ID", default="chat", show_default=True, help="Which conversation to go on with.")
+def chat(readers: tuple[str, ...], conversation: str) -> None:
+    """Ask question after question; the conversation is remembered."""
+
+    async def work(app: App) -> int:
+        from bots import terminal
+
+        await terminal.chat(app.responder, app.audience(readers), conversation)
+        return 0
+
+    _run(work, level="error")
+
+
+@main.command()
+@click.argument("query")
+@as_option
+@click.option("--limit", type=click.IntRange(1, 100), default=10, show_default=True)
+@json_option
+def search(query: str, readers: tuple[str, ...], limit: int, as_json: bool) -> None:
+    """Retrieve without answering: the best passages for QUERY."""
+
+    async def work(app: App) -> int:
+        started = time.perf_counter()
+        hits = await app.index.search(query, app.audience(readers), limit)
+        total = (time.perf_counter() - started) * 1000
+        if as_json:
+            rows = [
+                {
+                    "document_id": hit.chunk.document_id,
+                    "title": hit.chunk.title,
+                    "url": hit.chunk.url,
+                    "headings": list(hit.chunk.headings),
+                    "text": hit.chunk.text,
+                    "score": hit.score,
+                }
+                for hit in hits
+            ]
+            _print_json({"hits": rows, "timings": {"search": total}})
+            return 0
+        for hit in hits:
+            click.secho(" > ".join((hit.chunk.title, *hit.chunk.headings)), bold=True, nl=False)
+            click.echo(f"  {hit.score:.3f}  {hit.chunk.document_id}\n{hit.chunk.text}\n")
+        if not hits:
+            click.echo("Nothing was found that these readers may read.")
+        return 0
+
+    _run(work, level="error")
+
+
+@main.command()
+@click.argument("sources", nargs=-1)
+@json_option
+def sync(sources: tuple[str, ...], as_json: bool) -> None:
+    """Fetch what changed in SOURCES (all, if none is named), now."""
+    _sync(sources, as_json)
+
+
+@main.command()
+@click.argument("sources", nargs=-1)
+@click.option("--dry-run", is_flag=True, help="Only say what would change.")
+@click.option("--force", is_flag=True, help="Embed unchanged documents again; remove vanished ones however many they are.")
+@json_option
+def reindex(sources: tuple[str, ...], dry_run: bool, force: bool, as_json: bool) -> None:
+    """Read SOURCES (all, if none is named) from the beginning, now."""
+    _sync(sources, as_json, full=True, dry_run=dry_run, force=force)
+
+
+def _sync(sources: tuple[str, ...], as_json: bool, **flags: bool) -> None:
+    async def work(app: App) -> int:
+        from bots import sync
+
+        states = await sync.run(app, sources, quiet=as_json, **flags)
+        if as_json:
+            _print_json([sync.report(state) for state in states])
+        return 0 if all(sync.succeeded(state) for state in states) else 1
+
+    _run(work, level="error")
+
+
+@main.command()
+@json_option
+def status(as_json: bool) -> None:
+    """Show how fresh each source is, and which parts are up."""
+
+    async def work(app: App) -> int:
+        from bots import sync
+
+        found = await sync.status(app)
+        if as_json:
+            _print_json(found.as_json())
+        else:
+            click.echo(found.as_text())
+        return 0 if found.up else 1
+
+    _run(work, level="error")
+
+
+@main.command()
+@json_option
+def check(as_json: bool) -> None:
+    """Probe every configured service and say how to mend what is wrong."""
+
+    async def work(app: App) -> int:
+        rows = await app.check()
+        if as_json:
+            _print_json([{"part": row.part, "ok": row.ok, "detail": row.detail} for row in rows])
+        else:
+            for row in rows:
+                click.secho("ok   " if row.ok else "FAIL ", fg="green" if row.ok else "red", nl=False)
+                click.echo(f"{row.part}: {row.detail}")
+        return 0 if all(row.ok for row in rows) else 1
+
+    _run(work, level="error")

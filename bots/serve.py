@@ -1,0 +1,66 @@
+"""One process from its start to its end: what runs, when it is ready, how it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+
+import structlog
+
+from bots.app import App
+from bots.http import HttpServer
+
+log = structlog.get_logger(__name__)
+
+DRAIN_SECONDS = 25.0
+"""For running answers after SIGTERM; orchestrators kill after 30 s by default."""
+
+
+async def serve(app: App, *, bots: bool = True, worker: bool = True, started: float | None = None) -> None:
+    """Run until SIGTERM or SIGINT. Raises ConfigError when a platform refuses its token or a port is taken."""
+    started = time.perf_counter() if started is None else started
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    platforms = app.platforms if bots else []
+    http = HttpServer(
+        app.settings.footnote_http_host, app.settings.footnote_http_port, app.probes, app.slack_events if bots else None
+    )
+    background: list[asyncio.Task[None]] = []
+    await http.start()
+    try:
+        async with asyncio.TaskGroup() as starting:
+            starting.create_task(app.warm())
+            for platform in platforms:
+                starting.create_task(platform.start())
+        if worker:
+            background = [asyncio.create_task(app.worker.run()), asyncio.create_task(app.schedule.run())]
+        if bots and not platforms:
+            log.warning("platform.missing", hint="set SLACK_BOT_TOKEN or DISCORD_BOT_TOKEN to be asked in chat")
+        log.info(
+            "footnote.ready",
+            seconds=round(time.perf_counter() - started, 2),
+            http=f"http://{app.settings.footnote_http_host}:{http.port}",
+            platforms=[platform.name for platform in platforms],
+            sources=list(app.sources),
+            model=app.settings.footnote_model or "quotes",
+        )
+        stopped = asyncio.create_task(stop.wait())
+        done, _ = await asyncio.wait([stopped, *background], return_when=asyncio.FIRST_COMPLETED)
+        for task in done - {stopped}:
+            task.result()
+    except* Exception as failures:
+        # The first cause is what the operator can act on; a group of one says no more.
+        raise failures.exceptions[0] from None
+    finally:
+        log.info("footnote.stopping")
+        await asyncio.gather(*(platform.stop(DRAIN_SECONDS) for platform in platforms))
+        for task in background:
+            task.cancel()
+        for task in background:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        await http.stop()

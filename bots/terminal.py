@@ -1,0 +1,149 @@
+"""The smallest example of a bot: lines of a terminal in, streamed text with footnotes out."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import secrets
+import sys
+from dataclasses import asdict
+from typing import IO, Any
+
+from bots.responder import Responder
+from core.models import Answer, Audience, Message, now
+
+
+def message(text: str, conversation_id: str) -> Message:
+    return Message(
+        id=f"terminal:{secrets.token_hex(8)}",
+        platform="terminal",
+        conversation_id=f"terminal:{conversation_id}",
+        channel_id="terminal",
+        user="terminal:local",
+        user_name=_user_name(),
+        text=text,
+        sent_at=now(),
+        private=True,
+    )
+
+
+def _user_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container may run under a uid that has no name.
+        return "you"
+
+
+class TerminalReply:
+    """Prints tokens as they come; footnotes follow the text."""
+
+    def __init__(self, out: IO[str] | None = None) -> None:
+        self._out = out or sys.stdout
+        self._streamed = ""
+        self.final: Answer | None = None
+        self.notice = ""
+
+    @property
+    def resolved(self) -> bool:
+        return self.final is not None
+
+    async def working(self) -> None:
+        return
+
+    async def stream(self, text: str) -> None:
+        self._streamed += text
+        self._write(text)
+
+    async def answer(self, answer: Answer) -> None:
+        self.final = answer
+        if self._streamed.strip() != answer.text.strip():
+            # What was streamed did not survive the check of its footnotes: say so and show what holds.
+            self._write("\n\n" * bool(self._streamed) + answer.text)
+        self._write("\n")
+        for citation in answer.citations:
+            self._write(f"\n  [{citation.number}] {citation.title} ({citation.updated_at:%Y-%m-%d})\n      {citation.url}")
+        if answer.citations:
+            self._write("\n")
+        if answer.notice:
+            self._write(f"\n  ({answer.notice})\n")
+
+    async def say(self, text: str) -> None:
+        self.notice = text
+        self._write(text + "\n")
+
+    async def show(self, text: str) -> None:
+        self._write(text + "\n")
+
+    def _write(self, text: str) -> None:
+        self._out.write(text)
+        self._out.flush()
+
+
+class JsonReply:
+    """Keeps the answer for ``--json``."""
+
+    def __init__(self) -> None:
+        self.final: Answer | None = None
+        self.notice = ""
+
+    async def working(self) -> None:
+        return
+
+    async def stream(self, text: str) -> None:
+        return
+
+    async def answer(self, answer: Answer) -> None:
+        self.final = answer
+
+    async def say(self, text: str) -> None:
+        self.notice = text
+
+    async def show(self, text: str) -> None:
+        return
+
+    @property
+    def resolved(self) -> bool:
+        return self.final is not None
+
+    def result(self) -> dict[str, Any]:
+        """``{answer, grounded, citations, hits, timings}``, or ``{error}`` when there is no answer."""
+        if self.final is None:
+            return {"error": self.notice}
+        return {
+            "answer": self.final.text,
+            "grounded": self.final.grounded,
+            "mode": self.final.mode.value,
+            "notice": self.final.notice,
+            "citations": [
+                {**asdict(citation), "updated_at": citation.updated_at.isoformat()} for citation in self.final.citations
+            ],
+            "hits": [
+                {"document_id": hit.chunk.document_id, "chunk": hit.chunk.position, "score": hit.score} for hit in self.final.hits
+            ],
+            "timings": dict(self.final.timings),
+        }
+
+
+async def ask(
+    responder: Responder, reply: TerminalReply | JsonReply, question: str, audience: Audience, conversation_id: str | None
+) -> None:
+    """One question; without a conversation it is remembered under one that nobody will name again."""
+
+    async def audience_of(_message: Message) -> Audience:
+        return audience
+
+    await responder.respond(message(question, conversation_id or secrets.token_hex(8)), reply, audience_of)
+
+
+async def chat(responder: Responder, audience: Audience, conversation_id: str) -> None:
+    """Questions and answers until the end of input; the conversation is remembered."""
+
+    while True:
+        try:
+            text = await asyncio.to_thread(input, "\n? ")
+        except EOFError:
+            return
+        if text.strip().casefold() in {"exit", "quit"}:
+            return
+        await ask(responder, TerminalReply(), text, audience, conversation_id)
