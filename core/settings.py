@@ -156,7 +156,10 @@ class Settings(BaseSettings):
                 "set one of them, or unset SLACK_BOT_TOKEN to run without Slack"
             )
         if (self.slack_app_token or self.slack_signing_secret) and not self.slack_bot_token:
-            raise ValueError("a Slack app token or signing secret is set, but not SLACK_BOT_TOKEN: copy it from OAuth & Permissions")
+            raise ValueError(
+                "SLACK_BOT_TOKEN is not set, but SLACK_APP_TOKEN or SLACK_SIGNING_SECRET is: "
+                "copy it from your Slack app's OAuth & Permissions page"
+            )
         return self
 
     @property

@@ -1,0 +1,46 @@
+"""What every test may use: real engines in a folder of their own, and an environment without anybody's settings."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from redis.asyncio import Redis
+
+from core.settings import Settings
+
+if TYPE_CHECKING:
+    from core.embedded.keeper import Engines
+
+# A developer's tokens must not reach a test; a QDRANT_URL is an invitation to run the contract suites against it too.
+SERVER_URL = os.environ.get("QDRANT_URL")
+for _name in Settings.model_fields:
+    os.environ.pop(_name.upper(), None)
+    os.environ.pop(f"{_name.upper()}_FILE", None)
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """A short path: unix sockets end at 108 bytes."""
+    with tempfile.TemporaryDirectory(prefix="fn-") as path:
+        yield Path(path)
+
+
+@pytest.fixture
+async def engines(data_dir: Path) -> AsyncIterator[Engines]:
+    from core.embedded.keeper import attach
+
+    engines = await attach(data_dir)
+    yield engines
+    await engines.release()
+
+
+@pytest.fixture
+async def redis(engines: Engines) -> AsyncIterator[Redis]:
+    redis = Redis(unix_socket_path=str(engines.redis_socket))
+    yield redis
+    await redis.aclose()

@@ -1,0 +1,97 @@
+"""Settings are refused early and by name, and documented wherever people look for them."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from core.errors import ConfigError
+from core.settings import Settings, load_settings
+
+ROOT = Path(__file__).parents[3]
+NAMES = {name.upper() for name in Settings.model_fields if name != "file"}
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path) -> Iterator[None]:
+    """Away from the checkout, whose .env and footnote.toml are somebody's own."""
+    with contextlib.chdir(tmp_path):
+        yield
+
+
+def test_without_any_variable_everything_is_embedded_and_off() -> None:
+    settings = load_settings()
+    assert settings.qdrant_url is None
+    assert settings.redis_url is None
+    assert settings.slack_bot_token is None
+    assert settings.footnote_sync_interval == timedelta(minutes=10)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("90", timedelta(seconds=90)), ("90s", timedelta(seconds=90)), ("1h30m", timedelta(minutes=90)), ("2d", timedelta(days=2))],
+)
+def test_durations_are_written_as_people_write_them(text: str, value: timedelta) -> None:
+    Path(".env").write_text(f"FOOTNOTE_SYNC_INTERVAL={text}\n")
+    assert load_settings().footnote_sync_interval == value
+
+
+@pytest.mark.parametrize(
+    ("lines", "named"),
+    [
+        ("SLACK_BOT_TOKEN=xoxb-1", "SLACK_APP_TOKEN"),
+        ("SLACK_APP_TOKEN=xapp-1", "SLACK_BOT_TOKEN"),
+        ("SLACK_SIGNING_SECRET=s", "SLACK_BOT_TOKEN"),
+        ("QDRANT_URL=localhost:6333", "QDRANT_URL"),
+        ("FOOTNOTE_SYNC_INTERVAL=soon", "FOOTNOTE_SYNC_INTERVAL"),
+        ("FOOTNOTE_HTTP_PORT=70000", "FOOTNOTE_HTTP_PORT"),
+        ("FOOTNOTE_LOG_LEVEL=loud", "FOOTNOTE_LOG_LEVEL"),
+        ("FOOTNOTE_CONFIG=nowhere.toml", "FOOTNOTE_CONFIG"),
+    ],
+)
+def test_a_wrong_or_half_set_setting_is_refused_by_its_name(lines: str, named: str) -> None:
+    Path(".env").write_text(lines + "\n")
+    with pytest.raises(ConfigError, match=named):
+        load_settings()
+
+
+def test_an_unknown_key_of_the_file_is_refused_by_its_name() -> None:
+    Path("footnote.toml").write_text('admin = ["slack:U1"]\n')
+    with pytest.raises(ConfigError, match="admin is not a setting"):
+        load_settings()
+
+
+def test_the_file_adds_folders_groups_and_admins() -> None:
+    Path("footnote.toml").write_text(
+        'admins = ["slack:U1"]\n[groups]\n"group:eng" = ["user:ana@acme.com"]\n[[folders]]\nname = "wiki"\npath = "docs"\n'
+    )
+    Path(".env").write_text("FOOTNOTE_FOLDER=handbook\nFOOTNOTE_ADMINS=discord:2, slack:U3\n")
+    settings = load_settings()
+    assert settings.admins == {"slack:U1", "discord:2", "slack:U3"}
+    assert [folder.name for folder in settings.folders] == ["folder", "wiki"]
+    assert settings.file.groups["group:eng"] == ("user:ana@acme.com",)
+
+
+def test_a_secret_is_never_shown() -> None:
+    Path(".env").write_text("SLACK_BOT_TOKEN=xoxb-canary\nSLACK_APP_TOKEN=xapp-canary\nFOOTNOTE_HTTP_PORT=x\n")
+    with pytest.raises(ConfigError) as refused:
+        load_settings()
+    assert "canary" not in str(refused.value)
+    Path(".env").write_text("SLACK_BOT_TOKEN=xoxb-canary\nSLACK_APP_TOKEN=xapp-canary\n")
+    assert "canary" not in repr(load_settings())
+
+
+def test_every_setting_stands_in_the_example_file_and_nothing_else_does() -> None:
+    example = (ROOT / ".env.example").read_text()
+    assert set(re.findall(r"^#?\s?([A-Z][A-Z0-9_]+)=", example, re.MULTILINE)) == NAMES
+
+
+def test_every_setting_stands_in_the_readme_and_nothing_else_does() -> None:
+    table = (ROOT / "README.md").read_text().partition("## Settings")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (.+?) \|", table, re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`([A-Z][A-Z0-9_]+)`", row)} == NAMES
