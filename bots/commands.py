@@ -8,16 +8,19 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import structlog
 
 from bots import reports
-from core.answering.memory import Memory
 from core.errors import FootnoteError, UserError
-from core.indexing.index import Index
-from core.indexing.jobs import Jobs
 from core.models import Principal, SyncRequest, SyncState, SyncStatus, now
 from core.ports import Reply, Source
+
+if TYPE_CHECKING:
+    from core.answering.memory import Memory
+    from core.indexing.index import Index
+    from core.indexing.jobs import Jobs
 
 log = structlog.get_logger(__name__)
 

@@ -7,15 +7,18 @@ import secrets
 import time
 from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import structlog
 
-from core.answering.assistant import Assistant
-from core.answering.gate import Gate
 from core.errors import TransientError, UserError
 from core.models import Answer, Message, now
 from core.ports import AudienceOf, Reply
 from core.telemetry import ANSWER_SECONDS, MESSAGES, RESOLVED
+
+if TYPE_CHECKING:
+    from core.answering.assistant import Assistant
+    from core.answering.gate import Gate
 
 log = structlog.get_logger(__name__)
 

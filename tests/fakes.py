@@ -1,0 +1,110 @@
+"""Small stand-ins that speak the ports: what a person sees, and parts whose behaviour a test decides."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+
+from core.models import Answer, AnswerMode, Audience, Message
+
+NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
+
+
+def message(text: str = "How many days of leave do I have?", *, id: str = "test:1", **fields: object) -> Message:
+    values = {
+        "id": id,
+        "platform": "test",
+        "conversation_id": "test:thread",
+        "channel_id": "test:channel",
+        "user": "test:ana",
+        "user_name": "Ana",
+        "text": text,
+        "sent_at": NOON,
+    }
+    return Message(**(values | fields))
+
+
+def answer(text: str = "Thirty days [1].", question: str = "How many?") -> Answer:
+    return Answer(
+        id="a1",
+        question=question,
+        text=text,
+        citations=(),
+        hits=(),
+        mode=AnswerMode.GENERATED,
+        model="scripted",
+        prompt_version="0",
+        timings={"total": 1.0},
+    )
+
+
+class RecordingReply:
+    """What the person saw, in order: ``("say", text)``, ``("answer", text)``, ..."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, str]] = []
+
+    async def working(self) -> None:
+        self.seen.append(("working", ""))
+
+    async def stream(self, text: str) -> None:
+        self.seen.append(("stream", text))
+
+    async def answer(self, answer: Answer) -> None:
+        self.seen.append(("answer", answer.text))
+
+    async def say(self, text: str) -> None:
+        self.seen.append(("say", text))
+
+    async def show(self, text: str) -> None:
+        self.seen.append(("show", text))
+
+    @property
+    def replies(self) -> list[str]:
+        return [text for kind, text in self.seen if kind in {"say", "answer"}]
+
+    @property
+    def shown(self) -> list[str]:
+        return [text for kind, text in self.seen if kind == "show"]
+
+
+Script = Callable[[Message, Audience], AsyncIterator[str | Answer]]
+
+
+class ScriptedAssistant:
+    """An assistant that says what its script says; remembers what it was asked, and for whom."""
+
+    def __init__(self, script: Script | None = None) -> None:
+        self._script = script or _one_answer
+        self.asked: list[tuple[Message, Audience]] = []
+
+    def answer(self, message: Message, audience: Audience) -> AsyncIterator[str | Answer]:
+        self.asked.append((message, audience))
+        return self._script(message, audience)
+
+
+async def _one_answer(message: Message, _audience: Audience) -> AsyncIterator[str | Answer]:
+    yield "Thirty days"
+    yield answer(question=message.text)
+
+
+class MemoryGate:
+    """A gate that keeps its claims in a set; ``refusal`` is raised for every message that asks to be admitted."""
+
+    def __init__(self, refusal: Exception | None = None) -> None:
+        self.claimed: set[str] = set()
+        self._refusal = refusal
+
+    async def claim(self, message: Message) -> bool:
+        keys = {message.id, *message.aliases}
+        if self.claimed & keys:
+            return False
+        self.claimed |= keys
+        return True
+
+    async def release(self, message: Message) -> None:
+        self.claimed -= {message.id, *message.aliases}
+
+    async def admit(self, _message: Message) -> None:
+        if self._refusal:
+            raise self._refusal
