@@ -24,7 +24,9 @@ as_option = click.option("readers", "--as", metavar="PRINCIPAL", multiple=True, 
 json_option = click.option("as_json", "--json", is_flag=True, help="Print JSON.")
 
 
-def _run(work: Callable[[App], Awaitable[int]], *, level: str | None = None, **overrides: Any) -> None:
+def _run(
+    work: Callable[[App], Awaitable[int]], *, level: str | None = None, overrides: Callable[[], dict[str, Any]] = dict
+) -> None:
     """Open the parts, do the work, exit with its status."""
     from core.errors import ConfigError, FootnoteError
     from core.settings import load_settings
@@ -36,7 +38,7 @@ def _run(work: Callable[[App], Awaitable[int]], *, level: str | None = None, **o
             return await work(app)
 
     try:
-        settings = load_settings(**overrides)
+        settings = load_settings(**overrides())
         _log(settings, level)
         status = asyncio.run(within())
     except ConfigError as error:
@@ -74,9 +76,9 @@ def main() -> None:
 @main.command()
 def demo() -> None:
     """Index the bundled sample pages and answer questions about them as different people."""
-    from bots.demo import SETTINGS, demo
+    from bots import demo
 
-    _run(demo, level="error", **SETTINGS())
+    _run(demo.demo, level="error", overrides=demo.settings)
 
 
 @main.command()

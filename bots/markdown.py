@@ -6,6 +6,7 @@ read once into these values and written anew, never patched with regular express
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -127,28 +128,27 @@ class _Reader:
 
 
 def _spans(tokens: Sequence[Token]) -> Iterator[Span]:
-    style = Span(text="")
+    depth = Counter[str]()
+    url = ""
+
+    def span(text: str, *, code: bool = False) -> Span:
+        return Span(text=text, bold=depth["strong"] > 0, italic=depth["em"] > 0, strike=depth["s"] > 0, code=code, url=url)
+
     for token in tokens:
         match token.type:
             case "text":
-                yield replace(style, text=token.content)
+                yield span(token.content)
             case "code_inline":
-                yield replace(style, text=token.content, code=True)
+                yield span(token.content, code=True)
             case "softbreak" | "hardbreak":
                 # Chat is written line by line: a line break is meant where Markdown would join the lines.
-                yield replace(style, text="\n")
+                yield span("\n")
             case "image":
-                yield replace(style, text=token.content)
-            case "link_open":
-                style = replace(style, url=str(token.attrs.get("href", "")))
-            case "link_close":
-                style = replace(style, url="")
-            case "strong_open" | "strong_close":
-                style = replace(style, bold=token.nesting > 0)
-            case "em_open" | "em_close":
-                style = replace(style, italic=token.nesting > 0)
-            case "s_open" | "s_close":
-                style = replace(style, strike=token.nesting > 0)
+                yield span("".join(child.content for child in token.children or []))
+            case "link_open" | "link_close":
+                url = str(token.attrs.get("href", ""))
+            case _:
+                depth[token.tag] += token.nesting
 
 
 def _merged(spans: Iterator[Span]) -> Iterator[Span]:

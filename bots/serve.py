@@ -52,7 +52,7 @@ async def serve(app: App, *, bots: bool = True, worker: bool = True, started: fl
         done, _ = await asyncio.wait([stopped, *background], return_when=asyncio.FIRST_COMPLETED)
         for task in done - {stopped}:
             task.result()
-    except* Exception as failures:
+    except ExceptionGroup as failures:
         # The first cause is what the operator can act on; a group of one says no more.
         raise failures.exceptions[0] from None
     finally:

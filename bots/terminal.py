@@ -144,6 +144,6 @@ async def chat(responder: Responder, audience: Audience, conversation_id: str) -
             text = await asyncio.to_thread(input, "\n? ")
         except EOFError:
             return
-        if text.strip().casefold() in {"exit", "quit"}:
+        if text.strip().casefold() in {"", "exit", "quit"}:
             return
         await ask(responder, TerminalReply(), text, audience, conversation_id)

@@ -1,0 +1,186 @@
+"""The command line as people and scripts use it: processes, exit statuses, JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from core.settings import Settings
+
+PUBLIC = "# Leave\n\nEverybody has thirty days of paid leave a year. Unused days expire at the end of March.\n"
+SECRET = "---\naccess: [user:ana@acme.com]\n---\n# Salary bands\n\nThe salary band of level 5 is 81,000 to 96,000 euros.\n"
+
+
+@dataclass(frozen=True)
+class Ran:
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Installation:
+    """One machine's Footnote: its folder of pages, its data, its settings."""
+
+    home: Path
+    settings: Mapping[str, str]
+
+    async def start(self, *args: str, **settings: str) -> asyncio.subprocess.Process:
+        names = {name.upper() for name in Settings.model_fields}
+        environment = {name: value for name, value in os.environ.items() if name not in names}
+        return await asyncio.create_subprocess_exec(
+            Path(sys.executable).with_name("footnote"),
+            *args,
+            cwd=self.home,
+            env=environment | dict(self.settings) | settings,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+
+    async def run(self, *args: str, **settings: str) -> Ran:
+        process = await self.start(*args, **settings)
+        out, err = await process.communicate()
+        return Ran(process.returncode or 0, out.decode(), err.decode())
+
+
+@pytest.fixture
+def footnote(data_dir: Path) -> Installation:
+    pages = data_dir / "pages"
+    pages.mkdir()
+    (pages / "leave.md").write_text(PUBLIC)
+    (pages / "salary.md").write_text(SECRET)
+    return Installation(data_dir, {"FOOTNOTE_DATA_DIR": str(data_dir / "d"), "FOOTNOTE_FOLDER": str(pages), "FOOTNOTE_HTTP_PORT": "0"})
+
+
+async def ready(process: asyncio.subprocess.Process) -> str:
+    """The address of a starting `footnote serve`, once it says that it is ready."""
+    assert process.stderr is not None
+    async with asyncio.timeout(60):
+        async for line in process.stderr:
+            if b"footnote.ready" in line:
+                return str(json.loads(line)["http"])
+    raise AssertionError("footnote serve ended before it was ready")
+
+
+async def test_pages_are_synced_then_asked_about_with_footnotes(footnote: Installation) -> None:
+    synced = await footnote.run("sync", "--json")
+    assert synced.status == 0, synced.err
+    assert [(row["source"], row["status"], row["indexed"]) for row in synced.json] == [("folder", "done", 2)]
+
+    asked = await footnote.run("ask", "How many days of paid leave do I have?", "--json")
+    assert asked.status == 0, asked.err
+    assert asked.json["grounded"]
+    assert "thirty days" in asked.json["answer"]
+    (citation,) = asked.json["citations"]
+    assert citation["document_id"] == "folder:leave.md"
+    assert "thirty days" in citation["quote"]
+    assert set(asked.json) >= {"answer", "grounded", "citations", "hits", "timings"}
+
+    again = await footnote.run("sync", "--json")
+    assert [(row["indexed"], row["unchanged"]) for row in again.json] == [(0, 2)]
+
+
+async def test_who_may_not_read_a_page_neither_finds_nor_sees_it(footnote: Installation) -> None:
+    await footnote.run("sync")
+    question = "What is the salary band of level 5?"
+    everyone, ana, both = await asyncio.gather(
+        footnote.run("search", question, "--json"),
+        footnote.run("search", question, "--json", "--as", "user:ana@acme.com"),
+        footnote.run("search", question, "--json", "--as", "user:ana@acme.com", "--as", "user:bo@acme.com"),
+    )
+    assert "folder:salary.md" in [hit["document_id"] for hit in ana.json["hits"]]
+    for blind in (everyone, both):
+        assert [hit["document_id"] for hit in blind.json["hits"]] == ["folder:leave.md"]
+        assert "81,000" not in blind.out
+    refused = await footnote.run("ask", question, "--json")
+    assert "81,000" not in refused.out
+
+
+async def test_asking_works_while_serving_and_a_stop_leaves_nothing_running(footnote: Installation) -> None:
+    serving = await footnote.start("serve", FOOTNOTE_LOG_FORMAT="json")
+    try:
+        address = await ready(serving)
+        async with httpx.AsyncClient(base_url=address) as http:
+            assert (await http.get("/healthz")).json() == {"status": "alive"}
+            health = await http.get("/readyz")
+            assert health.json()["parts"] == {"qdrant": "up", "redis": "up"}
+            async with asyncio.timeout(60):
+                while not (await footnote.run("search", "leave", "--json")).json["hits"]:
+                    await asyncio.sleep(0.2)
+            asked = await footnote.run("ask", "How many days of paid leave do I have?", "--json")
+            assert asked.json["grounded"], asked.err
+            assert "footnote_syncs_total" in (await http.get("/metrics")).text
+    finally:
+        serving.send_signal(signal.SIGTERM)
+        await serving.communicate()
+    assert serving.returncode == 0
+    async with asyncio.timeout(15):
+        while _processes_of(footnote.home):
+            await asyncio.sleep(0.1)
+
+
+def _processes_of(home: Path) -> list[str]:
+    """Command lines of the processes that name this folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = entry.read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if str(home) in line:
+            found.append(line)
+    return found
+
+
+async def test_status_and_check_tell_what_is_there(footnote: Installation) -> None:
+    await footnote.run("sync")
+    status, check = await asyncio.gather(footnote.run("status", "--json"), footnote.run("check", "--json"))
+    (source,) = status.json["sources"]
+    assert (source["status"], source["documents_in_index"], source["failed"]) == ("done", 2, {})
+    assert status.json["parts"] == {"qdrant": "up", "redis": "up"}
+    assert check.status == 0, check.out
+    assert {row["part"] for row in check.json} == {"qdrant", "redis", "embeddings", "model", "source folder"}
+
+
+async def test_a_dry_run_says_what_would_change_and_changes_nothing(footnote: Installation) -> None:
+    await footnote.run("sync")
+    (footnote.home / "pages" / "new.md").write_text("# New\n\nSomething new.\n")
+    dry = await footnote.run("reindex", "--dry-run", "--json")
+    assert dry.json[0]["would_index"] == ["folder:new.md"]
+    found = await footnote.run("search", "Something new", "--json")
+    assert "folder:new.md" not in [hit["document_id"] for hit in found.json["hits"]]
+
+
+@pytest.mark.parametrize(
+    ("args", "settings", "status", "said"),
+    [
+        (("sync", "nowhere"), {}, 1, "nowhere"),
+        (("serve",), {"SLACK_BOT_TOKEN": "xoxb-1"}, 2, "SLACK_APP_TOKEN"),
+        (("bots",), {}, 2, "QDRANT_URL"),
+        (("check",), {"FOOTNOTE_EMBEDDINGS": "local:nothing"}, 2, "local:nothing"),
+        (("ask",), {}, 2, "QUESTION"),
+        (("ask", "x"), {"FOOTNOTE_DATA_DIR": "/dev/null/data"}, 2, "/dev/null/data"),
+    ],
+    ids=["unknown source", "half a platform", "bots without servers", "unknown embeddings", "no question", "impossible data dir"],
+)
+async def test_bad_usage_and_settings_end_with_a_line_that_names_them(
+    footnote: Installation, args: tuple[str, ...], settings: dict[str, str], status: int, said: str
+) -> None:
+    ran = await footnote.run(*args, **settings)
+    assert ran.status == status, ran.err
+    assert said in ran.err
+    assert "Traceback" not in ran.err
