@@ -1,0 +1,116 @@
+"""``python -m core.embedded DATA_DIR``: the keeper, one process per data dir that owns both embedded engines.
+
+Whoever first needs the engines starts it (see keeper.py). Every process that uses them holds a lease, an open
+connection that the kernel closes when the process ends, however it ends. Without leases the keeper goes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from core.embedded.datadir import DataDir, listen
+from core.errors import ConfigError
+
+TAKEN = 75
+"""Exit status when another keeper holds the data dir."""
+_LINGER_SECONDS = 1.5
+_FIRST_LEASE_SECONDS = 15.0
+_TICK_SECONDS = 0.25
+
+log = logging.getLogger("footnote.keeper")
+
+
+class Leases:
+    """Counts the processes that use the engines, and tells each when they are ready, or why they never will be."""
+
+    def __init__(self) -> None:
+        self._held = 0
+        self._outcome: asyncio.Future[dict[str, str]] = asyncio.get_running_loop().create_future()
+        self._free_since: float | None = None
+
+    def announce(self, outcome: dict[str, str]) -> None:
+        self._outcome.set_result(outcome)
+
+    async def hold(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._held += 1
+        try:
+            writer.write(json.dumps(await asyncio.shield(self._outcome)).encode() + b"\n")
+            await reader.read()
+        except OSError:
+            pass
+        finally:
+            self._held -= 1
+            self._free_since = asyncio.get_running_loop().time()
+            writer.close()
+
+    async def all_gone(self) -> None:
+        """Until nobody has held a lease for a moment; the first holder has longer to come."""
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            since, patience = (began, _FIRST_LEASE_SECONDS) if self._free_since is None else (self._free_since, _LINGER_SECONDS)
+            if not self._held and clock() - since > patience:
+                return
+
+
+async def keep(data: DataDir) -> None:
+    """Run both engines until no lease is left."""
+    sockets = data.make_sockets()
+    leases = Leases()
+    door = await asyncio.start_unix_server(leases.hold, sock=listen(sockets / "lease.sock"))
+    # Imported behind the open door: whoever attaches meanwhile waits instead of starting another keeper.
+    from core.embedded.collections import Collections
+    from core.embedded.qdrant import QdrantServer
+    from core.embedded.redis import RedisServer
+
+    redis = RedisServer(data.redis, sockets / "redis.sock")
+    collections = Collections(data.qdrant)
+    qdrant = QdrantServer(collections)
+    try:
+        starting = asyncio.create_task(redis.start())
+        collections.load()
+        await qdrant.start(listen(sockets / "qdrant.sock"))
+        await starting
+        log.info("ready")
+        leases.announce({"ready": "yes"})
+        await leases.all_gone()
+    except (ConfigError, OSError) as error:
+        log.exception("cannot run")
+        leases.announce({"failed": str(error if isinstance(error, ConfigError) else data.unusable(error))})
+        await asyncio.sleep(_TICK_SECONDS)
+    finally:
+        door.close()
+        (sockets / "lease.sock").unlink(missing_ok=True)
+        await qdrant.stop()
+        await redis.stop()
+        data.remove_sockets()
+        log.info("gone")
+
+
+def main(path: str) -> int:
+    os.umask(0o077)
+    # Ctrl-C in a terminal and a closing terminal reach the whole group: the keeper outlives its users.
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s keeper[%(process)d] %(levelname)s %(name)s: %(message)s"
+    )
+    data = DataDir(Path(path))
+    if data.claim() is None:
+        return TAKEN
+    data.trim_log()
+    asyncio.run(keep(data))
+    return 0
+
+
+if __name__ == "__main__":
+    with suppress(KeyboardInterrupt):
+        sys.exit(main(sys.argv[1]))

@@ -1,0 +1,69 @@
+"""All collections of a data dir, by name."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+from core.embedded.collection import Collection
+from core.embedded.fields import Refused
+
+
+class Collections:
+    """Folders ``live/NAME``; one is made in ``draft`` and deleted by way of ``grave``, both emptied at the next start."""
+
+    def __init__(self, root: Path) -> None:
+        self._live, self._draft, self._grave = (root / name for name in ("live", "draft", "grave"))
+        self._open: dict[str, Collection] = {}
+
+    def load(self) -> None:
+        """Open every collection; updates since the last flush are replayed from the log."""
+        for path in (self._draft, self._grave):
+            shutil.rmtree(path, ignore_errors=True)
+            path.mkdir(parents=True)
+        self._live.mkdir(exist_ok=True)
+        for path in sorted(self._live.iterdir()):
+            self._open[unquote(path.name)] = Collection.load(path)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._open)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._open
+
+    def __getitem__(self, name: str) -> Collection:
+        if (collection := self._open.get(name)) is None:
+            raise Refused.missing(f"Collection `{name}` doesn't exist!")
+        return collection
+
+    def create(self, name: str, body: Any) -> None:
+        if name in self._open:
+            raise Refused(409, f"Wrong input: Collection `{name}` already exists!")
+        folder = quote(name, safe="")
+        if name in {"", ".", ".."} or len(folder) > 255:
+            raise Refused.bad(f"`{name:.80}` cannot be the name of a collection: use 1 to 255 letters, digits, - or _")
+        self._open[name] = Collection.create(self._live / folder, self._draft / folder, body)
+
+    def drop(self, name: str) -> bool:
+        """Whether there was one to drop."""
+        if (collection := self._open.pop(name, None)) is None:
+            return False
+        collection.drop(self._grave / quote(name, safe=""))
+        return True
+
+    def flush(self) -> None:
+        for collection in self._open.values():
+            collection.flush()
+
+    def vacuum(self) -> None:
+        for collection in self._open.values():
+            collection.vacuum()
+
+    def close(self) -> None:
+        """Flush and close all of them."""
+        self.flush()
+        while self._open:
+            self._open.popitem()[1].close()

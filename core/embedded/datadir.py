@@ -1,0 +1,142 @@
+"""The data dir as the embedded engines see it: its lock, its sockets, its log."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import stat
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from core.errors import ConfigError
+
+_LONGEST_SOCKET = 100
+"""Bytes in a socket's path: Linux takes 107, macOS 103."""
+_LONGEST_LOG = 1_000_000
+_ADVICE = "Choose another folder with FOOTNOTE_DATA_DIR, or mend this one."
+
+
+class DataDir:
+    """Paths and claims inside one data dir. Everything in it belongs to its user alone.
+
+    The sockets live in ``run/``; where its path would be too long for a socket, in a private folder of the
+    system's temporary one, which ``run.path`` then names.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.expanduser().resolve()
+        self.qdrant = self.path / "qdrant"
+        self.redis = self.path / "redis"
+        self.log = self.path / "keeper.log"
+        self._lock = self.path / "keeper.lock"
+        self._sockets = self.path / "run"
+        self._elsewhere = self.path / "run.path"
+
+    def prepare(self) -> None:
+        """Make it. Raises ConfigError when it cannot be written."""
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(self._open_lock())
+        except OSError as error:
+            raise self.unusable(error) from error
+
+    def unusable(self, error: OSError) -> ConfigError:
+        return ConfigError(f"The data dir {self.path}{self._owner()} cannot be used: {error.strerror or error}. {_ADVICE}")
+
+    def _owner(self) -> str:
+        with suppress(OSError):
+            if (owner := self.path.stat().st_uid) != os.geteuid():
+                return f", which belongs to the user with id {owner} (this is {os.geteuid()}),"
+        return ""
+
+    def claim(self) -> int | None:
+        """Lock it for the life of this process, or None when another holds it."""
+        lock = self._open_lock()
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            return None
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        return lock
+
+    def claimed_by(self) -> str | None:
+        """The process id of who holds it, or None when nobody does."""
+        lock = self._open_lock()
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return os.pread(lock, 20, 0).decode().strip() or "unknown"
+        else:
+            return None
+        finally:
+            os.close(lock)
+
+    def _open_lock(self) -> int:
+        return os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def sockets(self) -> Path:
+        """The folder of the sockets as the running keeper chose it."""
+        if _fits(self._sockets):
+            return self._sockets
+        try:
+            return Path(self._elsewhere.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return self._sockets
+
+    def make_sockets(self) -> Path:
+        """Make that folder; the one of a killed keeper is used again, so that its clients find the same paths."""
+        folder = self.sockets()
+        if not _fits(folder) or (folder != self._sockets and not _is_private(folder)):
+            folder = Path(tempfile.mkdtemp(prefix="footnote-"))
+            if not _fits(folder):
+                folder.rmdir()
+                folder = Path(tempfile.mkdtemp(prefix="footnote-", dir="/tmp"))
+            draft = self._elsewhere.with_suffix(".tmp")
+            draft.write_text(str(folder), encoding="utf-8")
+            draft.replace(self._elsewhere)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.chmod(0o700)
+        return folder
+
+    def remove_sockets(self) -> None:
+        folder = self.sockets()
+        with suppress(OSError):
+            for name in ("lease.sock", "qdrant.sock", "redis.sock"):
+                (folder / name).unlink(missing_ok=True)
+            folder.rmdir()
+            self._elsewhere.unlink(missing_ok=True)
+
+    def trim_log(self) -> None:
+        """Keep one old copy of 1 MB at most. The open file is emptied in place: other processes go on appending to it."""
+        with suppress(FileNotFoundError):
+            if self.log.stat().st_size > _LONGEST_LOG:
+                self.log.with_suffix(".log.1").write_bytes(self.log.read_bytes()[-_LONGEST_LOG:])
+                os.truncate(self.log, 0)
+
+
+def listen(path: Path) -> socket.socket:
+    """A listening socket at ``path`` that only this user can connect to."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    path.chmod(0o600)
+    listener.listen(128)
+    listener.setblocking(False)
+    return listener
+
+
+def _fits(folder: Path) -> bool:
+    return len(os.fsencode(folder / "qdrant.sock")) <= _LONGEST_SOCKET
+
+
+def _is_private(folder: Path) -> bool:
+    """Whether nobody else can have put anything into a folder of the shared temporary one."""
+    try:
+        status = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077
