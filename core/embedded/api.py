@@ -110,7 +110,7 @@ def _query(collections: Collections, path: Path, body: Any) -> Any:
 
 def _query_batch(collections: Collections, path: Path, body: Any) -> Any:
     collection, fields = collections[path["collection"]], Fields(body, "batch of queries")
-    searches = fields.items("searches") or []
+    searches = fields.required_items("searches")
     fields.finish()
     requests = [queries.build_query(search, collection.shape, f"searches[{index}]") for index, search in enumerate(searches)]
     answers = collection.shard.query_batch(edge.QueryBatchRequest(requests))

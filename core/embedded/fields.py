@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
+
+Value = TypeVar("Value")
 
 
 class Refused(Exception):
@@ -42,21 +44,27 @@ class Fields:
         return self.rest.pop(name, default)
 
     def require(self, name: str) -> Any:
-        if name not in self.rest:
-            raise Refused.bad(f"{self.where} lacks the field `{name}`")
-        return self.rest.pop(name)
+        return self._required(name, self.take(name))
 
     def text(self, name: str) -> str | None:
         return self._typed(name, str, "a string")
+
+    def required_text(self, name: str) -> str:
+        return self._required(name, self.text(name))
 
     def flag(self, name: str) -> bool | None:
         return self._typed(name, bool, "a boolean")
 
     def number(self, name: str) -> float | None:
         value = self.take(name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float):
             self._mistyped(name, value, "a number")
-        return value
+        return float(value)
+
+    def required_number(self, name: str) -> float:
+        return self._required(name, self.number(name))
 
     def count(self, name: str, least: int = 0) -> int | None:
         """An integer of at least ``least``; Qdrant's counts have 32 bits here."""
@@ -65,10 +73,16 @@ class Fields:
             return None
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**32:
             self._mistyped(name, value, f"an integer of at least {least}")
-        return int(value)
+        return value
+
+    def required_count(self, name: str, least: int = 0) -> int:
+        return self._required(name, self.count(name, least))
 
     def items(self, name: str) -> list[Any] | None:
         return self._typed(name, list, "an array")
+
+    def required_items(self, name: str) -> list[Any]:
+        return self._required(name, self.items(name))
 
     def object(self, name: str) -> Fields | None:
         value = self.take(name)
@@ -78,11 +92,16 @@ class Fields:
         for name in self.rest:
             raise Refused.unsupported(f"the field `{name}` in {self.where}")
 
-    def _typed(self, name: str, kind: type[Any], called: str) -> Any:
-        value = self.take(name)
-        if value is not None and not isinstance(value, kind):
-            self._mistyped(name, value, called)
+    def _required(self, name: str, value: Value | None) -> Value:
+        if value is None:
+            raise Refused.bad(f"{self.where} lacks the field `{name}`")
         return value
+
+    def _typed(self, name: str, kind: type[Value], called: str) -> Value | None:
+        value = self.take(name)
+        if value is None or isinstance(value, kind):
+            return value
+        self._mistyped(name, value, called)
 
     def _mistyped(self, name: str, value: Any, called: str) -> NoReturn:
         raise Refused.bad(f"{self.where}.{name} must be {called}, not {_kind(value)}")
@@ -97,6 +116,7 @@ def one_or_many(value: Any) -> list[Any]:
 
 def _kind(value: Any) -> str:
     """What a refusal shows of a value: numbers as they are, of texts and containers only the kind."""
-    if isinstance(value, bool | int | float):
-        return repr(value)
-    return {str: "a string", list: "an array", dict: "an object"}.get(type(value), "null")
+    for kind, called in ((str, "a string"), (list, "an array"), (dict, "an object")):
+        if isinstance(value, kind):
+            return called
+    return repr(value)

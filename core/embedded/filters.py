@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import qdrant_edge as edge
 
@@ -20,14 +21,14 @@ def build_filter(value: Any, where: str = "filter") -> edge.Filter | None:
     return edge.Filter(must=must, should=should, must_not=must_not, min_should=_min_should(min_should))
 
 
-def point_id(value: Any) -> int | str:
+def point_id(value: Any) -> edge.PointId:
     """An id is an unsigned integer or a UUID; the engine itself reads the UUID."""
     if isinstance(value, bool) or not isinstance(value, int | str) or (isinstance(value, int) and not 0 <= value < 2**64):
         raise Refused.bad(f"{value!r:.80} is not a point id: use an unsigned integer or a UUID")
     return value
 
 
-def point_ids(values: Any, where: str) -> list[int | str]:
+def point_ids(values: Any, where: str) -> list[edge.PointId]:
     if not isinstance(values, list):
         raise Refused.bad(f"{where} must be an array of point ids")
     return [point_id(value) for value in values]
@@ -43,10 +44,8 @@ def _min_should(fields: Fields | None) -> edge.MinShould | None:
     if fields is None:
         return None
     conditions = _conditions(fields.require("conditions"), f"{fields.where}.conditions") or []
-    least = fields.count("min_count")
+    least = fields.required_count("min_count")
     fields.finish()
-    if least is None:
-        raise Refused.bad(f"{fields.where} lacks the field `min_count`")
     return edge.MinShould(conditions, least)
 
 
@@ -64,14 +63,14 @@ def _condition(value: Any, where: str) -> Any:
         return edge.HasVectorCondition(name)
     for name, kind in (("is_empty", edge.IsEmptyCondition), ("is_null", edge.IsNullCondition)):
         if (field := fields.object(name)) is not None:
-            condition = kind(field.require("key"))
+            condition = kind(field.required_text("key"))
             field.finish()
             fields.finish()
             return condition
     if (nested := fields.object("nested")) is not None:
         fields.finish()
-        key = str(nested.require("key"))
-        inner = build_filter(nested.require("filter"), f"{nested.where}.filter")
+        key = nested.required_text("key")
+        inner = build_filter(nested.require("filter"), f"{nested.where}.filter") or edge.Filter()
         nested.finish()
         # The engine wants the elements of the array spelled out; REST means them anyway.
         return edge.NestedCondition(key if key.endswith("[]") else f"{key}[]", inner)
@@ -80,8 +79,8 @@ def _condition(value: Any, where: str) -> Any:
 
 
 def _field_condition(fields: Fields) -> edge.FieldCondition:
-    key = fields.text("key")
-    arguments = {
+    key = fields.required_text("key")
+    arguments: dict[str, Any] = {
         "match": _match(fields.object("match")),
         "range": _range(fields.object("range")),
         "values_count": _values_count(fields.object("values_count")),
@@ -113,7 +112,7 @@ class _Boolean:
 
 _Boolean.__module__, _Boolean.__name__ = "numpy", "bool_"
 
-_TEXT_MATCHES = {
+_TEXT_MATCHES: dict[str, Callable[[str], Any]] = {
     "text": edge.MatchText,
     "text_any": edge.MatchTextAny,
     "phrase": edge.MatchPhrase,
@@ -129,7 +128,7 @@ def _match(fields: Fields | None) -> Any:
         value = fields.take("value")
         if not isinstance(value, str | int):
             raise Refused.bad(f"{fields.where}.value must be a string, an integer or a boolean")
-        match = edge.MatchValue(_Boolean(value) if isinstance(value, bool) else value)
+        match = edge.MatchValue(cast(bool, _Boolean(value)) if isinstance(value, bool) else value)
     elif "any" in fields:
         match = edge.MatchAny(_variants(fields.items("any"), f"{fields.where}.any"))
     elif "except" in fields:
@@ -137,7 +136,7 @@ def _match(fields: Fields | None) -> Any:
     else:
         for name, kind in _TEXT_MATCHES.items():
             if name in fields:
-                match = kind(fields.text(name))
+                match = kind(fields.required_text(name))
                 break
     fields.finish()
     if match is None:
@@ -177,7 +176,7 @@ def _values_count(fields: Fields | None) -> edge.ValuesCount | None:
 
 def _geo_point(value: Any, where: str) -> edge.GeoPoint:
     fields = Fields(value, where)
-    point = edge.GeoPoint(fields.number("lon"), fields.number("lat"))
+    point = edge.GeoPoint(fields.required_number("lon"), fields.required_number("lat"))
     fields.finish()
     return point
 
@@ -193,7 +192,7 @@ def _geo_box(fields: Fields | None) -> edge.GeoBoundingBox | None:
 def _geo_radius(fields: Fields | None) -> edge.GeoRadius | None:
     if fields is None:
         return None
-    radius = edge.GeoRadius(_geo_point(fields.require("center"), f"{fields.where}.center"), fields.number("radius"))
+    radius = edge.GeoRadius(_geo_point(fields.require("center"), f"{fields.where}.center"), fields.required_number("radius"))
     fields.finish()
     return radius
 

@@ -31,7 +31,7 @@ _COMMON = ("on_disk", "enable_hnsw")
 def build_index(body: Any) -> edge.UpdateOperation:
     """The operation that makes an index on a payload field."""
     fields = Fields(body, "index request")
-    name, schema = fields.require("field_name"), fields.take("field_schema")
+    name, schema = fields.required_text("field_name"), fields.take("field_schema")
     fields.finish()
     if schema is None:
         raise Refused.unsupported("an index without `field_schema`")
@@ -72,16 +72,17 @@ def render_index(info: edge.PayloadIndexInfo) -> dict[str, Any]:
     """``data_type``, ``params`` and ``points`` as in a collection's ``payload_schema``."""
     kind = name_of(info.data_type)
     rendered: dict[str, Any] = {"data_type": kind, "points": info.points}
-    if info.params is not None:
+    params = info.params
+    if params is not None:
         parameters: dict[str, Any] = {"type": kind}
         for flag in (*_KINDS[kind][1], *_COMMON):
-            parameters[flag] = getattr(info.params, flag)
-        if info.params.memory is not None:
-            parameters["memory"] = name_of(info.params.memory)
-        if kind == "text":
-            parameters["tokenizer"] = name_of(info.params.tokenizer)
-            parameters["min_token_len"] = info.params.min_token_len
-            parameters["max_token_len"] = info.params.max_token_len
+            parameters[flag] = getattr(params, flag)
+        if params.memory is not None:
+            parameters["memory"] = name_of(params.memory)
+        if isinstance(params, edge.TextIndexParams):
+            parameters["tokenizer"] = name_of(params.tokenizer)
+            parameters["min_token_len"] = params.min_token_len
+            parameters["max_token_len"] = params.max_token_len
         rendered["params"] = {name: value for name, value in parameters.items() if value is not None}
     return rendered
 

@@ -99,9 +99,8 @@ async def _attach(data: DataDir) -> _Lease:
             if started is None or started.poll() == _TAKEN:
                 started = _start(data)
             elif started.poll() is not None:
-                raise ConfigError(
-                    f"The embedded engines in {data.path} ended with status {started.returncode} while they started: {_tail(data.log)}"
-                )
+                status = started.returncode
+                raise ConfigError(f"The embedded engines in {data.path} ended with status {status} at once: {_tail(data.log)}")
         elif clock() - mute_since > _MUTE_SECONDS:
             raise _held(data, holder)
         await asyncio.sleep(_PAUSE_SECONDS)

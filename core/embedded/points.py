@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,31 +76,25 @@ def _dense(value: Any, size: int, where: str) -> list[float]:
 def build_points(fields: Fields, shape: Shape) -> list[edge.Point]:
     """The points of an upsert, given as a list of points or as parallel lists (``batch``)."""
     if (batch := fields.object("batch")) is None:
-        rows = fields.items("points")
-        if rows is None:
-            raise Refused.bad(f"{fields.where} lacks the field `points`")
-        return [_point(row, shape) for row in rows]
+        return [_point(row, shape) for row in fields.required_items("points")]
     ids, payloads = batch.items("ids") or [], batch.items("payloads")
     vectors = _transposed(batch.take("vectors"), len(ids))
     batch.finish()
     payloads = payloads or [None] * len(ids)
     if len(payloads) != len(ids):
         raise Refused.bad(f"the batch has {len(ids)} ids but {len(payloads)} payloads")
-    rows = (
-        {"id": key, "vector": vector, "payload": payload} for key, vector, payload in zip(ids, vectors, payloads, strict=True)
-    )
-    return [_point(row, shape) for row in rows]
+    columns = zip(ids, vectors, payloads, strict=True)
+    return [_point({"id": key, "vector": vector, "payload": payload}, shape) for key, vector, payload in columns]
 
 
-def build_point_vectors(rows: Iterable[Any], shape: Shape) -> list[edge.PointVectors]:
+def build_point_vectors(rows: Sequence[Any], shape: Shape) -> list[edge.PointVectors]:
     """Vectors to write onto existing points."""
     built = []
     for row in rows:
         fields = Fields(row, "points[]")
-        built.append(
-            edge.PointVectors(point_id(fields.require("id")), shape.vectors(fields.require("vector"), "points[].vector"))
-        )
+        key, vectors = point_id(fields.require("id")), shape.vectors(fields.require("vector"), "points[].vector")
         fields.finish()
+        built.append(edge.PointVectors(key, vectors))
     return built
 
 
@@ -141,7 +135,7 @@ def render_vectors(vector: Any) -> Any:
     return vector
 
 
-def render_record(record: edge.Record) -> dict[str, Any]:
+def render_record(record: edge.Record | edge.ScoredPoint) -> dict[str, Any]:
     rendered: dict[str, Any] = {"id": record.id, "payload": record.payload}
     if record.vector is not None:
         rendered["vector"] = render_vectors(record.vector)

@@ -52,7 +52,7 @@ def build_count(body: Any) -> edge.CountRequest:
 def build_facet(body: Any) -> edge.FacetRequest:
     fields = Fields(body, "facet request")
     request = edge.FacetRequest(
-        key=fields.require("key"),
+        key=fields.required_text("key"),
         limit=fields.count("limit", 1) or 10,
         exact=fields.flag("exact") or False,
         filter=build_filter(fields.take("filter")),
@@ -160,7 +160,7 @@ def _order_by(value: Any) -> edge.OrderBy | None:
     direction = fields.text("direction") or "asc"
     if direction not in _DIRECTIONS:
         raise Refused.bad(f"`{direction}` is not a direction: use `asc` or `desc`")
-    order = edge.OrderBy(fields.require("key"), _DIRECTIONS[direction], fields.take("start_from"))
+    order = edge.OrderBy(fields.required_text("key"), _DIRECTIONS[direction], fields.take("start_from"))
     fields.finish()
     return order
 

@@ -146,7 +146,7 @@ class RedisServer:
 
 
 def _end_holder(lock: int, how: signal.Signals) -> None:
-    """Signal the process that holds the lock. It wrote its id under the lock and lives while it is held: no other can be meant."""
+    """Signal who holds the lock. It wrote its id under the lock and lives while it is held: no other can be meant."""
     if holder := os.pread(lock, 20, 0):
         with suppress(ProcessLookupError, PermissionError):
             os.kill(int(holder), how)

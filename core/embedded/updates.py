@@ -33,7 +33,7 @@ def build_update(name: str, body: Any, shape: Shape) -> Operations:
 def build_batch(body: Any, shape: Shape) -> list[Operations]:
     """The operations of a batch: all of them are read before the first is applied."""
     fields = Fields(body, "batch")
-    updates = fields.items("operations") or []
+    updates = fields.required_items("operations")
     fields.finish()
     built = []
     for update in updates:
@@ -68,7 +68,7 @@ def _overwrite_payload(fields: Fields, _shape: Shape) -> Operations:
 
 
 def _delete_payload(fields: Fields, _shape: Shape) -> Operations:
-    update, keys = edge.UpdateOperation, fields.require("keys")
+    update, keys = edge.UpdateOperation, fields.required_items("keys")
     return _where(fields, update.delete_payload, update.delete_payload_by_filter, keys)
 
 
@@ -79,12 +79,12 @@ def _clear_payload(fields: Fields, _shape: Shape) -> Operations:
 
 def _update_vectors(fields: Fields, shape: Shape) -> Operations:
     condition = build_filter(fields.take("update_filter"), "update_filter")
-    points = build_point_vectors(fields.items("points") or [], shape)
+    points = build_point_vectors(fields.required_items("points"), shape)
     return [edge.UpdateOperation.update_vectors(points, condition)]
 
 
 def _delete_vectors(fields: Fields, _shape: Shape) -> Operations:
-    update, names = edge.UpdateOperation, fields.require("vector")
+    update, names = edge.UpdateOperation, fields.required_items("vector")
     return _where(fields, update.delete_vectors, update.delete_vectors_by_filter, names)
 
 
