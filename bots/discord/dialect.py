@@ -7,7 +7,7 @@ zero-width space, and every URL stands in ``<>``, because the edit of an interac
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from urllib.parse import urlsplit
 
 from bots.markdown import Span
@@ -31,12 +31,21 @@ def inline(words: Sequence[Span], hosts: Collection[str]) -> str:
     A link is masked by its label only when it leads to one of ``hosts``, those of the documents that were found;
     any other shows where it leads, for a document may contain a lure.
     """
-    text: list[str] = []
-    space = ""
+    text = end = ""
+    for piece, closing in pieces(words, hosts):
+        text += piece
+        end = closing
+    return text + end
+
+
+def pieces(words: Iterable[Span], hosts: Collection[str]) -> Iterator[tuple[str, str]]:
+    """For each word what it adds to the text, and what would close the marks if the text ended with it."""
+    before = space = ""
     opened: list[str] = []
     for word in words:
         if word.text.isspace():
-            space += word.text if text else ""
+            space += word.text if before else ""
+            yield "", "".join(reversed(opened))
             continue
         marks = _marks(word)
         kept = 0
@@ -44,13 +53,12 @@ def inline(words: Sequence[Span], hosts: Collection[str]) -> str:
             kept += 1
         # A mark closes right behind a word and opens right before one, or it is not a mark.
         closing, opening = "".join(reversed(opened[kept:])), "".join(marks[kept:])
-        before = (closing or "".join(text[-1:]))[-1:]
-        if not space and (before in ("@", "<") or (opening and before in ("*", "~"))):
+        if not space and (closing or before).endswith(("*", "~", "@", "<") if opening else ("@", "<")):
             space = _BREAK
-        at_line_start = not opening and (not text or "\n" in space)
-        text.append(closing + space + opening + _shown(word, hosts, at_line_start=at_line_start))
+        at_line_start = not opening and (not before or "\n" in space)
+        before = closing + space + opening + _shown(word, hosts, at_line_start=at_line_start)
         space, opened = "", marks
-    return "".join([*text, *reversed(opened)])
+        yield before, "".join(reversed(opened))
 
 
 def literal(text: str) -> str:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import accumulate, takewhile
 
 from rich.cells import cell_len
 
-from bots.discord.dialect import host, inline, literal, masked, safe_url
+from bots.discord.dialect import host, inline, literal, masked, pieces, safe_url
 from bots.markdown import Block, Span, parse, plain
 from core.models import Answer, Citation
 
@@ -133,15 +132,14 @@ def _words(spans: Iterable[Span]) -> Iterator[Span]:
 
 
 def _fitting(words: Sequence[Span], frame: Frame, start: bool, hosts: Collection[str]) -> int:
-    """How many of the words fit; never more, and a few less when much of them needs escaping."""
-    # Words are never shown shorter than they are, masked links excepted: these are the most that can fit.
-    lengths = accumulate(0 if word.url else len(word.text) for word in words)
-    count = sum(1 for _ in takewhile(lambda total: total <= LIMIT, lengths))
-    while count and (excess := length(frame(inline(words[:count], hosts), start)) - LIMIT) > 0:
-        while count and excess > 0:
-            count -= 1
-            excess -= max(len(words[count].text) + len(words[count].url), 1)
-    return count
+    """How many of the words one message takes."""
+    total = length(frame("", start))
+    line = length(frame("\n", start)) - total
+    for count, (piece, closing) in enumerate(pieces(words, hosts)):
+        total += length(piece) + piece.count("\n") * (line - 1)
+        if total + length(closing) > LIMIT:
+            return count
+    return len(words)
 
 
 def _halves(word: Span) -> list[Span]:

@@ -1,0 +1,145 @@
+"""Discord's messages and interactions in Footnote's words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import discord
+
+from bots.commands import Command
+from core.models import Message, Principal
+
+Person = discord.User | discord.Member
+Asked = discord.Interaction[discord.Client]
+
+_CODE = re.compile(r"(```.*?```|``.+?``|`[^`\n]+`)", re.DOTALL)
+_QUOTE = re.compile(r"(?m)^>>> (?s:.*)|^> .*$")
+_EMOJI = re.compile(r"<a?(:\w+:)\d+>")
+
+
+def is_addressed(message: discord.Message, me: discord.ClientUser) -> bool:
+    """Whether a person speaks to the bot: by a mention, a reply to its message, or a direct message.
+
+    Bots, webhooks and system messages are never answered, or two bots would talk for ever. A mention in a code
+    block or a quote speaks about the bot; ``@everyone`` speaks to people.
+    """
+    if message.author.bot or message.webhook_id is not None:
+        return False
+    if message.type not in {discord.MessageType.default, discord.MessageType.reply}:
+        return False
+    if message.guild is None or _mention(me).search(_outside_code_and_quotes(message.content)):
+        return True
+    # A reply says nothing when it has no words, and its words only reach us when it pings.
+    return _replies_to(message, me) and bool(message.content.strip())
+
+
+def to_message(message: discord.Message, me: discord.ClientUser, conversation_id: str) -> Message:
+    return Message(
+        id=f"discord:{message.id}",
+        platform="discord",
+        conversation_id=conversation_id,
+        channel_id=f"discord:{message.channel.id}",
+        user=user_id(message.author),
+        user_name=message.author.display_name,
+        text=_spoken(message, me),
+        sent_at=message.created_at,
+        private=message.guild is None,
+    )
+
+
+def to_asked(interaction: Asked, text: str, conversation_id: str, *, private: bool) -> Message:
+    return Message(
+        id=f"discord:{interaction.id}",
+        platform="discord",
+        conversation_id=conversation_id,
+        channel_id=f"discord:{interaction.channel_id}",
+        user=user_id(interaction.user),
+        user_name=interaction.user.display_name,
+        text=text.strip(),
+        sent_at=interaction.created_at,
+        private=private,
+    )
+
+
+def to_command(interaction: Asked, name: str, text: str) -> Command:
+    return Command(
+        name=name,
+        text=text,
+        user=user_id(interaction.user),
+        user_name=interaction.user.display_name,
+        principals=principals(interaction.user),
+        platform="discord",
+        channel_id=f"discord:{interaction.channel_id}",
+        conversation_id=own_conversation(interaction.channel) or private_conversation(interaction),
+    )
+
+
+def user_id(person: Person) -> str:
+    return f"discord:{person.id}"
+
+
+def principals(person: Person) -> frozenset[Principal]:
+    """Who a person is: what Discord itself vouches for in this event, roles only of the server that they speak in.
+
+    Both spellings are held: settings name ``discord:456`` and ``discord:role:789``, documents ``user:discord:456``
+    and ``role:discord:789``.
+    """
+    roles = [role.id for role in person.roles] if isinstance(person, discord.Member) else []
+    names = [f"discord:{person.id}", f"user:discord:{person.id}"]
+    return frozenset([*names, *(f"discord:role:{role}" for role in roles), *(f"role:discord:{role}" for role in roles)])
+
+
+def own_conversation(channel: object) -> str | None:
+    """The conversation that a whole thread, forum post or direct message is; None in a channel, where many are."""
+    if isinstance(channel, discord.Thread | discord.DMChannel):
+        return f"discord:{channel.id}"
+    return None
+
+
+def chain_conversation(channel_id: int | None, root: int) -> str:
+    """The conversation of a reply chain, by the message at its root."""
+    return f"discord:{channel_id}:{root}"
+
+
+def private_conversation(interaction: Asked) -> str:
+    """The conversation of one person's private questions in a channel: nobody can reply to what only they see."""
+    return f"discord:{interaction.channel_id}:private:{interaction.user.id}"
+
+
+def _mention(me: discord.ClientUser) -> re.Pattern[str]:
+    return re.compile(rf"<@!?{me.id}>")
+
+
+def _outside_code_and_quotes(text: str) -> str:
+    return _QUOTE.sub("", " ".join(_CODE.split(text)[::2]))
+
+
+def _replies_to(message: discord.Message, me: discord.ClientUser) -> bool:
+    if message.type is not discord.MessageType.reply or message.reference is None:
+        return False
+    replied = message.reference.resolved
+    if isinstance(replied, discord.Message):
+        return replied.author.id == me.id
+    # The message is gone, but Discord says that its author, we, were pinged.
+    return any(user.id == me.id for user in message.mentions)
+
+
+def _spoken(message: discord.Message, me: discord.ClientUser) -> str:
+    """The text as people read it: our mention left out, other mentions by their names. Code stays as it is."""
+    names: list[tuple[re.Pattern[str], str]] = [(_mention(me), " ")]
+    names += [(re.compile(rf"<@!?{user.id}>"), f"@{user.display_name}") for user in message.mentions]
+    names += [(re.compile(f"<@&{role.id}>"), f"@{role.name}") for role in message.role_mentions]
+    names += [(re.compile(f"<#{channel.id}>"), f"#{channel.name}") for channel in message.channel_mentions]
+
+    def spoken(text: str) -> str:
+        for pattern, name in names:
+            text = pattern.sub(_always(name), text)
+        return re.sub(r"[ \t]+", " ", _EMOJI.sub(r"\1", text))
+
+    parts = _CODE.split(message.content)
+    return "".join(part if position % 2 else spoken(part) for position, part in enumerate(parts)).strip()
+
+
+def _always(name: str) -> Callable[[re.Match[str]], str]:
+    return lambda _: name
