@@ -1,0 +1,340 @@
+"""Slack: Bolt's app, wired to the responder and the commands."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol
+
+import aiohttp
+import structlog
+from aiohttp import web
+from redis.asyncio import Redis
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_bolt.response import BoltResponse
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bots.commands import Command
+from bots.slack.client import build_client, failure, open_session
+from bots.slack.connection import Connection
+from bots.slack.events import EventsEndpoint
+from bots.slack.people import SlackPeople
+from bots.slack.poster import Poster
+from bots.slack.reply import CommandReply, ThreadReply
+from bots.slack.threads import SlackThreads
+from bots.slack.translate import Heard, Identity, hear, to_message
+from core.errors import ConfigError, FootnoteError
+from core.models import Message
+from core.ports import AudienceOf, Reply
+from core.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+_START_SECONDS = 9.0
+"""Slack's verdict on the tokens is waited for this long."""
+_CONNECT_SECONDS = 20.0
+_FAREWELL_SECONDS = 3.0
+"""Of the time to drain: for telling people that their answer will not come."""
+_COMMANDS = re.compile(r"^/(reindex|footnote)$")
+_RESTARTING = "I am being restarted and could not finish this. Please ask again in a minute."
+
+
+class Responds(Protocol):
+    async def respond(self, message: Message, reply: Reply, audience_of: AudienceOf) -> None: ...
+
+
+class Runs(Protocol):
+    async def run(self, command: Command, reply: Reply) -> None: ...
+
+
+class SlackBot:
+    """One workspace, over Socket Mode if there is an app token, else over HTTP events.
+
+    ``ping`` is the interval of Socket Mode's pings in seconds, ``grace`` how long the library may try to reconnect.
+    """
+
+    name = "slack"
+
+    def __init__(
+        self,
+        settings: Settings,
+        responder: Responds,
+        commands: Runs,
+        redis: Redis,
+        *,
+        ping: float = 5.0,
+        grace: float = 15.0,
+    ) -> None:
+        if settings.slack_bot_token is None:
+            raise ConfigError("SLACK_BOT_TOKEN is not set: copy the Bot User OAuth Token (xoxb-...) from OAuth & Permissions")
+        self._settings = settings
+        self._bot_token = settings.slack_bot_token.get_secret_value()
+        self._app_token = settings.slack_app_token.get_secret_value() if settings.slack_app_token else None
+        self._responder = responder
+        self._commands = commands
+        self._redis = redis
+        self._ping = ping
+        self._grace = grace
+        self._workspace: _Workspace | None = None
+        self._connection: Connection | None = None
+        self._endpoint: EventsEndpoint | None = None
+        self._answers = _Tasks("answer")
+        self._running_commands = _Tasks("command")
+        self._stopping = False
+
+    @property
+    def connected(self) -> bool:
+        """True while events arrive: the socket is open, or the HTTP endpoint is ready."""
+        if self._stopping or self._workspace is None:
+            return False
+        return self._connection.connected if self._connection else self._endpoint is not None
+
+    @property
+    def http_handler(self) -> Callable[[web.Request], Awaitable[web.StreamResponse]] | None:
+        """For ``POST /slack/events``; None in Socket Mode."""
+        return None if self._app_token else self._receive
+
+    async def start(self) -> None:
+        """Check the tokens, then connect. Raises ConfigError within 10 s when Slack refuses them.
+
+        If Slack accepts them but no connection comes about in 20 s, it returns all the same and goes on trying.
+        """
+        session = open_session()
+        try:
+            workspace = await self._enter(session)
+        except BaseException:
+            await session.close()
+            raise
+        self._workspace = workspace
+        app = self._build_app(workspace)
+        if self._app_token is None:
+            secret = self._settings.slack_signing_secret
+            self._endpoint = EventsEndpoint(app, secret.get_secret_value() if secret else "", self._redis)
+        else:
+            self._connection = Connection(app, workspace.client, self._app_token, ping=self._ping, grace=self._grace)
+            if not await self._connection.open(patience=_CONNECT_SECONDS):
+                log.warning("slack.not_connected", hint="the tokens are good; it goes on trying")
+        log.info("slack.started", team=workspace.me.team, bot=workspace.me.user, socket=self._connection is not None)
+
+    async def stop(self, drain: float = 25.0) -> None:
+        """Take no new events, let running answers finish, tell those who wait too long, close. Takes at most ``drain`` s."""
+        self._stopping = True
+        if self._connection is not None:
+            await self._connection.silence()
+        farewell = min(_FAREWELL_SECONDS, drain / 4)
+        await self._answers.drain(drain - farewell)
+        # Nobody waits for the end of a sync that a command merely follows.
+        await asyncio.gather(self._answers.cancel(farewell), self._running_commands.cancel(farewell))
+        if self._workspace is not None:
+            await self._workspace.session.close()
+
+    async def check(self) -> str:
+        """Ask Slack about the tokens: who we are, and where. Raises ConfigError."""
+        async with open_session() as session:
+            workspace = await self._enter(session)
+        how = "Socket Mode" if self._app_token else "HTTP events"
+        return f"{workspace.team_name}, as @{workspace.user_name}, over {how}"
+
+    async def _enter(self, session: aiohttp.ClientSession) -> _Workspace:
+        client = build_client(self._bot_token, self._settings.slack_api_url, session)
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                who, _ = await asyncio.gather(_identify(client), _may_connect(client, self._app_token))
+        except TimeoutError as error:
+            raise ConfigError(
+                f"SLACK_API_URL {self._settings.slack_api_url} did not answer within {_START_SECONDS:.0f} s: "
+                "is it right and reachable from here?"
+            ) from error
+        except aiohttp.ClientError as error:
+            raise ConfigError(
+                f"SLACK_API_URL {self._settings.slack_api_url} cannot be reached ({type(error).__name__}): "
+                "check the address, the network and the proxy"
+            ) from error
+        me = Identity(team=who["team_id"], user=who["user_id"], bot=who["bot_id"])
+        return _Workspace(self._settings, session, client, self._redis, me, who["team"], who["user"])
+
+    def _build_app(self, workspace: _Workspace) -> AsyncApp:
+        me = workspace.me
+
+        async def authorize() -> AuthorizeResult:
+            # Bolt would ask auth.test again for each of the first events; the answer is known.
+            return AuthorizeResult(
+                enterprise_id=None, team_id=me.team, bot_user_id=me.user, bot_id=me.bot, bot_token=self._bot_token
+            )
+
+        secret = self._settings.slack_signing_secret
+        library_log = logging.getLogger("slack_bolt")
+        # It would warn that SLACK_BOT_TOKEN, which it finds in the environment, is not used.
+        library_log.disabled = True
+        try:
+            app = AsyncApp(
+                name="footnote",
+                logger=library_log,
+                client=build_client("", self._settings.slack_api_url, workspace.session),
+                authorize=authorize,
+                signing_secret=secret.get_secret_value() if secret else "",
+            )
+        finally:
+            library_log.disabled = False
+
+        async def only_while_running(next: Callable[[], Awaitable[None]]) -> BoltResponse | None:
+            if self._stopping:
+                return BoltResponse(status=503)  # Not acknowledged, so Slack gives it to another process or again later.
+            await next()
+            return None
+
+        async def on_event(body: dict[str, Any]) -> None:
+            said = hear(body, me)
+            if said is not None:
+                self._answers.start(self._answer(workspace, said))
+
+        async def on_command(ack: AsyncAck, body: dict[str, Any]) -> None:
+            await ack()
+            self._running_commands.start(self._run(workspace, body))
+
+        async def ignore() -> None:
+            """An event that was subscribed to by mistake, or for a later version, is acknowledged."""
+
+        async def on_error(error: Exception) -> None:
+            log.error("event.failed", exc_info=error)
+
+        app.use(only_while_running)
+        app.event("app_mention")(on_event)
+        app.event("message")(on_event)
+        app.command(_COMMANDS)(on_command)
+        app.event(re.compile(".*"))(ignore)
+        app.error(on_error)
+        return app
+
+    async def _receive(self, request: web.Request) -> web.StreamResponse:
+        if self._endpoint is None or self._stopping:
+            return web.Response(status=503, text="not ready, try again")
+        return await self._endpoint(request)
+
+    async def _answer(self, workspace: _Workspace, said: Heard) -> None:
+        if said.mentioned and not said.private:
+            await workspace.threads.join(said.channel, said.thread)
+        elif not said.private and not await workspace.threads.joined(said.channel, said.thread):
+            return
+        message = to_message(said, workspace.me, await workspace.people.names(said.people))
+        reply = ThreadReply(said, message.id, workspace.poster, workspace.hasty)
+        try:
+            await self._responder.respond(message, reply, workspace.people.audience_of)
+        except asyncio.CancelledError:
+            if not reply.replied:
+                await reply.say(_RESTARTING)
+            raise
+        finally:
+            await reply.close()
+
+    async def _run(self, workspace: _Workspace, body: dict[str, Any]) -> None:
+        user, channel = str(body["user_id"]), str(body["channel_id"])
+        name, text = str(body["command"]).removeprefix("/"), str(body.get("text", "")).strip()
+        if name == "footnote":
+            name, _, text = (text or "help").partition(" ")
+        command = Command(
+            name=name.lower(),
+            text=text.strip(),
+            user=f"slack:{user}",
+            user_name=str(body.get("user_name", user)),
+            principals=await workspace.people.principals(user),
+            platform=self.name,
+            channel_id=channel,
+            conversation_id=f"slack:{workspace.me.team}:{channel}",
+        )
+        key = f"slack:{workspace.me.team}:{channel}:{body.get('trigger_id', time.time_ns())}"
+        reply = CommandReply(channel, str(body["response_url"]), key, f"{time.time() - 60:.6f}", workspace.poster)
+        try:
+            await self._commands.run(command, reply)
+        except asyncio.CancelledError:
+            await reply.say("I am being restarted. `/footnote status` will tell how it ended.")
+            raise
+        finally:
+            await reply.close()
+
+
+class _Workspace:
+    """What is known and needed while connected to one workspace."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        session: aiohttp.ClientSession,
+        client: AsyncWebClient,
+        redis: Redis,
+        me: Identity,
+        team_name: str,
+        user_name: str,
+    ) -> None:
+        self.session = session
+        self.client = client
+        self.me = me
+        self.team_name = team_name
+        self.user_name = user_name
+        self.hasty = build_client(client.token or "", client.base_url, session, patient=False)
+        self.people = SlackPeople(client, me.team, settings.file.groups)
+        self.threads = SlackThreads(redis, me.team, settings.footnote_memory_ttl)
+        self.poster = Poster(client, session)
+
+
+class _Tasks:
+    """Running work of one kind. The event loop itself keeps no reference to a task."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._running: set[asyncio.Task[None]] = set()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+
+    async def drain(self, seconds: float) -> None:
+        if self._running:
+            await asyncio.wait(self._running, timeout=max(0.0, seconds))
+
+    async def cancel(self, seconds: float) -> None:
+        if self._running:
+            log.warning("work.cut_short", kind=self._kind, count=len(self._running))
+            for task in self._running:
+                task.cancel()
+            await asyncio.wait(self._running, timeout=seconds)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            if isinstance(error, FootnoteError):
+                log.warning(f"{self._kind}.not_shown", reason=str(error))
+            else:
+                log.error(f"{self._kind}.failed", exc_info=error)
+
+
+async def _identify(client: AsyncWebClient) -> dict[str, str]:
+    try:
+        who = (await client.auth_test()).data
+    except SlackApiError as error:
+        raise ConfigError(
+            f"SLACK_BOT_TOKEN was refused by Slack ({failure(error)}): copy the Bot User OAuth Token (xoxb-...) from "
+            "OAuth & Permissions again"
+        ) from error
+    if not isinstance(who, dict) or not who.get("bot_id"):
+        raise ConfigError("SLACK_BOT_TOKEN is not a bot's token: copy the one that begins with xoxb-, not xoxp-")
+    return who
+
+
+async def _may_connect(client: AsyncWebClient, app_token: str | None) -> None:
+    if app_token is None:
+        return
+    try:
+        await client.apps_connections_open(app_token=app_token)
+    except SlackApiError as error:
+        raise ConfigError(
+            f"SLACK_APP_TOKEN was refused by Slack ({failure(error)}): make an app-level token (xapp-...) with the scope "
+            "connections:write under Basic Information, and switch Socket Mode on"
+        ) from error

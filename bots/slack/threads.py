@@ -1,0 +1,37 @@
+"""The threads that the bot takes part in, where people go on without mentioning it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+log = structlog.get_logger(__name__)
+
+
+class SlackThreads:
+    """One expiring key per thread. Losing Redis costs follow-ups without a mention, nothing else."""
+
+    def __init__(self, redis: Redis, team: str, ttl: timedelta) -> None:
+        self._redis = redis
+        self._team = team
+        self._ttl = ttl
+
+    async def join(self, channel: str, thread: str) -> None:
+        """Remember that we were asked here; each question prolongs it."""
+        try:
+            await self._redis.set(self._key(channel, thread), 1, ex=self._ttl)
+        except (RedisError, OSError) as error:
+            log.warning("thread.not_remembered", channel=channel, error=type(error).__name__)
+
+    async def joined(self, channel: str, thread: str) -> bool:
+        try:
+            return bool(await self._redis.expire(self._key(channel, thread), self._ttl))
+        except (RedisError, OSError) as error:
+            log.warning("thread.not_known", channel=channel, error=type(error).__name__)
+            return False
+
+    def _key(self, channel: str, thread: str) -> str:
+        return f"footnote:slack:thread:{self._team}:{channel}:{thread}"
