@@ -41,7 +41,7 @@ def refusal(message: Mapping[str, Any], *, text_limit: int = TEXT) -> str | None
         return "msg_too_long"
     metadata = message.get("metadata")
     if metadata is not None:
-        if not isinstance(metadata, dict) or not isinstance(metadata.get("event_payload"), dict) or not metadata.get("event_type"):
+        if not (isinstance(metadata, dict) and isinstance(metadata.get("event_payload"), dict) and metadata.get("event_type")):
             return "invalid_metadata_format"
         if len(json.dumps(metadata)) > METADATA:
             return "metadata_too_large"

@@ -1,0 +1,118 @@
+"""A conversation over the real slack_bolt client: an emulated workspace, the bot, and an assistant that follows a script."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from redis.asyncio import Redis
+
+from bots.commands import Command
+from bots.http import HttpServer
+from bots.responder import Responder
+from bots.slack.app import SlackBot
+from core.embedded.redis import RedisServer
+from core.models import Answer, Audience, Message
+from core.ports import Reply
+from core.settings import ConfigFile, Settings
+from tests.emulators.slack import SlackServer
+from tests.fakes import MemoryGate, Script, ScriptedAssistant, answer
+
+ANA, BEN = "U1ANA", "U2BEN"
+GENERAL, SECRET = "C1GENERAL", "G1SECRET"
+
+
+class ScriptedCommands:
+    """Commands that do what a test wants; remembers what was asked."""
+
+    def __init__(self, script: Callable[[Command, Reply], Awaitable[None]] | None = None) -> None:
+        self._script = script
+        self.asked: list[Command] = []
+
+    async def run(self, command: Command, reply: Reply) -> None:
+        self.asked.append(command)
+        if self._script:
+            await self._script(command, reply)
+        else:
+            await reply.say(f"You said `{command.name}`.")
+
+
+def says(text: str, *, seconds: float = 0.0) -> Script:
+    """An assistant that thinks for a while and then gives this answer."""
+
+    async def script(message: Message, _audience: Audience) -> AsyncIterator[str | Answer]:
+        await asyncio.sleep(seconds)
+        yield answer(text, question=message.text)
+
+    return script
+
+
+class Dialogue:
+    def __init__(
+        self, slack: SlackServer, redis: Redis, script: Script | None, gate: Any, commands: ScriptedCommands | None
+    ) -> None:
+        self.slack = slack
+        self.redis = redis
+        self.assistant = ScriptedAssistant(script)
+        self.commands = commands or ScriptedCommands()
+        self.gate = gate if gate is not None else MemoryGate()
+        self.groups: dict[str, tuple[str, ...]] = {}
+
+    def settings(self, **fields: Any) -> Settings:
+        tokens = {"slack_bot_token": self.slack.bot_token, "slack_api_url": self.slack.url}
+        return Settings(_env_file=None, **(tokens | fields)).model_copy(update={"file": ConfigFile(groups=self.groups)})
+
+    def socket_bot(self, **options: Any) -> SlackBot:
+        """A bot over Socket Mode, not started; quicker to notice a loss than in production."""
+        settings = self.settings(slack_app_token=self.slack.app_token)
+        return self.bot(settings, **({"ping": 0.5, "grace": 2.0} | options))
+
+    def http_bot(self) -> SlackBot:
+        return self.bot(self.settings(slack_signing_secret=self.slack.signing_secret))
+
+    def bot(self, settings: Settings, **options: Any) -> SlackBot:
+        responder = Responder(self.assistant, self.gate)  # type: ignore[arg-type]  # stand-ins of the same shape
+        return SlackBot(settings, responder, self.commands, self.redis, **options)
+
+    @asynccontextmanager
+    async def running(self, bot: SlackBot | None = None, *, drain: float = 8.0) -> AsyncIterator[SlackBot]:
+        bot = bot or self.socket_bot()
+        http = None
+        if bot.http_handler is not None:
+            http = HttpServer("127.0.0.1", 0, {}, bot.http_handler)
+            await http.start()
+            self.slack.courier.request_url = f"http://127.0.0.1:{http.port}/slack/events"
+        try:
+            await bot.start()
+            yield bot
+        finally:
+            await bot.stop(drain)
+            if http is not None:
+                await http.stop()
+
+
+@asynccontextmanager
+async def dialogue(
+    script: Script | None = None, *, gate: Any = None, commands: ScriptedCommands | None = None, **server: Any
+) -> AsyncIterator[Dialogue]:
+    """Ana, a member, and Ben, a guest, in #general, and a bot that is not started yet. Nothing it posts may have a flaw."""
+    with tempfile.TemporaryDirectory(prefix="fn-") as folder:
+        socket = Path(folder) / "redis.sock"
+        engine = RedisServer(Path(folder), socket)
+        await engine.start()
+        redis = Redis(unix_socket_path=str(socket))
+        try:
+            async with SlackServer(**server) as slack:
+                slack.user(ANA, name="Ana", email="ana@acme.com")
+                slack.user(BEN, name="Ben", email="ben@guest.example", is_restricted=True)
+                slack.channel(GENERAL)
+                slack.channel(SECRET, private=True)
+                yield Dialogue(slack, redis, script, gate, commands)
+                assert slack.flaws == []
+        finally:
+            await redis.aclose()
+            await engine.stop()

@@ -1,0 +1,316 @@
+"""The part of Slack's Web API that a bot uses: as strict about arguments, tokens, scopes and limits as Slack."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from tests.emulators.slack_faults import Faults
+from tests.emulators.slack_rules import UPDATE_TEXT, flaws, refusal, texts
+from tests.emulators.slack_workspace import BOT, BOT_USER, TEAM, Channel, Post, Whisper, Workspace
+
+JSON_METHODS = {"chat.postMessage", "chat.update", "chat.postEphemeral", "assistant.threads.setStatus"}
+HISTORY_SCOPES = {"channel": "channels:history", "group": "groups:history", "im": "im:history"}
+METHOD_SCOPES = {
+    "chat.postMessage": "chat:write",
+    "chat.update": "chat:write",
+    "chat.postEphemeral": "chat:write",
+    "assistant.threads.setStatus": "chat:write",
+    "users.info": "users:read",
+}
+RESPONSE_URL_USES = 5
+RESPONSE_URL_SECONDS = 30 * 60
+
+
+class Refused(Exception):
+    """``ok: false`` with this error code."""
+
+
+@dataclass(frozen=True)
+class Call:
+    method: str
+    arguments: dict[str, Any]
+    at: float
+    error: str | None
+
+
+@dataclass
+class ResponseUrl:
+    channel: str
+    user: str
+    made: float = field(default_factory=time.monotonic)
+    uses: int = 0
+
+
+class WebApi:
+    def __init__(self, workspace: Workspace, faults: Faults, *, bot_token: str, app_token: str, scopes: set[str] | None) -> None:
+        self.workspace = workspace
+        self.calls: list[Call] = []
+        self.flaws: list[str] = []
+        """Of accepted messages: what people would see wrongly."""
+        self.warnings: list[str] = []
+        self.used_scopes: set[str] = set()
+        self.response_urls: dict[str, ResponseUrl] = {}
+        self.on_post: Callable[[Post], None] = lambda post: None
+        self.open_link: Callable[[], str] = lambda: ""
+        self.bot_token: str | None = bot_token
+        self.app_token: str | None = app_token
+        self._faults = faults
+        self._scopes = scopes
+
+    # The HTTP layer.
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        method = request.match_info["method"]
+        fault = self._faults.take(method)
+        if fault and fault.seconds:
+            await asyncio.sleep(fault.seconds)
+        if fault and (fault.status != 200 or fault.error or fault.body is not None):
+            self._record(method, {}, fault.error or str(fault.status))
+            headers = {"Retry-After": str(fault.retry_after)} if fault.retry_after is not None else {}
+            if fault.body is not None:
+                return web.Response(status=fault.status, text=fault.body, headers=headers)
+            code = fault.error or ("ratelimited" if fault.status == 429 else "internal_error")
+            return web.json_response({"ok": False, "error": code}, status=fault.status, headers=headers)
+        arguments: dict[str, Any] = {}
+        error: str | None = None
+        try:
+            arguments = await self._arguments(request, method)
+            result = self._call(method, self._token(request, arguments), arguments)
+            answer = {"ok": True} | result
+        except Refused as refused:
+            error = str(refused)
+            answer = {"ok": False, "error": error}
+        self._record(method, arguments, error)
+        if fault and fault.lost and request.transport:
+            request.transport.abort()
+        return web.json_response(answer)
+
+    async def respond(self, request: web.Request) -> web.StreamResponse:
+        """A response_url: five uses in 30 minutes, no token."""
+        where = self.response_urls.get(request.match_info["id"])
+        fault = self._faults.take("response_url")
+        if fault and fault.status != 200:
+            return web.Response(status=fault.status, headers={"Retry-After": str(fault.retry_after or 1)})
+        if where is None or where.uses >= RESPONSE_URL_USES or time.monotonic() - where.made > RESPONSE_URL_SECONDS:
+            self.calls.append(Call("response_url", {}, time.monotonic(), "used_url"))
+            return web.json_response({"ok": False, "error": "used_url"}, status=404)
+        if request.content_type != "application/json":
+            return web.json_response({"ok": False, "error": "invalid_payload"}, status=400)
+        message = await request.json()
+        if error := refusal(message):
+            return web.json_response({"ok": False, "error": error}, status=400)
+        where.uses += 1
+        self.calls.append(Call("response_url", message, time.monotonic(), None))
+        self.flaws += flaws(message)
+        shown = "\n".join(texts(message.get("blocks") or [])) or message["text"]
+        if message.get("response_type") == "in_channel":
+            self._write(where.channel, message, None)
+        else:
+            self.workspace.whispers.append(Whisper(where.channel, where.user, None, shown, "response_url"))
+        return web.Response(text="ok")
+
+    def _record(self, method: str, arguments: dict[str, Any], error: str | None) -> None:
+        self.calls.append(Call(method, arguments, time.monotonic(), error))
+
+    async def _arguments(self, request: web.Request, method: str) -> dict[str, Any]:
+        arguments: dict[str, Any] = dict(request.query)
+        if request.content_type == "application/json":
+            if "charset" not in request.headers.get("Content-Type", ""):
+                self.warnings.append(f"{method}: missing_charset")
+            try:
+                sent = json.loads(await request.text())
+            except ValueError as error:
+                raise Refused("invalid_json") from error
+            if not isinstance(sent, dict):
+                raise Refused("json_not_object")
+            # Methods that know no JSON see no arguments in it.
+            return arguments | (sent if method in JSON_METHODS else {})
+        if request.content_type == "application/x-www-form-urlencoded":
+            return arguments | dict(await request.post())
+        if request.can_read_body:
+            raise Refused("invalid_post_type")
+        return arguments
+
+    def _token(self, request: web.Request, arguments: dict[str, Any]) -> str:
+        header = request.headers.get("Authorization", "")
+        token = header.removeprefix("Bearer ") if header else arguments.pop("token", "")
+        if not token:
+            raise Refused("not_authed")
+        if token not in {self.bot_token, self.app_token}:
+            raise Refused("invalid_auth")
+        return str(token)
+
+    def _call(self, method: str, token: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        implementation = _METHODS.get(method)
+        if implementation is None:
+            raise Refused("unknown_method")
+        if (token == self.app_token) != (method == "apps.connections.open"):
+            raise Refused("not_allowed_token_type")
+        if scope := METHOD_SCOPES.get(method):
+            self._need(scope)
+        return implementation(self, arguments)
+
+    def _need(self, scope: str) -> None:
+        if self._scopes is not None and scope not in self._scopes:
+            raise Refused("missing_scope")
+        self.used_scopes.add(scope)
+
+    # The methods.
+
+    def auth_test(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+        ours = {"team": "Footnote Inc", "user": "footnote", "team_id": TEAM, "user_id": BOT_USER, "bot_id": BOT}
+        return {"url": "https://footnote.slack.com/", "is_enterprise_install": False} | ours
+
+    def apps_connections_open(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+        return {"url": self.open_link()}
+
+    def users_info(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        user = self.workspace.users.get(_required(arguments, "user"))
+        if user is None:
+            raise Refused("user_not_found")
+        with_email = self._scopes is None or "users:read.email" in self._scopes
+        if user.email:
+            self.used_scopes.add("users:read.email")
+        return {"user": user.profile(with_email=with_email)}
+
+    def chat_post_message(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        channel = self._writable(arguments)
+        if error := refusal(arguments):
+            raise Refused(error)
+        thread = self._thread(channel, arguments)
+        self.flaws += flaws(arguments)
+        if "text" not in arguments:
+            self.warnings.append("chat.postMessage: missing_text_in_message")
+        post = self._write(channel.id, arguments, thread)
+        return {"channel": channel.id, "ts": post.ts, "message": post.payload()}
+
+    def _write(self, channel: str, message: dict[str, Any], thread: str | None) -> Post:
+        post = self.workspace.write(
+            channel,
+            BOT_USER,
+            str(message.get("text", "")),
+            thread_ts=thread,
+            bot_id=BOT,
+            blocks=list(message.get("blocks") or []),
+            metadata=message.get("metadata"),
+        )
+        self.workspace.statuses.pop((channel, post.root), None)
+        self.on_post(post)
+        return post
+
+    def chat_update(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        channel = self._writable(arguments)
+        post = self.workspace.find(channel.id, _required(arguments, "ts"))
+        if post is None:
+            raise Refused("message_not_found")
+        if post.bot_id != BOT:
+            raise Refused("cant_update_message")
+        if error := refusal(arguments, text_limit=UPDATE_TEXT):
+            raise Refused(error)
+        self.flaws += flaws(arguments)
+        post.text, post.blocks = str(arguments.get("text", "")), list(arguments.get("blocks") or [])
+        post.edits.append(time.monotonic())
+        return {"channel": channel.id, "ts": post.ts, "text": post.text}
+
+    def chat_post_ephemeral(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        channel = self._writable(arguments)
+        user = _required(arguments, "user")
+        if user not in self.workspace.users:
+            raise Refused("user_not_in_channel")
+        if error := refusal(arguments):
+            raise Refused(error)
+        thread = self._thread(channel, arguments)
+        self.flaws += flaws(arguments)
+        shown = "\n".join(texts(arguments.get("blocks") or [])) or arguments["text"]
+        self.workspace.whispers.append(Whisper(channel.id, user, thread, shown, "chat.postEphemeral"))
+        return {"message_ts": self.workspace.next_ts()}
+
+    def conversations_replies(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        channel = self._readable(arguments)
+        root = _required(arguments, "ts")
+        if self.workspace.find(channel.id, root) is None:
+            raise Refused("thread_not_found")
+        return self._page(self.workspace.thread(channel.id, root), arguments)
+
+    def conversations_history(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        channel = self._readable(arguments)
+        roots = [post for post in self.workspace.posts if post.channel == channel.id and post.root == post.ts]
+        return self._page(roots, arguments)
+
+    def _page(self, posts: list[Post], arguments: dict[str, Any]) -> dict[str, Any]:
+        oldest, limit = float(arguments.get("oldest", 0)), int(arguments.get("limit", 100))
+        metadata = str(arguments.get("include_all_metadata", "0")) in {"1", "true"}
+        page = [post.payload(metadata=metadata) for post in posts if float(post.ts) > oldest]
+        return {"messages": page[:limit], "has_more": len(page) > limit}
+
+    def set_status(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        channel = self._channel({"channel": arguments.get("channel_id")})
+        root = _required(arguments, "thread_ts")
+        if self.workspace.find(channel.id, root) is None:
+            raise Refused("invalid_thread_ts")
+        if not isinstance(arguments.get("status"), str):
+            raise Refused("invalid_arguments")
+        if arguments["status"]:
+            self.workspace.statuses[channel.id, root] = arguments["status"]
+        else:
+            self.workspace.statuses.pop((channel.id, root), None)
+        return {}
+
+    def _channel(self, arguments: dict[str, Any]) -> Channel:
+        channel = self.workspace.channels.get(_required(arguments, "channel"))
+        if channel is None or (channel.kind == "group" and not channel.with_bot):
+            raise Refused("channel_not_found")
+        return channel
+
+    def _writable(self, arguments: dict[str, Any]) -> Channel:
+        channel = self._channel(arguments)
+        if not channel.with_bot:
+            raise Refused("not_in_channel")
+        if channel.archived:
+            raise Refused("is_archived")
+        return channel
+
+    def _readable(self, arguments: dict[str, Any]) -> Channel:
+        channel = self._channel(arguments)
+        self._need(HISTORY_SCOPES[channel.kind])
+        if not channel.with_bot:
+            raise Refused("not_in_channel")
+        return channel
+
+    def _thread(self, channel: Channel, arguments: dict[str, Any]) -> str | None:
+        ts = arguments.get("thread_ts")
+        if ts is None:
+            return None
+        root = self.workspace.find(channel.id, str(ts))
+        if root is None:
+            raise Refused("thread_not_found")
+        if root.root != root.ts:
+            raise Refused("invalid_thread_ts")
+        return root.ts
+
+
+def _required(arguments: dict[str, Any], name: str) -> str:
+    value = arguments.get(name)
+    if not isinstance(value, str) or not value:
+        raise Refused("invalid_arguments")
+    return value
+
+
+_METHODS: dict[str, Callable[[WebApi, dict[str, Any]], dict[str, Any]]] = {
+    "auth.test": WebApi.auth_test,
+    "apps.connections.open": WebApi.apps_connections_open,
+    "users.info": WebApi.users_info,
+    "chat.postMessage": WebApi.chat_post_message,
+    "chat.update": WebApi.chat_update,
+    "chat.postEphemeral": WebApi.chat_post_ephemeral,
+    "conversations.replies": WebApi.conversations_replies,
+    "conversations.history": WebApi.conversations_history,
+    "assistant.threads.setStatus": WebApi.set_status,
+}

@@ -1,0 +1,173 @@
+"""The people, channels and messages of an emulated Slack workspace, and the events that they cause."""
+
+from __future__ import annotations
+
+import itertools
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.emulators.slack_rules import texts
+
+TEAM, APP, BOT, BOT_USER = "T0FOOT", "A0FOOT", "B0FOOT", "U0FOOT"
+
+
+@dataclass
+class User:
+    id: str
+    name: str
+    email: str | None
+    flags: dict[str, Any]
+
+    def profile(self, *, with_email: bool) -> dict[str, Any]:
+        """As users.info shows it."""
+        names = {"display_name": self.name, "real_name": self.name}
+        email = {"email": self.email} if self.email and with_email else {}
+        base = {
+            "id": self.id,
+            "team_id": TEAM,
+            "name": self.name.lower(),
+            "real_name": self.name,
+            "deleted": False,
+            "is_bot": False,
+            "is_restricted": False,
+            "is_ultra_restricted": False,
+            "is_email_confirmed": True,
+            "profile": names | email,
+        }
+        return base | self.flags
+
+
+@dataclass
+class Channel:
+    id: str
+    kind: str
+    """``channel``, ``group`` (private) or ``im``, as in ``channel_type`` of events."""
+    with_bot: bool = True
+    archived: bool = False
+
+
+@dataclass
+class Post:
+    """A message. ``edits`` are the times of its edits, in seconds of the monotonic clock."""
+
+    channel: str
+    ts: str
+    user: str
+    text: str
+    thread_ts: str | None = None
+    bot_id: str | None = None
+    blocks: list[dict[str, Any]] = field(default_factory=list)
+    metadata: dict[str, Any] | None = None
+    client_msg_id: str | None = None
+    at: float = field(default_factory=time.monotonic)
+    edits: list[float] = field(default_factory=list)
+
+    @property
+    def root(self) -> str:
+        return self.thread_ts or self.ts
+
+    @property
+    def shown(self) -> str:
+        """What people read."""
+        return "\n".join(texts(self.blocks)) if self.blocks else self.text
+
+    def payload(self, *, metadata: bool = False) -> dict[str, Any]:
+        fields: dict[str, Any] = {"type": "message", "user": self.user, "ts": self.ts, "text": self.text, "team": TEAM}
+        if self.thread_ts:
+            fields["thread_ts"] = self.thread_ts
+        if self.client_msg_id:
+            fields["client_msg_id"] = self.client_msg_id
+        if self.bot_id:
+            fields |= {"bot_id": self.bot_id, "app_id": APP, "bot_profile": {"id": self.bot_id, "app_id": APP}}
+        if self.blocks:
+            fields["blocks"] = self.blocks
+        if metadata and self.metadata:
+            fields["metadata"] = self.metadata
+        return fields
+
+
+@dataclass(frozen=True)
+class Whisper:
+    """An ephemeral message: seen by one person and kept nowhere."""
+
+    channel: str
+    user: str
+    thread_ts: str | None
+    shown: str
+    via: str
+    """``chat.postEphemeral`` or ``response_url``."""
+
+
+class Workspace:
+    def __init__(self) -> None:
+        self.users: dict[str, User] = {}
+        self.channels: dict[str, Channel] = {}
+        self.posts: list[Post] = []
+        self.whispers: list[Whisper] = []
+        self.statuses: dict[tuple[str, str], str] = {}
+        """Status by channel and thread; the empty ones are gone."""
+        self._ticks = itertools.count(100, 100)
+
+    def next_ts(self) -> str:
+        """Unique and rising, as Slack's are."""
+        return f"{int(time.time())}.{next(self._ticks):06d}"
+
+    def find(self, channel: str, ts: str) -> Post | None:
+        return next((post for post in self.posts if post.channel == channel and post.ts == ts), None)
+
+    def thread(self, channel: str, root: str) -> list[Post]:
+        return [post for post in self.posts if post.channel == channel and post.root == root]
+
+    def write(self, channel: str, user: str, text: str, *, thread_ts: str | None = None, **fields: Any) -> Post:
+        post = Post(channel, self.next_ts(), user, text, thread_ts=thread_ts, **fields)
+        self.posts.append(post)
+        return post
+
+    def events_of(self, post: Post) -> Iterator[dict[str, Any]]:
+        """What Slack tells an app of a new message: the mention, and the message itself."""
+        channel = self.channels[post.channel]
+        if not channel.with_bot:
+            return
+        if f"<@{BOT_USER}" in post.text and channel.kind != "im":
+            yield post.payload() | {"type": "app_mention", "channel": post.channel, "event_ts": post.ts}
+        yield post.payload() | {"channel": post.channel, "channel_type": channel.kind, "event_ts": post.ts}
+
+    def changed(self, post: Post, text: str) -> dict[str, Any]:
+        """The event of an edit."""
+        before = post.payload()
+        post.text = text
+        after = post.payload() | {"edited": {"user": post.user, "ts": self.next_ts()}}
+        return self._subtype(post, "message_changed") | {"hidden": True, "message": after, "previous_message": before}
+
+    def deleted(self, post: Post) -> dict[str, Any]:
+        """The event of a deletion."""
+        self.posts.remove(post)
+        gone = {"hidden": True, "deleted_ts": post.ts, "previous_message": post.payload()}
+        return self._subtype(post, "message_deleted") | gone
+
+    def _subtype(self, post: Post, subtype: str) -> dict[str, Any]:
+        ts = self.next_ts()
+        place = {"channel": post.channel, "channel_type": self.channels[post.channel].kind}
+        return {"type": "message", "subtype": subtype, "ts": ts, "event_ts": ts} | place
+
+
+def envelope(event: dict[str, Any], event_id: str | None = None) -> dict[str, Any]:
+    """The body in which the Events API delivers an event."""
+    return {
+        "token": "verification",
+        "team_id": TEAM,
+        "context_team_id": TEAM,
+        "api_app_id": APP,
+        "event": event,
+        "type": "event_callback",
+        "event_id": event_id or f"Ev{uuid.uuid4().hex[:10].upper()}",
+        "event_time": int(time.time()),
+        "authorizations": [
+            {"enterprise_id": None, "team_id": TEAM, "user_id": BOT_USER, "is_bot": True, "is_enterprise_install": False}
+        ],
+        "is_ext_shared_channel": False,
+        "event_context": "4-emulated",
+    }
