@@ -12,7 +12,7 @@ import logging
 import os
 import signal
 import sys
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 
 from core.embedded.datadir import DataDir, listen
@@ -50,12 +50,13 @@ class Leases:
             self._free_since = asyncio.get_running_loop().time()
             writer.close()
 
-    async def all_gone(self) -> None:
+    async def all_gone(self, meanwhile: Callable[[], None]) -> None:
         """Until nobody has held a lease for a moment; the first holder has longer to come."""
         clock = asyncio.get_running_loop().time
         began = clock()
         while True:
             await asyncio.sleep(_TICK_SECONDS)
+            meanwhile()
             since, patience = (began, _FIRST_LEASE_SECONDS) if self._free_since is None else (self._free_since, _LINGER_SECONDS)
             if not self._held and clock() - since > patience:
                 return
@@ -75,17 +76,18 @@ async def keep(data: DataDir) -> None:
     collections = Collections(data.qdrant)
     qdrant = QdrantServer(collections)
     try:
-        starting = asyncio.create_task(redis.start())
+        await redis.start()
         collections.load()
         await qdrant.start(listen(sockets / "qdrant.sock"))
-        await starting
-        log.info("ready")
-        leases.announce({"ready": "yes"})
-        await leases.all_gone()
+        await redis.ready()
     except (ConfigError, OSError) as error:
         log.exception("cannot run")
         leases.announce({"failed": str(error if isinstance(error, ConfigError) else data.unusable(error))})
         await asyncio.sleep(_TICK_SECONDS)
+    else:
+        log.info("ready")
+        leases.announce({"ready": "yes"})
+        await leases.all_gone(data.trim_log)
     finally:
         door.close()
         (sockets / "lease.sock").unlink(missing_ok=True)
@@ -97,20 +99,22 @@ async def keep(data: DataDir) -> None:
 
 def main(path: str) -> int:
     os.umask(0o077)
-    # Ctrl-C in a terminal and a closing terminal reach the whole group: the keeper outlives its users.
+    # A terminal, a shell or a service manager may signal every process at once: the keeper outlives its users, then goes.
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s keeper[%(process)d] %(levelname)s %(name)s: %(message)s"
     )
     data = DataDir(Path(path))
-    if data.claim() is None:
-        return TAKEN
-    data.trim_log()
-    asyncio.run(keep(data))
+    try:
+        if data.claim() is None:
+            return TAKEN
+        asyncio.run(keep(data))
+    except OSError as error:
+        log.critical("%s", data.unusable(error))
+        return 1
     return 0
 
 
 if __name__ == "__main__":
-    with suppress(KeyboardInterrupt):
-        sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1]))

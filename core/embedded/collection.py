@@ -88,8 +88,12 @@ class Collection:
             self._unflushed = False
             self.shard.flush()
 
+    @property
+    def points(self) -> int:
+        return self.shard.info().points_count
+
     def vacuum(self) -> None:
-        """Drop what deletions and rewrites left behind once a fifth of a segment is dead; about 1 s per 30,000 dead points."""
+        """Drop what deletions left behind once a fifth of a segment is dead. (The place of rewritten points is reused anyway.)"""
         if not self._vacuumed:
             self._vacuumed = True
             self._unflushed |= self.shard.optimize()

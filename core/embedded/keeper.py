@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from contextlib import suppress
@@ -15,13 +16,14 @@ import structlog
 from core.embedded.datadir import DataDir
 from core.errors import ConfigError
 
-_PATIENCE_SECONDS = 90.0
-"""How long a keeper may take: it replays its log and reads the append-only file before it is ready."""
+_PATIENCE_SECONDS = 60.0
+"""How long a keeper may take: it replays its log, vacuums and reads the append-only file before it is ready."""
 _MUTE_SECONDS = 15.0
 """How long a claimed data dir may have no socket to connect to."""
 _PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE = 30.0
 _TAKEN = 75
+_KEPT = frozenset({"PATH", "HOME", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT"})
 
 log = structlog.get_logger(__name__)
 
@@ -74,23 +76,23 @@ class Engines:
             log.warning("keeper.replaced", data_dir=str(self._data.path))
 
 
-async def attach(data_dir: Path) -> Engines:
+async def attach(data_dir: Path, *, patience: float = _PATIENCE_SECONDS) -> Engines:
     """Have both engines running on ``data_dir`` and use them until released; any number of processes may.
 
-    Raises ConfigError when the folder cannot be written, or is held by something that does not answer.
+    Raises ConfigError when the folder cannot be written, or what holds it has not answered for ``patience`` seconds.
     """
     data = DataDir(data_dir)
     data.prepare()
-    return Engines(data, await _attach(data))
+    return Engines(data, await _attach(data, patience))
 
 
-async def _attach(data: DataDir) -> _Lease:
+async def _attach(data: DataDir, patience: float = _PATIENCE_SECONDS) -> _Lease:
     clock = asyncio.get_running_loop().time
     began = mute_since = clock()
     started: subprocess.Popen[bytes] | None = None
     while True:
         try:
-            return await _lease(data, began + _PATIENCE_SECONDS - clock())
+            return await _lease(data, began + patience - clock())
         except _NoKeeper:
             pass
         holder = data.claimed_by()
@@ -104,7 +106,7 @@ async def _attach(data: DataDir) -> _Lease:
         elif clock() - mute_since > _MUTE_SECONDS:
             raise _held(data, holder)
         await asyncio.sleep(_PAUSE_SECONDS)
-        if clock() - began > _PATIENCE_SECONDS:
+        if clock() - began > patience:
             raise _held(data, holder or "unknown")
 
 
@@ -147,9 +149,17 @@ def _start(data: DataDir) -> subprocess.Popen[bytes]:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                cwd=data.path,
+                env=_environment(),
             )
     except OSError as error:
         raise data.unusable(error) from error
+
+
+def _environment() -> dict[str, str]:
+    """What the keeper needs of ours: it finds the same modules, and none of our secrets stay in a process that outlives us."""
+    kept = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith(("LC_", "LD_", "DYLD_"))}
+    return kept | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
 def _held(data: DataDir, holder: str) -> ConfigError:

