@@ -1,0 +1,98 @@
+"""A question becomes an answer: memory read, chain, memory written."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from datetime import datetime, timedelta
+from typing import cast
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage
+
+from core.answering.chain import Ask, Draft, build_chain
+from core.answering.history import ConversationHistory, to_messages
+from core.answering.memory import Memory
+from core.answering.model import name_of
+from core.answering.prompts import PROMPT_VERSION
+from core.models import Access, Answer, Audience, Message, Turn, now
+from core.ports import Search
+from core.telemetry import STEP_SECONDS
+
+
+class Assistant:
+    """Answers from what ``search`` finds; written by ``model``, in quotes without one or while it is down."""
+
+    def __init__(
+        self,
+        *,
+        search: Search,
+        model: BaseChatModel | None,
+        memory: Memory,
+        model_timeout: timedelta = timedelta(seconds=30),
+        search_timeout: timedelta = timedelta(seconds=2.5),
+        clock: Callable[[], datetime] = now,
+        new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+    ) -> None:
+        self._memory = memory
+        self._model = name_of(model) if model else ""
+        self._clock = clock
+        self._new_id = new_id
+        self._chain = build_chain(
+            search, model, model_timeout=model_timeout.total_seconds(), search_timeout=search_timeout.total_seconds()
+        )
+
+    async def answer(self, message: Message, audience: Audience) -> AsyncGenerator[str | Answer, None]:
+        """Pieces of the answer's text as they can be shown, then exactly one Answer, which replaces them.
+
+        Everything in it comes from documents that every reader of ``audience`` may read. Raises TransientError, worded
+        for the person who asked, when the search does not answer.
+        """
+        started = time.perf_counter()
+        history = ConversationHistory(self._memory, message.conversation_id, audience)
+        ask = Ask(question=message.text.strip(), audience=audience, history=tuple(await history.aget_messages()))
+        parts = cast("AsyncGenerator[str | Draft, None]", self._chain.astream(ask))
+        async with aclosing(parts):
+            async for part in parts:
+                if isinstance(part, str):
+                    yield part
+                    continue
+                turn = Turn(
+                    question=ask.question,
+                    answer=part.text,
+                    accesses=_made_from(part, ask.history),
+                    asked_by=message.user,
+                    asked_by_name=message.user_name,
+                    at=self._clock(),
+                )
+                # Before the answer is shown, so that a follow-up sent at once finds it.
+                await history.aadd_messages(to_messages(turn))
+                yield self._answer(ask, part, (time.perf_counter() - started) * 1000)
+
+    def _answer(self, ask: Ask, draft: Draft, total: float) -> Answer:
+        timings = {**draft.found.timings, "total": total}
+        for step, milliseconds in timings.items():
+            STEP_SECONDS.labels(step).observe(milliseconds / 1000)
+        return Answer(
+            id=self._new_id(),
+            question=ask.question,
+            text=draft.text,
+            citations=draft.citations,
+            hits=draft.found.hits,
+            mode=draft.mode,
+            model=self._model if draft.by_model else "quotes",
+            prompt_version=PROMPT_VERSION,
+            timings=timings,
+            notice=draft.notice,
+        )
+
+
+def _made_from(draft: Draft, history: tuple[BaseMessage, ...]) -> tuple[Access, ...]:
+    """The access of all that the answer may repeat: the documents it was made from, cited or not, and earlier answers."""
+    accesses = {hit.chunk.access.class_id: hit.chunk.access for item in draft.found.evidence for hit in item.hits}
+    for message in history:
+        if isinstance(message, AIMessage):
+            accesses |= {access.class_id: access for access in message.additional_kwargs["accesses"]}
+    return tuple(accesses.values())

@@ -1,0 +1,220 @@
+"""The one retrieval chain that every platform uses: condense, retrieve, generate, cite."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+
+import structlog
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage
+from langchain_core.runnables import Runnable, RunnableGenerator, RunnableLambda
+
+from core.answering.citations import citations
+from core.answering.condense import extend, rewrite
+from core.answering.evidence import Evidence, collapse
+from core.answering.footnotes import FootnoteFilter
+from core.answering.model import stream
+from core.answering.prompts import ANSWER, fenced, recent
+from core.answering.quotes import quote
+from core.answering.retriever import SearchRetriever
+from core.errors import FootnoteError
+from core.models import AnswerMode, Audience, Citation, Hit
+from core.ports import Search
+
+log = structlog.get_logger(__name__)
+
+HITS = 24
+"""Chunks asked of the index: enough that six documents remain after collapsing."""
+QUOTES_ONLY = "Quoted word for word from the documents."
+_QUERY_SHOWN = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """What goes into the chain. ``history`` holds only what this audience may read, oldest message first."""
+
+    question: str
+    audience: Audience
+    history: tuple[BaseMessage, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What is known before the answer is written."""
+
+    ask: Ask
+    query: str
+    hits: tuple[Hit, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    failure: str = ""
+    """Why the model cannot be used: it failed when it condensed the question."""
+    timings: Mapping[str, float] = field(default_factory=dict)
+    """Milliseconds by step."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """The model stopped in the middle; what it said before counts for nothing."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timed:
+    step: str
+    milliseconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """What comes out of the chain last, after the pieces of text that could be shown earlier."""
+
+    text: str
+    citations: tuple[Citation, ...]
+    mode: AnswerMode
+    notice: str
+    by_model: bool
+    found: Found
+
+
+def build_chain(
+    search: Search, model: BaseChatModel | None, *, model_timeout: float, search_timeout: float
+) -> Runnable[Ask, str | Draft]:
+    """Stream it: pieces of text, then exactly one Draft. Timeouts are in seconds.
+
+    Raises TransientError when the search does not answer. A model that fails is no error: then the draft is quotes.
+    """
+
+    async def condense(ask: Ask) -> Found:
+        if not ask.history:
+            return Found(ask=ask, query=ask.question)
+        started = time.perf_counter()
+        failure = ""
+        query = extend(ask.question, ask.history)
+        if model is not None:
+            try:
+                query = await rewrite(ask.question, ask.history, model, model_timeout)
+            except FootnoteError as error:
+                failure = str(error)
+        return Found(ask=ask, query=query, failure=failure, timings={"condense": _since(started)})
+
+    async def retrieve(found: Found) -> Found:
+        started = time.perf_counter()
+        retriever = SearchRetriever(search=search, audience=found.ask.audience, k=HITS, timeout=search_timeout)
+        hits = tuple(await retriever.hits(found.query))
+        timings = {**found.timings, "retrieve": _since(started)}
+        return replace(found, hits=hits, evidence=collapse(hits), timings=timings)
+
+    async def generate(inputs: AsyncIterator[Found]) -> AsyncIterator[Found | str | Timed | Failure]:
+        async for found in inputs:
+            yield found
+            if model is None or not found.evidence:
+                return
+            if found.failure:
+                yield Failure(text=found.failure)
+                return
+            started = time.perf_counter()
+            values = {
+                "history": recent(found.ask.history),
+                "fence": (fence := secrets.token_hex(8)),
+                "sources": fenced(found.evidence, fence),
+                "question": found.ask.question,
+            }
+            first = True
+            try:
+                async with aclosing(stream(ANSWER | model, values, model_timeout)) as pieces:
+                    async for piece in pieces:
+                        if first:
+                            yield Timed(step="first_token", milliseconds=_since(started))
+                            first = False
+                        yield piece
+            except FootnoteError as error:
+                yield Failure(text=str(error))
+            yield Timed(step="generate", milliseconds=_since(started))
+
+    async def cite(said: AsyncIterator[Found | str | Timed | Failure]) -> AsyncIterator[str | Draft]:
+        found: Found | None = None
+        failure = ""
+        timings: dict[str, float] = {}
+        footnotes = FootnoteFilter(())
+        text = shown = ""
+        async for piece in said:
+            match piece:
+                case Found():
+                    found = piece
+                    footnotes = FootnoteFilter(found.evidence)
+                    continue
+                case Failure():
+                    failure = piece.text
+                    continue
+                case Timed():
+                    timings[piece.step] = piece.milliseconds
+                    continue
+            text += footnotes.feed(piece)
+            # Nothing is shown before the first footnote that holds: an answer without any is never shown.
+            if footnotes.cited and len(text) > len(shown):
+                yield text[len(shown) :]
+                shown = text
+        if found is None:
+            return
+        found = replace(found, timings={**found.timings, **timings})
+        if model is None or failure or not found.evidence:
+            yield _quoted(found, failure)
+            return
+        text += footnotes.close()
+        if not footnotes.cited:
+            yield _not_found(found, by_model=True)
+            return
+        if len(text) > len(shown):
+            yield text[len(shown) :]
+        yield Draft(
+            text=text,
+            citations=citations(footnotes.cited, found.evidence, found.ask.question),
+            mode=AnswerMode.GENERATED,
+            notice="",
+            by_model=True,
+            found=found,
+        )
+
+    return RunnableLambda(condense) | RunnableLambda(retrieve) | RunnableGenerator(generate) | RunnableGenerator(cite)
+
+
+def _quoted(found: Found, failure: str) -> Draft:
+    if failure:
+        log.warning("model.failed", reason=failure)
+    quoted = quote(found.query, found.evidence)
+    if quoted is None:
+        return _not_found(found, notice=f"{failure}, so I could only look for the words of your question." if failure else "")
+    return Draft(
+        text=quoted.text,
+        citations=quoted.citations,
+        mode=AnswerMode.QUOTES,
+        notice=f"{failure}, so these are quotes from the documents." if failure else QUOTES_ONLY,
+        by_model=False,
+        found=found,
+    )
+
+
+def _not_found(found: Found, *, by_model: bool = False, notice: str = "") -> Draft:
+    """The same text whether nothing was there or nothing that this audience may read."""
+    plain = FootnoteFilter(())
+    query = " ".join((plain.feed(found.query) + plain.close()).split())
+    if len(query) > _QUERY_SHOWN:
+        query = f"{query[:_QUERY_SHOWN]}…"
+    return Draft(
+        text=f"I did not find this in the documents. I searched for “{query}”. "
+        "Try other words, or name the page, the team or the product that it is about.",
+        citations=(),
+        mode=AnswerMode.NOT_FOUND,
+        notice=notice,
+        by_model=by_model,
+        found=found,
+    )
+
+
+def _since(started: float) -> float:
+    return (time.perf_counter() - started) * 1000

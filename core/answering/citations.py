@@ -1,0 +1,60 @@
+"""Footnotes: from the statement that was made to the passage that supports it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from core.answering.evidence import Evidence
+from core.answering.passages import passages
+from core.answering.terms import terms
+from core.answering.visible import visible
+from core.models import Citation
+
+_LONGEST_QUOTE = 600
+
+
+def citations(cited: Mapping[int, Sequence[str]], evidence: Sequence[Evidence], question: str) -> tuple[Citation, ...]:
+    """One citation a document, numbered in the order of ``cited``: number of the evidence to the statements that cite it."""
+    by_number = {item.number: item for item in evidence}
+    return tuple(
+        citation(by_number[source], number, supporting(by_number[source], statements, question))
+        for number, (source, statements) in enumerate(cited.items(), 1)
+    )
+
+
+def citation(item: Evidence, number: int, quote: str) -> Citation:
+    shown = visible(quote)
+    if len(shown) > _LONGEST_QUOTE:
+        shown = f"{shown[:_LONGEST_QUOTE].rsplit(maxsplit=1)[0]} …"
+    return Citation(
+        number=number,
+        document_id=item.document_id,
+        title=visible(item.title),
+        url=item.url,
+        quote=shown,
+        updated_at=item.updated_at,
+    )
+
+
+def supporting(item: Evidence, statements: Iterable[str], question: str) -> str:
+    """The passage of the document that shares most words with what was said of it.
+
+    An answer in another language than the document shares none: then the passage nearest to the question, then the
+    first one of the best hit.
+    """
+    by_score = sorted(item.hits, key=lambda hit: -hit.score)
+    candidates = [passage.text for hit in by_score for passage in passages(hit.chunk.text)]
+    if not candidates:
+        return item.hits[0].chunk.text.strip() or item.title
+    for wanted in (set(terms(" ".join(statements))), set(terms(question))):
+        scores = [_overlap(wanted, text) for text in candidates]
+        if max(scores) > 0:
+            return candidates[scores.index(max(scores))]
+    return candidates[0]
+
+
+def _overlap(wanted: set[str], text: str) -> float:
+    """Shared terms; between passages that share as many, the one that says less beside them."""
+    found = set(terms(text))
+    shared = len(wanted & found)
+    return shared + shared / (1 + len(found)) if shared else 0.0

@@ -1,0 +1,352 @@
+"""The model's text on its way to the reader: only markers, links and characters that may be shown come out.
+
+The text arrives in any pieces. What is decided about a piece never depends on where the stream was cut, so the
+pieces that come out are, joined, what the whole text would have given.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from core.answering.evidence import Evidence
+from core.answering.prompts import SENTINEL
+from core.answering.visible import visible
+
+_LINK_REMOVED = "(link removed)"
+_LONGEST_URL = 2048
+_LONGEST_LABEL = 400
+_LONGEST_CODE = 1000
+
+_NUMBERS = r"(?:(?i:sources?|documents?)\s*)?\^?\d+(?:\s*[,;–-]\s*\^?\d+)*"
+_MARKER = re.compile(rf"[\[【［]\s*({_NUMBERS})\s*\\?[\]】］]")
+_TARGET = re.compile(
+    r"""\([ \t]*(<[^<>\n]*>|(?:[^\s()<>]|\([^\s()]*\))*)(?:[ \t]+(?:"[^"\n]*"|'[^'\n]*'|\([^)\n]*\)))?[ \t]*\)"""
+)
+_OPENS_FENCE = re.compile(r"[ \t]*(`{3,40}(?=[^`\n]{0,200}\n)|~{3,40}(?=[^~\n]{0,200}\n))[^\n]*\n")
+_MAY_OPEN_FENCE = re.compile(r"[ \t]*(?:`{0,2}|~{0,2}|`{3,40}[^`\n]{0,200}|~{3,40}[^~\n]{0,200})\Z")
+_WORD = re.compile(r"\w[\w+.-]{0,63}")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*\Z")
+_WWW = re.compile(r"(?i:www)\.[A-Za-z0-9]")
+_HOST = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}\Z")
+_URL_END = re.compile(r"[\s<>\"`|\\]")
+_AUTOLINK = re.compile(r"<([A-Za-z][A-Za-z0-9+.-]*:[^\s<>|]*)(?:\|([^<>\n]*))?>")
+_TAG = re.compile(
+    r"</?(?:a|audio|base|button|embed|form|iframe|img|input|link|meta|object|script|source|style|svg|video)\b[^<>\n]*>", re.I
+)
+_MAY_OPEN_TAG = re.compile(r"</?(?:[A-Za-z][A-Za-z0-9+.-]*(?:[:/\s][^<>\n]*)?)?\Z")
+
+
+class FootnoteFilter:
+    """Feed it the model's text; it gives back what may be shown, with footnotes numbered as they appear.
+
+    - a marker that names none of the sources is dropped; ``[1, 7]`` keeps what holds; code is left alone
+    - images and HTML that loads or links are dropped; a link to anything but a source is reduced to its text
+    - invisible characters are dropped, an open code fence is closed
+    """
+
+    def __init__(self, evidence: Sequence[Evidence]) -> None:
+        self._known = {item.number for item in evidence}
+        self._by_url = {_same(item.url): item.number for item in evidence if item.url}
+        self.cited: dict[int, list[str]] = {}
+        """Number of the source to the statements that cite it, in order of appearance: the first is footnote 1."""
+        self.refused = False
+        """True when the model said that the sources do not answer."""
+        self._buffer = ""
+        self._last_read = ""
+        self._space = ""
+        self._last = ""
+        self._dropped = False
+        self._line_start = True
+        self._fence = ""
+        self._since_marker = ""
+        self._statement = ""
+        self._just_cited: set[int] = set()
+        self._out: list[str] = []
+
+    def feed(self, text: str) -> str:
+        """What can be shown for certain after reading ``text``: possibly nothing yet."""
+        shown = visible(text, self._last_read)
+        self._last_read = shown[-1:] or self._last_read
+        self._buffer += shown
+        return self._drain(final=False)
+
+    def close(self) -> str:
+        """The rest: nothing more will be read."""
+        rest = self._drain(final=True)
+        if self._fence:
+            rest += f"\n{self._fence}"
+            self._fence = ""
+        return rest
+
+    def _drain(self, *, final: bool) -> str:
+        while self._buffer and (self._code(final) if self._fence else self._token(final)):
+            pass
+        out, self._out = "".join(self._out), []
+        return out
+
+    # Each reader takes something off the front of the buffer and returns True, or returns False: not decidable yet.
+
+    def _token(self, final: bool) -> bool:
+        buffer = self._buffer
+        if self._line_start:
+            if fence := _OPENS_FENCE.match(buffer):
+                self._fence = fence.group(1)
+                self._emit(fence.group().rstrip("\n"))
+                self._take(fence.end())
+                self._space = "\n"
+                return True
+            if _MAY_OPEN_FENCE.match(buffer):
+                if not final:
+                    return False
+                if buffer.strip()[:3] in {"```", "~~~"}:
+                    return self._take(len(buffer))
+        first = buffer[0]
+        if first.isspace():
+            self._whitespace(first)
+            return True
+        self._line_start = False
+        if first == "`":
+            return self._inline_code(final)
+        if first in "[【［":
+            return self._bracket(final, image=False)
+        if first == "!":
+            if len(buffer) == 1 and not final:
+                return False
+            return self._bracket(final, image=True) if buffer[1:2] == "[" else self._plain(1)
+        if first == "\\":
+            if len(buffer) == 1 and not final:
+                return False
+            # An escaped bracket is read as the bracket that the reader will see.
+            return self._take(1) if buffer[1:2] in {"[", "]", "<"} else self._plain(min(2, len(buffer)))
+        if first == "<":
+            return self._angle(final)
+        if word := _WORD.match(buffer):
+            return self._word(word.group(), final)
+        return self._plain(1)
+
+    def _code(self, final: bool) -> bool:
+        line, newline, _ = self._buffer.partition("\n")
+        if not newline and not final:
+            return False
+        if line:
+            self._emit(line)
+        if newline:
+            self._space += "\n"
+        self._take(len(line) + len(newline))
+        closing = line.strip()
+        if closing.startswith(self._fence) and not closing.strip(self._fence[0]):
+            self._fence = ""
+            self._line_start = True
+        return True
+
+    def _inline_code(self, final: bool) -> bool:
+        buffer = self._buffer
+        run = len(buffer) - len(buffer.lstrip("`"))
+        if run == len(buffer) and not final:
+            return False
+        closing = re.compile(rf"(?<!`)`{{{run}}}(?!`)").search(buffer, run, _LONGEST_CODE)
+        paragraph = buffer.find("\n\n", 0, _LONGEST_CODE)
+        if closing and (paragraph < 0 or closing.end() <= paragraph):
+            if closing.end() == len(buffer) and not final:
+                return False
+            return self._plain(closing.end())
+        if paragraph < 0 and len(buffer) < _LONGEST_CODE and not final:
+            return False
+        return self._plain(run)
+
+    def _bracket(self, final: bool, *, image: bool) -> bool:
+        """A marker ``[1]``, a link ``[text](url)``, an image, or just a bracket."""
+        start = 1 if image else 0
+        buffer = self._buffer[start:]
+        end = _closing(buffer)
+        if end < 0:
+            undecided = "\n" not in buffer and len(buffer) < _LONGEST_LABEL and not final
+            return False if undecided else self._plain(start + 1)
+        if end == len(buffer) and not final:
+            return False
+        if buffer[end : end + 1] == "(":
+            target = _TARGET.match(buffer, end, end + _LONGEST_URL)
+            if target:
+                return self._link(buffer[1 : end - 1], target.group(1).strip("<>"), start + target.end(), image=image)
+            rest = buffer[end:]
+            if "\n" not in rest and len(rest) < _LONGEST_URL and not final:
+                return False
+        if image:
+            return self._plain(1)
+        if marker := _MARKER.match(buffer):
+            self._take(marker.end())
+            return self._mark(_numbers(marker.group(1)))
+        return self._plain(1)
+
+    def _link(self, label: str, url: str, length: int, *, image: bool) -> bool:
+        self._take(length)
+        if image:
+            return self._drop()
+        if _MARKER.fullmatch(f"[{label.strip()}]"):
+            return self._mark(_numbers(label))
+        if marker := _MARKER.fullmatch(label.strip()):
+            return self._mark(_numbers(marker.group(1)))
+        number = self._by_url.get(_same(url))
+        if number is not None:
+            text = re.sub(r"[\[\]<>\\`]|\w+://\S*", "", label).strip()
+            self._emit(f"[{text}]({url})" if text and not text.isdigit() else url)
+            return self._cite_link(number)
+        self._buffer = label + self._buffer
+        return self._drop()
+
+    def _angle(self, final: bool) -> bool:
+        buffer = self._buffer
+        if link := _AUTOLINK.match(buffer, 0, _LONGEST_URL):
+            self._take(link.end())
+            number = self._by_url.get(_same(link.group(1)))
+            if number is not None:
+                self._emit(link.group(1))
+                return self._cite_link(number)
+            if link.group(2):
+                self._buffer = link.group(2) + self._buffer
+                return self._drop()
+            self._emit(_LINK_REMOVED)
+            return True
+        if tag := _TAG.match(buffer, 0, _LONGEST_URL):
+            self._take(tag.end())
+            return self._drop()
+        if not final and len(buffer) < _LONGEST_URL and _MAY_OPEN_TAG.match(buffer):
+            return False
+        return self._plain(1)
+
+    def _word(self, word: str, final: bool) -> bool:
+        rest = self._buffer[len(word) :]
+        if not rest and not final:
+            return False
+        if rest in {":", ":/"} and not final:
+            return False
+        if rest.startswith("://") and (scheme := _SCHEME.search(word)):
+            return self._url(scheme.start(), final)
+        if www := _WWW.search(word):
+            return self._url(www.start(), final)
+        if rest.startswith("/") and (host := _HOST.search(word)):
+            return self._url(host.start(), final)
+        if word.strip("._-+") == SENTINEL:
+            self.refused = True
+            self._take(len(word))
+            return self._drop()
+        return self._plain(len(word))
+
+    def _url(self, start: int, final: bool) -> bool:
+        if start:
+            return self._plain(start)
+        end = _URL_END.search(self._buffer, 0, _LONGEST_URL)
+        if end is None and len(self._buffer) < _LONGEST_URL and not final:
+            return False
+        url = self._buffer[: end.start() if end else _LONGEST_URL]
+        number = self._by_url.get(_same(url))
+        if number is None:
+            url = _without_closing(url)
+            number = self._by_url.get(_same(url))
+        self._take(len(url))
+        self._emit(_LINK_REMOVED if number is None else url)
+        return True if number is None else self._cite_link(number)
+
+    # Writing.
+
+    def _take(self, length: int) -> bool:
+        self._buffer = self._buffer[length:]
+        return True
+
+    def _plain(self, length: int) -> bool:
+        self._emit(self._buffer[:length])
+        return self._take(length)
+
+    def _whitespace(self, character: str) -> None:
+        """White space waits: it is not shown at the ends, nor before a full stop whose marker was dropped."""
+        if character == "\n":
+            self._line_start = True
+            if self._dropped:
+                self._space = self._space.rstrip(" \t")
+        elif self._dropped and self._space:
+            self._take(1)
+            return
+        self._space += character
+        self._take(1)
+
+    def _emit(self, text: str) -> None:
+        if self._dropped:
+            if text[0] in ".,;:!?)…" and "\n" not in self._space:
+                self._space = ""
+            if not self._space and re.match(r"[\[\d,;–-]", self._last) and re.match(r"[\d\],;–-]", text):
+                # What stood on both sides of something dropped must not become a marker together.
+                self._space = " "
+            self._dropped = False
+        shown = (self._space if self._last else "") + text
+        self._out.append(shown)
+        self._space = ""
+        self._last = text[-1]
+        self._just_cited.clear()
+        self._since_marker += shown
+
+    def _drop(self) -> bool:
+        self._dropped = True
+        return True
+
+    def _mark(self, numbers: Sequence[int]) -> bool:
+        """Show the footnotes that hold and are not shown just before; a reader never sees the others."""
+        fresh = [number for number in dict.fromkeys(numbers) if number in self._known and number not in self._just_cited]
+        if not fresh:
+            return self._drop()
+        cited_before = self._just_cited.copy()
+        statement = self._since_marker.strip()
+        if re.search(r"\w", statement):
+            self._statement = statement
+        for number in fresh:
+            self.cited.setdefault(number, []).append(self._statement)
+        order = list(self.cited)
+        self._emit("".join(f"[{order.index(number) + 1}]" for number in fresh))
+        self._just_cited = cited_before.union(fresh)
+        self._since_marker = ""
+        return True
+
+    def _cite_link(self, number: int) -> bool:
+        """A link to a source cites it."""
+        if not self._space:
+            self._space = " "
+        return self._mark([number])
+
+
+def _closing(text: str) -> int:
+    """Position after the bracket that closes the one at the start, on the same line; -1 without one."""
+    depth = 0
+    for position, character in enumerate(text[:_LONGEST_LABEL]):
+        if character in "[【［":
+            depth += 1
+        elif character in "]】］":
+            depth -= 1
+            if not depth:
+                return position + 1
+        elif character == "\n":
+            break
+    return -1
+
+
+def _numbers(text: str) -> list[int]:
+    """``1, 3-5`` is 1, 3, 4, 5; a range is followed for ten numbers at most."""
+    found: list[int] = []
+    for part in re.split(r"[,;]", text):
+        ends = [int(digits[:9]) for digits in re.findall(r"\d+", part)]
+        if len(ends) == 2 and re.search(r"[–-]", part):
+            found += range(ends[0], min(ends[1], ends[0] + 9) + 1)
+        else:
+            found += ends
+    return found
+
+
+def _without_closing(url: str) -> str:
+    """Without the punctuation that belongs to the sentence around it."""
+    while url and (url[-1] in ".,;:!?'*_~" or (url[-1] in ")]}" and url.count(url[-1]) > url.count("([{"[")]}".index(url[-1])]))):
+        url = url[:-1]
+    return url
+
+
+def _same(url: str) -> str:
+    """Two addresses are the same but for a slash at the end."""
+    return url.rstrip("/")

@@ -1,0 +1,121 @@
+"""Turns of conversations, in Redis: one list per conversation, and one set per person that tells where they asked."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import cast
+
+import structlog
+from pydantic import TypeAdapter, ValidationError
+from redis.asyncio import Redis
+
+from core.answering.outage import Outage
+from core.errors import TransientError
+from core.models import Audience, Turn
+
+log = structlog.get_logger(__name__)
+
+_TIMEOUT = 1.0
+"""Seconds that an answer waits for its memory."""
+_TURN: TypeAdapter[Turn] = TypeAdapter(Turn)
+
+
+@dataclass(frozen=True)
+class _Stored:
+    raw: bytes
+    turn: Turn
+
+
+class Memory:
+    """At most ``turns`` turns a conversation; a conversation that is silent for ``ttl`` is forgotten.
+
+    Without Redis reading gives nothing and adding does nothing, so that an answer is given all the same. Forgetting
+    raises TransientError: nobody is told that something was deleted that was not.
+    """
+
+    def __init__(self, redis: Redis, turns: int, ttl: timedelta) -> None:
+        self._redis = redis
+        self._turns = turns
+        self._ttl = ttl
+        self._outage = Outage("questions are answered without their conversation", timeout=_TIMEOUT)
+
+    async def read(self, conversation_id: str, audience: Audience) -> list[Turn]:
+        """The turns, oldest first, of which every reader may read everything that they were answered from."""
+        try:
+            stored = await self._outage.reach(lambda: self._stored(conversation_id))
+        except TransientError:
+            return []
+        return [item.turn for item in stored if all(audience.may_read(access) for access in item.turn.accesses)]
+
+    async def add(self, conversation_id: str, turn: Turn) -> None:
+        """Remember ``turn``; the oldest ones make room."""
+        with suppress(TransientError):
+            await self._outage.reach(lambda: self._store(conversation_id, turn))
+
+    async def forget(self, conversation_id: str) -> int:
+        """Delete a conversation: how many turns there were. Raises TransientError."""
+        return await self._forgotten(lambda: self._delete(conversation_id))
+
+    async def forget_person(self, user: str) -> int:
+        """Delete what a person asked, with the answers, in every conversation: how many turns. Raises TransientError."""
+        return await self._forgotten(lambda: self._delete_person(user))
+
+    async def _forgotten(self, call: Callable[[], Awaitable[int]]) -> int:
+        try:
+            return await self._outage.reach(call)
+        except TransientError as error:
+            raise TransientError("The memory of conversations does not answer right now, so nothing was deleted.") from error
+
+    async def _store(self, conversation_id: str, turn: Turn) -> None:
+        key, person = _conversation_key(conversation_id), _person_key(turn.asked_by)
+        # The person's set first: it may name a conversation too many, never one too few.
+        async with self._redis.pipeline(transaction=True) as index:
+            index.sadd(person, conversation_id)
+            index.expire(person, self._ttl + timedelta(days=1))
+            await index.execute()
+        async with self._redis.pipeline(transaction=True) as turns:
+            turns.rpush(key, _TURN.dump_json(turn))
+            turns.ltrim(key, -self._turns, -1)
+            turns.expire(key, self._ttl)
+            await turns.execute()
+
+    async def _delete(self, conversation_id: str) -> int:
+        key = _conversation_key(conversation_id)
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.llen(key)
+            pipeline.delete(key)
+            turns, _ = await pipeline.execute()
+        return int(turns)
+
+    async def _delete_person(self, user: str) -> int:
+        forgotten = 0
+        for member in await self._redis.smembers(_person_key(user)):
+            conversation_id = member.decode() if isinstance(member, bytes) else member
+            key = _conversation_key(conversation_id)
+            for stored in await self._stored(conversation_id):
+                if stored.turn.asked_by == user:
+                    forgotten += await self._redis.lrem(key, 1, cast("str", stored.raw))
+            # One by one: what the person asks meanwhile elsewhere stays findable.
+            await self._redis.srem(_person_key(user), member)
+        return forgotten
+
+    async def _stored(self, conversation_id: str) -> list[_Stored]:
+        """What can be read of a conversation: an entry that another version or a fault left unreadable is skipped."""
+        found = []
+        for raw in await self._redis.lrange(_conversation_key(conversation_id), 0, -1):
+            try:
+                found.append(_Stored(raw=raw, turn=_TURN.validate_json(raw)))
+            except ValidationError as error:
+                log.warning("turn.skipped", conversation=conversation_id, problems=error.error_count())
+        return found
+
+
+def _conversation_key(conversation_id: str) -> str:
+    return f"footnote:turns:{{{conversation_id}}}"
+
+
+def _person_key(user: str) -> str:
+    return f"footnote:asked:{{{user}}}"
