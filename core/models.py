@@ -272,6 +272,8 @@ class SyncReport:
     """Reason to count."""
     chunks: int = 0
     seconds: float = 0.0
+    withheld: int = 0
+    """Documents that vanished and were kept, because so many at once need to be confirmed."""
     dry_run: bool = False
     would_index: tuple[str, ...] = ()
     would_remove: tuple[str, ...] = ()

@@ -14,23 +14,11 @@ from pathlib import Path
 from connectors.folder.access import AccessUnknown
 from connectors.folder.names import Parts, printable
 from core.errors import DocumentError
+from core.indexing.parsing import MEDIA_TYPES
 
 MAX_BYTES = 50 * 1024 * 1024
 """A bigger file is left alone: text of this size is no page that anybody reads."""
 _ATTEMPTS = 3
-
-MEDIA_TYPES = {
-    ".md": "text/markdown",
-    ".markdown": "text/markdown",
-    ".html": "text/html",
-    ".htm": "text/html",
-    ".txt": "text/plain",
-    ".csv": "text/csv",
-    ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-    ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
-    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    ".pdf": "application/pdf",
-}
 
 
 def media_type(name: str) -> str | None:

@@ -29,9 +29,9 @@ def split_title(data: bytes, media_type: str) -> tuple[FrontMatter, str, str | b
     if media_type == "text/markdown":
         front, body = split_front_matter(decode(data))
         return front, _short(front.title or _markdown_title(body)), body
-    if media_type == "text/html":
+    if media_type in {"text/html", "application/xhtml+xml"}:
         return FrontMatter(), _short(_html_title(data)), data
-    if media_type in {"text/plain", "text/csv"}:
+    if media_type.startswith("text/"):
         return FrontMatter(), "", decode(data)
     return FrontMatter(), "", data
 

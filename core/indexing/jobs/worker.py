@@ -1,0 +1,198 @@
+"""Takes up sync requests, several sources at once."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import structlog
+
+from core.errors import AuthError, FootnoteError, TransientError
+from core.indexing.jobs.claim import Claim, ClaimLost
+from core.models import SyncReport, SyncState, SyncStatus, now
+from core.ports import Source
+from core.retry import retry
+from core.telemetry import SYNC_DOCUMENTS, SYNC_SECONDS, SYNCS
+
+if TYPE_CHECKING:
+    from core.indexing.jobs.queue import Jobs
+    from core.indexing.sync import Syncer
+
+LOOK_SECONDS = 4.0
+"""How often a worker looks although nobody woke it: a lock that expires wakes nobody."""
+MAX_TAKEOVERS = 3
+"""A request of which so many workers died is given up, or it would end them one after another."""
+
+log = structlog.get_logger(__name__)
+
+
+class Worker:
+    """Any number may run, in one process or many: a source is synced by one at a time."""
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        sources: Mapping[str, Source],
+        syncer: Syncer,
+        *,
+        parallel: int = 2,
+        clock: Callable[[], datetime] = now,
+    ) -> None:
+        self._jobs = jobs
+        self._sources = sources
+        self._syncer = syncer
+        self._parallel = parallel
+        self._clock = clock
+        self._working: dict[str, asyncio.Task[None]] = {}
+        self._away = False
+
+    async def run(self) -> None:
+        """Work until cancelled; what is unfinished then goes back into the queue."""
+        async with self._jobs.woken() as woken:
+            news: asyncio.Task[None] | None = None
+            try:
+                while True:
+                    await self._look()
+                    news = news or asyncio.create_task(woken(LOOK_SECONDS * random.uniform(0.8, 1.0)))
+                    await asyncio.wait({news, *self._working.values()}, return_when=asyncio.FIRST_COMPLETED)
+                    if news.done():
+                        news = None
+            finally:
+                await _cancelled(*self._working.values(), *([news] if news else []))
+
+    async def _look(self) -> None:
+        self._working = {name: task for name, task in self._working.items() if not task.done()}
+        idle = [name for name in self._sources if name not in self._working]
+        # In any order, so that busy sources do not always come before the same others.
+        for name in random.sample(idle, len(idle)):
+            if len(self._working) >= self._parallel:
+                return
+            try:
+                claim = await self._jobs.claim(name)
+            except TransientError as error:
+                if not self._away:
+                    log.warning("queue.lost", reason=str(error))
+                self._away = True
+                return
+            if self._away:
+                log.info("queue.recovered")
+                self._away = False
+            if claim:
+                self._working[name] = asyncio.create_task(self._work(claim))
+
+    async def _work(self, claim: Claim) -> None:
+        """Sync under the claim; stop when it is lost, give it back when cancelled."""
+        with structlog.contextvars.bound_contextvars(source=claim.request.source, request=claim.request.id):
+            keeper = asyncio.create_task(claim.keep())
+            sync = asyncio.create_task(self._sync(claim))
+            try:
+                await asyncio.wait({keeper, sync}, return_when=asyncio.FIRST_COMPLETED)
+                if sync.done():
+                    await sync
+                else:
+                    await _cancelled(sync)
+                    raise ClaimLost
+            except ClaimLost:
+                log.warning("claim.lost", owner=claim.owner)
+            except asyncio.CancelledError:
+                await _cancelled(sync)
+                with suppress(TransientError):
+                    await claim.release()
+                raise
+            finally:
+                await _cancelled(keeper)
+
+    async def _sync(self, claim: Claim) -> None:
+        request = claim.request
+        began = time.monotonic()
+        state = replace(
+            claim.state, status=SyncStatus.RUNNING, request=request, started_at=self._clock(), report=SyncReport(), error=None
+        )
+        await claim.write_surely(state)
+
+        async def progress(report: SyncReport) -> None:
+            nonlocal state
+            state = replace(state, report=report)
+            with suppress(TransientError):
+                await claim.write(state)
+
+        async def save(cursor: str | None, attempts: Mapping[str, int]) -> None:
+            nonlocal state
+            state = replace(state, cursor=cursor, retry=dict(attempts))
+            await claim.write_surely(state)
+
+        async def attempt() -> SyncReport:
+            source = self._sources[request.source]
+            return await self._syncer.run(source, request, state, progress, save, claim.guard)
+
+        status, error = SyncStatus.DONE, None
+        try:
+            if claim.takeovers > MAX_TAKEOVERS:
+                raise FootnoteError(
+                    f"{claim.takeovers} workers died while they synced {request.source}: it was given up. "
+                    "Look for what ended them (out of memory?) before the next try."
+                )
+            report = await retry(attempt)
+            state = replace(state, report=report)
+            if report.withheld:
+                status, error = SyncStatus.NEEDS_CONFIRMATION, _unconfirmed(request.source, report.withheld)
+        except ClaimLost:
+            raise
+        except AuthError as refused:
+            status, error = SyncStatus.NEEDS_ATTENTION, str(refused)
+        except FootnoteError as failed:
+            status, error = SyncStatus.FAILED, str(failed)
+        except Exception:
+            error_id = secrets.token_hex(4)
+            log.exception("sync.failed", error_id=error_id)
+            status, error = SyncStatus.FAILED, f"something unexpected happened; the log has the details under error id {error_id}"
+        state = replace(state, status=status, error=error, finished_at=self._clock())
+        await claim.finish(state)
+        _report(state, time.monotonic() - began)
+
+
+async def _cancelled(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _unconfirmed(source: str, withheld: int) -> str:
+    return (
+        f"{withheld} documents of {source} vanished at once, more than are removed unasked: they are all still in the index. "
+        f"If they are meant to go, confirm with `footnote reindex {source} --force`; `--dry-run` lists them."
+    )
+
+
+def _report(state: SyncState, seconds: float) -> None:
+    report = state.report
+    outcomes = {
+        "indexed": report.indexed,
+        "unchanged": report.unchanged,
+        "access_changed": report.access_changed,
+        "removed": report.removed,
+        "skipped": sum(report.skipped.values()),
+        "failed": len(report.failed),
+    }
+    SYNCS.labels(state.source, state.status.value).inc()
+    SYNC_SECONDS.labels(state.source).observe(seconds)
+    for outcome, count in outcomes.items():
+        SYNC_DOCUMENTS.labels(state.source, outcome).inc(count)
+    by = state.request.requested_by if state.request else ""
+    log.info(
+        "sync.finished",
+        status=state.status.value,
+        requested_by=by,
+        **outcomes,
+        chunks=report.chunks,
+        withheld=report.withheld,
+        seconds=round(seconds, 2),
+        error=state.error,
+    )

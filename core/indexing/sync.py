@@ -1,0 +1,344 @@
+"""A changed page becomes knowledge: one run over one source.
+
+Whoever lost the right to read is shut out first: what is gone is removed before anything is added, a change of access
+is written as soon as it is known, and a document whose content *and* access changed is hidden until its new content
+is in the index, because the access of the new content says nothing about the old one.
+
+Every write can be repeated. A run that dies anywhere is repeated from the last saved cursor with the same result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from core.errors import DocumentError, FootnoteError
+from core.indexing.pipeline import Outcome, Pipeline
+from core.indexing.tally import Tally
+from core.models import (
+    NOBODY,
+    Access,
+    AccessChanged,
+    Change,
+    Checkpoint,
+    Document,
+    Failed,
+    Remove,
+    Skipped,
+    SyncReport,
+    SyncRequest,
+    SyncState,
+    Upsert,
+)
+from core.ports import Embedder, Source
+
+if TYPE_CHECKING:
+    from core.indexing.index import Index
+    from core.indexing.parsing import Parser
+
+MAX_ATTEMPTS = 5
+"""Syncs that try a failed document again by themselves; then only a change of it, or a reindex, does."""
+REMOVE_UNASKED = 20
+REMOVE_UNASKED_SHARE = 0.1
+PROGRESS_SECONDS = 0.5
+_HASHED_AT_ONCE = 256 * 1024
+_REMOVED_AT_ONCE = 256
+
+Progress = Callable[[SyncReport], Awaitable[None]]
+Save = Callable[[str | None, Mapping[str, int]], Awaitable[None]]
+"""Keeps the cursor and the failed documents' attempts; called when all before the cursor is in the index."""
+
+log = structlog.get_logger(__name__)
+
+
+def may_remove_unasked(documents: int) -> int:
+    """How many of a source's documents a sync may remove without being asked to: 20, or a tenth if that is more."""
+    return max(REMOVE_UNASKED, int(documents * REMOVE_UNASKED_SHARE))
+
+
+def _nothing() -> None:
+    pass
+
+
+class Syncer:
+    """Brings the index in step with a source."""
+
+    def __init__(self, index: Index, parser: Parser, embedder: Embedder, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._index = index
+        self._parser = parser
+        self._embedder = embedder
+        self._clock = clock
+
+    async def run(
+        self,
+        source: Source,
+        request: SyncRequest,
+        state: SyncState,
+        progress: Progress,
+        save: Save,
+        guard: Callable[[], None] = _nothing,
+    ) -> SyncReport:
+        """One sync. ``progress`` hears at most twice a second; ``guard`` is called before each write and may raise.
+
+        A document that fails is a row of the report. Raises AuthError, ConfigError or TransientError of the source or
+        the index, and FootnoteError when the source suddenly lists nothing. A report with ``withheld`` documents
+        means that more vanished than may be removed unasked: they are all still in the index.
+        """
+        run = _Run(self._index, source, request, state, progress, save, guard, self._clock)
+        pipeline = Pipeline(self._index, self._parser, self._embedder.count, done=run.done, guard=guard)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(pipeline.parse())
+                tasks.create_task(pipeline.write())
+                report = await run.all(pipeline)
+                pipeline.close()
+        except ExceptionGroup as group:
+            # The others are only cancellations that followed from it.
+            raise group.exceptions[0] from group.exceptions[0].__cause__
+        return report
+
+
+@dataclass(frozen=True)
+class _Known:
+    content_hash: str
+    access_class: str
+
+
+class _Run:
+    def __init__(
+        self,
+        index: Index,
+        source: Source,
+        request: SyncRequest,
+        state: SyncState,
+        progress: Progress,
+        save: Save,
+        guard: Callable[[], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._index = index
+        self._source = source
+        self._request = request
+        self._attempts = state.retry
+        self._progress = progress
+        self._save = save
+        self._guard = guard
+        self._clock = clock
+        self._began = self._shown = clock()
+        self._cursor = state.cursor
+        self._cursor_forgotten = state.cursor is None
+        self._retry = dict(state.retry)
+        self._known: dict[str, _Known] = {}
+        self._touched: set[str] = set()
+        self._reported_gone: set[str] = set()
+        self._allowance = 0
+        self._tally = Tally(dry_run=request.dry_run)
+
+    async def all(self, pipeline: Pipeline) -> SyncReport:
+        self._known = {
+            record.document_id: _Known(record.content_hash, record.access_class)
+            async for record in self._index.records(self._source.name)
+        }
+        self._allowance = may_remove_unasked(len(self._known))
+        # An index that lost its documents must not believe a cursor that says they are there.
+        beginning = self._request.full or self._request.force or not self._known
+        listed = await self._list() if beginning or not self._source.reports_removals else None
+        if listed is not None:
+            await self._remove(self._known.keys() - listed)
+        async for change in self._source.changes(None if beginning else self._cursor):
+            await self._apply(change, pipeline)
+        await self._apply_reported_removals(pipeline)
+        await self._fetch_what_is_due(listed, pipeline)
+        await pipeline.drain()
+        if listed is not None:
+            self._tally.unchanged += len((listed & self._known.keys()) - self._touched)
+        await self._keep()
+        return self._tally.report(self._clock() - self._began)
+
+    async def done(self, outcome: Outcome) -> None:
+        """The pipeline is through with a document."""
+        document = outcome.document
+        if outcome.error is not None:
+            self._fail(document.id, outcome.error)
+        else:
+            self._known[document.id] = _Known(document.content_hash, document.access.class_id)
+            self._retry.pop(document.id, None)
+            self._tally.indexed += 1
+            self._tally.chunks += outcome.chunks
+        await self._tick()
+
+    async def _list(self) -> set[str] | None:
+        """All document ids of the source, or None when it cannot list them all; then nothing may be removed."""
+        try:
+            listed = {document_id async for document_id in self._source.ids()}
+        except DocumentError as error:
+            log.warning("listing.was_incomplete", reason=str(error))
+            return None
+        if not listed and self._known and not self._request.force:
+            raise FootnoteError(
+                f"{self._source.name} lists no documents, but the index holds {len(self._known)} of it: nothing was removed. "
+                "Check that it is reachable and shared with Footnote; if it is meant to be empty, reindex it with --force."
+            )
+        return listed
+
+    async def _apply(self, change: Change, pipeline: Pipeline) -> None:
+        match change:
+            case Upsert(document=document):
+                await self._upsert(document, pipeline)
+            case AccessChanged(document_id=document_id, access=access):
+                await pipeline.settled(document_id)
+                await self._set_access(document_id, access)
+            case Remove(document_id=document_id):
+                await pipeline.settled(document_id)
+                self._touched.add(document_id)
+                self._reported_gone.add(document_id)
+            case Skipped(document_id=document_id, reason=reason):
+                self._touched.add(document_id)
+                self._tally.skipped[reason] += 1
+            case Failed(document_id=document_id, error=error):
+                self._touched.add(document_id)
+                self._fail(document_id, error)
+            case Checkpoint(cursor=cursor):
+                await self._checkpoint(cursor, pipeline)
+        await self._tick()
+
+    async def _upsert(self, document: Document, pipeline: Pipeline) -> None:
+        self._touched.add(document.id)
+        self._reported_gone.discard(document.id)
+        await pipeline.settled(document.id)
+        if len(document.body) > _HASHED_AT_ONCE:
+            await asyncio.to_thread(lambda: document.content_hash)
+        known = self._known.get(document.id)
+        if known and known.content_hash == document.content_hash and not self._request.force:
+            self._retry.pop(document.id, None)
+            self._tally.unchanged += 1
+            await self._set_access(document.id, document.access)
+            return
+        if self._request.dry_run:
+            self._tally.would_index.append(document.id)
+            return
+        if known and known.access_class != document.access.class_id:
+            await self._hide(document.id, known)
+        if not document.body.strip():
+            await self._remove_one(document.id)
+            self._fail(document.id, "it is empty")
+            return
+        await pipeline.put(document)
+
+    async def _set_access(self, document_id: str, access: Access) -> None:
+        known = self._known.get(document_id)
+        if known is None or known.access_class == access.class_id:
+            return
+        self._tally.access_changed += 1
+        if not self._request.dry_run:
+            await self._write_access(document_id, known, access)
+
+    async def _hide(self, document_id: str, known: _Known) -> None:
+        if known.access_class != NOBODY.class_id:
+            await self._write_access(document_id, known, NOBODY)
+
+    async def _write_access(self, document_id: str, known: _Known, access: Access) -> None:
+        await self._forget_cursor()
+        self._guard()
+        await self._index.set_access(document_id, access)
+        self._known[document_id] = _Known(known.content_hash, access.class_id)
+
+    async def _remove_one(self, document_id: str) -> None:
+        if document_id in self._known:
+            self._guard()
+            await self._index.remove([document_id])
+            del self._known[document_id]
+
+    async def _remove(self, gone: set[str]) -> bool:
+        """Remove documents from the index, unless they are too many; then False, and they are counted as withheld."""
+        if self._request.dry_run:
+            self._tally.would_remove += sorted(gone)
+            return True
+        if len(gone) > self._allowance and not self._request.force:
+            self._tally.withheld += len(gone)
+            return False
+        self._allowance -= len(gone)
+        ids = sorted(gone)
+        for start in range(0, len(ids), _REMOVED_AT_ONCE):
+            batch = ids[start : start + _REMOVED_AT_ONCE]
+            self._guard()
+            await self._index.remove(batch)
+            for document_id in batch:
+                self._known.pop(document_id, None)
+                self._retry.pop(document_id, None)
+            self._tally.removed += len(batch)
+            await self._tick()
+        return True
+
+    async def _apply_reported_removals(self, pipeline: Pipeline) -> bool:
+        if not self._reported_gone:
+            return True
+        await pipeline.drain()
+        gone = self._reported_gone & self._known.keys()
+        for document_id in self._reported_gone - gone:
+            self._retry.pop(document_id, None)
+        self._reported_gone = set()
+        return await self._remove(gone)
+
+    async def _checkpoint(self, cursor: str, pipeline: Pipeline) -> None:
+        if self._source.reports_removals:
+            applied = await self._apply_reported_removals(pipeline)
+            if not applied or self._tally.withheld:
+                # They are reported once: only the old cursor will make the source repeat them.
+                return
+
+        async def save() -> None:
+            self._cursor = cursor
+            await self._keep()
+
+        pipeline.after(save)
+
+    async def _forget_cursor(self) -> None:
+        """Before the first change of access. If this run dies and the access is changed back meanwhile, a source that
+        compares with its cursor would see no change, and the index would keep what was never undone.
+        """
+        if not self._cursor_forgotten:
+            self._cursor_forgotten = True
+            self._guard()
+            await self._save(None, dict(self._retry))
+
+    async def _keep(self) -> None:
+        if not self._request.dry_run:
+            self._guard()
+            await self._save(self._cursor, dict(self._retry))
+
+    async def _fetch_what_is_due(self, listed: set[str] | None, pipeline: Pipeline) -> None:
+        """Documents that failed before, and listed ones that the index lost, though the source reports no change of them."""
+        await pipeline.drain()
+        missing = (listed or set()) - self._known.keys() - self._retry.keys()
+        due = {document_id for document_id, attempts in self._attempts.items() if attempts < MAX_ATTEMPTS} & self._retry.keys()
+        for document_id in sorted((missing | due) - self._touched):
+            try:
+                document = await self._source.fetch(document_id)
+            except DocumentError as error:
+                self._touched.add(document_id)
+                self._fail(document_id, str(error))
+                continue
+            if document is None:
+                self._retry.pop(document_id, None)
+            else:
+                await self._upsert(document, pipeline)
+            await self._tick()
+        if listed is not None:
+            for document_id in self._retry.keys() - listed - self._touched:
+                del self._retry[document_id]
+
+    def _fail(self, document_id: str, error: str) -> None:
+        self._tally.failed[document_id] = error
+        self._retry[document_id] = self._attempts.get(document_id, 0) + 1
+
+    async def _tick(self) -> None:
+        now = self._clock()
+        if now - self._shown >= PROGRESS_SECONDS:
+            self._shown = now
+            await self._progress(self._tally.report(now - self._began))

@@ -1,0 +1,41 @@
+"""What a running sync has counted so far."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from core.models import SyncReport
+
+
+@dataclass(kw_only=True)
+class Tally:
+    dry_run: bool = False
+    indexed: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    access_changed: int = 0
+    chunks: int = 0
+    withheld: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    skipped: Counter[str] = field(default_factory=Counter)
+    would_index: list[str] = field(default_factory=list)
+    would_remove: list[str] = field(default_factory=list)
+
+    def report(self, seconds: float) -> SyncReport:
+        seen = self.indexed + self.unchanged + len(self.failed) + self.skipped.total() + len(self.would_index)
+        return SyncReport(
+            seen=seen,
+            indexed=self.indexed,
+            unchanged=self.unchanged,
+            removed=self.removed,
+            access_changed=self.access_changed,
+            failed=dict(self.failed),
+            skipped=dict(self.skipped),
+            chunks=self.chunks,
+            seconds=round(seconds, 3),
+            withheld=self.withheld,
+            dry_run=self.dry_run,
+            would_index=tuple(self.would_index),
+            would_remove=tuple(self.would_remove),
+        )
