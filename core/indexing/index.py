@@ -236,7 +236,8 @@ class Index:
     async def _refresh_classes(self) -> None:
         began = time.monotonic()
         found = await self._ask(self._client.facet(self._collection, "access", limit=CLASSES_MAX))
-        names = {str(hit.value) for hit in found.hits}
+        # The in-memory engine of the client takes 32 hex digits for a UUID and writes dashes into it.
+        names = {str(hit.value).replace("-", "") for hit in found.hits}
         self._points = sum(hit.count for hit in found.hits)
         classes = {name: access for name, access in self._classes.items() if name in names}
         if unknown := sorted(names - classes.keys()):

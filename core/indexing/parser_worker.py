@@ -17,12 +17,8 @@ import sys
 import time
 from typing import Any, BinaryIO
 
-_QUIET = {
-    # unstructured reports every start and every document home unless told not to before it is imported.
-    "SCARF_NO_ANALYTICS": "true",
-    "DO_NOT_TRACK": "true",
-    "UNSTRUCTURED_DISABLE_NOTICE": "1",
-    # One document at a time on one core; thread pools also reserve much address space.
+_ENVIRONMENT = {
+    # One document at a time on one core; pools of threads also reserve much address space.
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MALLOC_ARENA_MAX": "2",
@@ -94,7 +90,7 @@ def _answer(body: bytes, media_type: str) -> dict[str, Any]:
 def main() -> None:
     limits = json.loads(sys.argv[1])
     _die_with_parent(limits["parent"])
-    os.environ.update(_QUIET)
+    os.environ.update(_ENVIRONMENT)
     sys.addaudithook(_guard)
     _limit_memory(limits["memory"])
     stdin, stdout = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")

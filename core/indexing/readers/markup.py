@@ -32,9 +32,9 @@ def read_html(text: str) -> list[Block]:
     """Visible text, numbered lists, whole tables, and code between fences. Raises DocumentError if nested too deeply."""
     from lxml import etree, html
 
-    from core.indexing.readers.english import stand_in
+    from core.indexing.readers.offline import take_offline
 
-    stand_in()
+    take_offline()
     from unstructured.partition.html import partition_html
 
     if not text.strip():

@@ -32,9 +32,9 @@ def read_office(body: bytes, family: str) -> list[Block]:
 
 
 def _partition(file: io.BytesIO, family: str) -> list[Any]:
-    from core.indexing.readers.english import stand_in
+    from core.indexing.readers.offline import take_offline
 
-    stand_in()
+    take_offline()
     elements: list[Any]
     if family == "docx":
         from unstructured.partition.docx import partition_docx

@@ -1,0 +1,342 @@
+"""The index over the embedded engine, Qdrant's own reference in memory, and a real server when QDRANT_URL is set."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import pytest
+from qdrant_client import AsyncQdrantClient, models
+
+from core.embedded.keeper import Engines, attach
+from core.errors import ConfigError, TransientError
+from core.indexing.chunking import chunk
+from core.indexing.embedding import LocalEmbedder, WordLlamaEmbedder
+from core.indexing.index import WRITE, Index, connect
+from core.indexing.readers.plain import read_text
+from core.models import ANYONE, NOBODY, PUBLIC, Access, Audience, Chunk, Document
+from tests.conftest import SERVER_URL
+
+pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect")
+
+NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
+ENG = Access(gates=(frozenset({"group:confluence:eng"}),))
+ANA_IN_ENG = Access(gates=(frozenset({"group:confluence:eng"}), frozenset({"user:ana@acme.com"})))
+ANA = ("user:ana@acme.com", "group:confluence:eng")
+BOB = ("user:bob@acme.com", "group:confluence:eng")
+
+EMBEDDER = LocalEmbedder()
+
+Pair = tuple[Document, Sequence[Chunk]]
+
+
+def document(name: str, text: str, access: Access = PUBLIC, source: str = "wiki") -> Pair:
+    made = Document(
+        id=f"{source}:{name}",
+        source=source,
+        title=name.title(),
+        url=f"https://wiki.acme.com/{name}",
+        body=text,
+        media_type="text/plain",
+        updated_at=NOON,
+        access=access,
+        path=("Handbook",),
+    )
+    return made, chunk(made, read_text(text), EMBEDDER.count)
+
+
+LEAVE = document("leave", "Everybody has thirty days of paid vacation in a year.")
+PRINTER = document("printer", "The printer stands on the third floor, beside the kitchen.")
+PAY = document("pay", "Salaries of engineers are reviewed every spring.", ENG)
+BONUS = document("bonus", "The bonus of the year is paid in March, code ZX-4711.", ANA_IN_ENG)
+
+
+@pytest.fixture(scope="module")
+def engines() -> Iterator[Engines]:
+    """One keeper for all tests here; its lease lives on a loop that runs only to attach and to release."""
+    loop = asyncio.new_event_loop()
+    with tempfile.TemporaryDirectory(prefix="fn-", ignore_cleanup_errors=True) as path:
+        engines = loop.run_until_complete(attach(Path(path)))
+        yield engines
+        loop.run_until_complete(engines.release())
+    loop.close()
+
+
+@pytest.fixture(params=["engine", "memory", *(["server"] if SERVER_URL else [])])
+def client_of(request: pytest.FixtureRequest) -> Callable[[], AsyncQdrantClient]:
+    if request.param == "engine":
+        return partial(connect, socket=request.getfixturevalue("engines").qdrant_socket)
+    if request.param == "server":
+        return partial(connect, url=SERVER_URL, api_key=os.environ.get("QDRANT_API_KEY"))
+    return partial(AsyncQdrantClient, ":memory:")
+
+
+@pytest.fixture
+async def client(client_of: Callable[[], AsyncQdrantClient]) -> AsyncIterator[AsyncQdrantClient]:
+    client = client_of()
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+async def name(client: AsyncQdrantClient) -> AsyncIterator[str]:
+    name = f"test-{uuid.uuid4().hex}"
+    yield name
+    await client.delete_collection(name)
+
+
+@pytest.fixture
+async def index(client: AsyncQdrantClient, name: str) -> Index:
+    index = Index(client, EMBEDDER, name)
+    await index.open()
+    return index
+
+
+async def found(index: Index, query: str, audience: Audience = ANYONE, k: int = 10) -> list[str]:
+    return [hit.chunk.document_id for hit in await index.search(query, audience, k)]
+
+
+async def records(index: Index, source: str = "wiki") -> dict[str, tuple[str, str, int]]:
+    return {r.document_id: (r.content_hash, r.access_class, r.chunks) async for r in index.records(source)}
+
+
+async def test_what_was_indexed_is_found_by_meaning_and_by_words(index):
+    assert await index.upsert([LEAVE, PRINTER, PAY]) == 3
+    assert (await found(index, "How long may I go on holiday?"))[0] == "wiki:leave"
+    assert (await found(index, "printer"))[0] == "wiki:printer"
+
+
+async def test_a_hit_carries_the_chunk_as_it_was_written(index):
+    await index.upsert([LEAVE, BONUS])
+    hits = await index.search("bonus", Audience.of(ANA), 1)
+    assert [hit.chunk for hit in hits] == [BONUS[1][0]]
+    assert hits[0].score > 0
+
+
+async def test_only_what_every_reader_may_read_is_found(index):
+    await index.upsert([LEAVE, PAY, BONUS])
+    query = "salaries and bonus of engineers"
+    assert set(await found(index, query)) == {"wiki:leave"}
+    assert set(await found(index, query, Audience.of(BOB))) == {"wiki:leave", "wiki:pay"}
+    assert set(await found(index, query, Audience.of(ANA))) == {"wiki:leave", "wiki:pay", "wiki:bonus"}
+    assert set(await found(index, query, Audience.of(ANA, BOB))) == {"wiki:leave", "wiki:pay"}
+    assert await found(index, query, Audience(readers=frozenset())) == []
+
+
+async def test_documents_that_may_not_be_read_do_not_crowd_out_those_that_may(index):
+    secret = [document(f"secret {number}", "Vacation days and holiday leave in detail.", ENG) for number in range(120)]
+    await index.upsert([*secret, LEAVE])
+    assert await found(index, "vacation days", k=5) == ["wiki:leave"]
+
+
+async def test_what_nobody_may_read_is_never_found(index):
+    hidden = document("hidden", "Vacation of the board.", NOBODY)
+    await index.upsert([hidden])
+    assert await found(index, "vacation", Audience.of(ANA)) == []
+
+
+async def test_a_change_of_access_counts_at_once_and_is_recorded(index):
+    await index.upsert([PAY, LEAVE])
+    await index.set_access("wiki:pay", PUBLIC)
+    assert "wiki:pay" in await found(index, "salaries")
+    assert (await records(index))["wiki:pay"][1] == PUBLIC.class_id
+    await index.set_access("wiki:pay", NOBODY)
+    assert "wiki:pay" not in await found(index, "salaries", Audience.of(ANA))
+
+
+async def test_another_process_learns_of_new_accesses_from_the_index_alone(client, name, index):
+    await index.upsert([PAY])
+    other = Index(client, EMBEDDER, name)
+    assert await found(other, "salaries", Audience.of(BOB)) == ["wiki:pay"]
+    await index.upsert([BONUS])
+    assert await found(other, "bonus", Audience.of(BOB)) == ["wiki:pay"]
+    third = Index(client, EMBEDDER, name)
+    assert set(await found(third, "bonus", Audience.of(ANA))) == {"wiki:pay", "wiki:bonus"}
+
+
+async def test_an_access_class_without_its_gates_admits_nobody(client, name, index):
+    """So it is while the first chunk of a document is not written yet."""
+    await index.upsert([PAY])
+    await client.delete_payload(name, ["gates"], models.Filter(must=[]), wait=True)
+    assert await found(Index(client, EMBEDDER, name), "salaries", Audience.of(BOB)) == []
+
+
+async def test_gates_cannot_be_passed_off_under_the_name_of_another_class(client, name, index):
+    await index.upsert([PAY])
+    await client.set_payload(name, {"gates": '[["everyone"]]'}, models.Filter(must=[]), wait=True)
+    assert await found(Index(client, EMBEDDER, name), "salaries") == []
+
+
+async def test_writing_again_changes_nothing(index):
+    await index.upsert([LEAVE, PAY])
+    before = await records(index)
+    await index.upsert([PAY, LEAVE])
+    assert await records(index) == before
+    assert await index.counts() == {"wiki": 2}
+
+
+async def test_a_document_that_got_shorter_leaves_nothing_behind(index):
+    long = document("manual", "\n\n".join(f"Step {number}: turn wheel {number} to the left. " * 12 for number in range(6)))
+    assert len(long[1]) > 3
+    await index.upsert([long, LEAVE])
+    short = document("manual", "Turn it off.")
+    await index.upsert([short])
+    assert await found(index, "turn wheel 5 to the left", k=50) == ["wiki:manual", "wiki:leave"]
+    assert (await records(index))["wiki:manual"] == (short[0].content_hash, PUBLIC.class_id, 1)
+
+
+async def test_a_document_longer_than_one_request_is_written_whole(index):
+    long = document(
+        "book", "\n\n".join(f"Chapter {number} tells of wheel number {number}. " * 10 for number in range(WRITE + 20))
+    )
+    assert len(long[1]) > WRITE
+    assert await index.upsert([LEAVE, long, PAY]) == len(long[1]) + 2
+    assert await index.counts() == {"wiki": 3}
+    assert (await records(index))["wiki:book"][2] == len(long[1])
+
+
+async def test_a_document_without_its_first_chunk_counts_as_not_written(client, name, index):
+    pair = document("manual", "\n\n".join(f"Step {number}: turn wheel {number}. " * 15 for number in range(4)))
+    await index.upsert([pair, LEAVE])
+    await client.delete(name, [pair[1][0].id], wait=True)
+    assert set(await records(index)) == {"wiki:leave"}
+    await index.upsert([pair])
+    assert set(await records(index)) == {"wiki:leave", "wiki:manual"}
+
+
+async def test_removed_documents_are_gone_and_unknown_ones_are_fine(index):
+    await index.upsert([LEAVE, PAY])
+    await index.remove(["wiki:leave", "wiki:never-was"])
+    await index.remove([])
+    assert set(await records(index)) == {"wiki:pay"}
+    assert "wiki:leave" not in await found(index, "vacation")
+
+
+async def test_sources_are_counted_and_listed_apart(index):
+    await index.upsert([LEAVE, document("leave", "Thirty days.", source="drive"), document("pay", "Monthly.", source="drive")])
+    assert await index.counts() == {"wiki": 1, "drive": 2}
+    assert set(await records(index, "drive")) == {"drive:leave", "drive:pay"}
+    assert await records(index, "nothing") == {}
+
+
+async def test_every_record_comes_once_however_many_there_are(index, client, name):
+    many = [document(f"page {number}", "A short page.") for number in range(1100)]
+    point = models.Batch(
+        ids=[pair[1][0].id for pair in many],
+        vectors={"dense": [[1.0] + [0.0] * 383] * len(many)},
+        payloads=[
+            {
+                "document_id": pair[0].id,
+                "source": "wiki",
+                "position": 0,
+                "content_hash": "0",
+                "access": "0",
+                "title": "",
+                "chunks": 1,
+            }
+            for pair in many
+        ],
+    )
+    await client.upsert(name, point, wait=True)
+    assert sorted([record.document_id async for record in index.records("wiki")]) == sorted(pair[0].id for pair in many)
+
+
+async def test_the_order_is_by_score_and_then_by_id_every_time(index):
+    same = [document(f"twin {number}", "Exactly the same words.") for number in range(6)]
+    await index.upsert([(made, [replace(chunks[0], title="Twin")]) for made, chunks in same])
+    hits = await index.search("same words", ANYONE, 6)
+    order = [(-hit.score, hit.chunk.id) for hit in hits]
+    assert len(hits) == 6
+    assert order == sorted(order)
+    assert all([await index.search("same words", ANYONE, 6) == hits for _ in range(5)])
+
+
+async def test_an_exact_code_beats_everything_that_only_sounds_alike(index):
+    rest = [
+        document(f"code {number}", f"Error codes and what they mean, part {number}. Look up the code here.")
+        for number in range(60)
+    ]
+    needle = document("lunch", "Lunch is at noon. Ask for QX9137 at the counter.")
+    await index.upsert([*rest, needle])
+    assert (await found(index, "QX9137", k=3))[0] == "wiki:lunch"
+    assert (await found(index, "error code QX9137", k=3))[0] == "wiki:lunch"
+
+
+@pytest.mark.parametrize("query", ["", "  \n", "the of and", "🙂", "?!", "x" * 20_000, "日本語の質問", "a\x00b"])
+async def test_no_question_makes_the_search_fail(index, query):
+    await index.upsert([LEAVE])
+    assert set(await found(index, query)) <= {"wiki:leave"}
+
+
+async def test_no_hits_are_asked_for_or_there_are_none(index):
+    assert await found(index, "vacation") == []
+    await index.upsert([LEAVE])
+    assert await found(index, "vacation", k=0) == []
+
+
+async def test_the_index_of_another_embedding_model_is_refused_with_both_names(client, name, index):
+    with pytest.raises(ConfigError, match=r"all-MiniLM-L6-v2-int8 \(384 dim.*FOOTNOTE_EMBEDDINGS.*wordllama.*\(256 dim.*reindex"):
+        await Index(client, WordLlamaEmbedder(), name).open()
+
+
+async def test_a_collection_that_footnote_did_not_make_is_refused(client, name):
+    await client.create_collection(name, vectors_config=models.VectorParams(size=4, distance=models.Distance.DOT))
+    with pytest.raises(ConfigError, match="not made by Footnote"):
+        await Index(client, EMBEDDER, name).open()
+
+
+async def test_opening_again_and_at_the_same_time_keeps_what_is_there(client, name, index):
+    await index.upsert([LEAVE])
+    await asyncio.gather(*(Index(client, EMBEDDER, name).open() for _ in range(3)))
+    assert await index.counts() == {"wiki": 1}
+
+
+async def test_several_processes_may_create_it_at_once(client, name):
+    await asyncio.gather(*(Index(client, EMBEDDER, name).open() for _ in range(4)))
+    await Index(client, EMBEDDER, name).health()
+
+
+async def test_a_dropped_collection_is_said_to_be_gone(client, name, index):
+    await client.delete_collection(name)
+    with pytest.raises(ConfigError, match="is gone"):
+        await index.health()
+
+
+async def test_a_server_that_is_not_there_is_unavailable_for_now():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    client = connect(url=f"http://127.0.0.1:{port}")
+    with pytest.raises(TransientError, match="search is unavailable"):
+        await Index(client, EMBEDDER).search("vacation", ANYONE, 3)
+    await client.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "says"),
+    [(401, ConfigError, "QDRANT_API_KEY"), (403, ConfigError, "QDRANT_API_KEY"), (500, TransientError, "unavailable"), (503, TransientError, "unavailable"), (429, TransientError, "unavailable")],
+)  # fmt: skip
+async def test_refusals_of_a_server_say_who_must_act(status, error, says):
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = f"HTTP/1.1 {status} No\r\nContent-Type: application/json\r\nContent-Length: 2\r\nRetry-After: 7\r\nConnection: close\r\n\r\n{{}}"
+        writer.write(head.encode())
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    client = connect(url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    with pytest.raises(error, match=says) as caught:
+        await Index(client, EMBEDDER).health()
+    if status == 429:
+        assert caught.value.retry_after == 7
+    await client.close()
+    server.close()
