@@ -136,6 +136,7 @@ class _Run:
         self._known: dict[str, _Known] = {}
         self._touched: set[str] = set()
         self._reported_gone: set[str] = set()
+        self._held_cursor: str | None = None
         self._allowance = 0
         self._tally = Tally(dry_run=request.dry_run)
 
@@ -152,7 +153,8 @@ class _Run:
             await self._remove(self._known.keys() - listed)
         async for change in self._source.changes(None if beginning else self._cursor):
             await self._apply(change, pipeline)
-        await self._apply_reported_removals(pipeline)
+        await pipeline.drain()
+        await self._apply_reported_removals()
         await self._fetch_what_is_due(listed, pipeline)
         await pipeline.drain()
         if listed is not None:
@@ -195,8 +197,7 @@ class _Run:
                 await self._set_access(document_id, access)
             case Remove(document_id=document_id):
                 await pipeline.settled(document_id)
-                self._touched.add(document_id)
-                self._reported_gone.add(document_id)
+                await self._note_removal(document_id)
             case Skipped(document_id=document_id, reason=reason):
                 self._touched.add(document_id)
                 self._tally.skipped[reason] += 1
@@ -204,7 +205,7 @@ class _Run:
                 self._touched.add(document_id)
                 self._fail(document_id, error)
             case Checkpoint(cursor=cursor):
-                await self._checkpoint(cursor, pipeline)
+                self._checkpoint(cursor, pipeline)
         await self._tick()
 
     async def _upsert(self, document: Document, pipeline: Pipeline) -> None:
@@ -275,22 +276,25 @@ class _Run:
             await self._tick()
         return True
 
-    async def _apply_reported_removals(self, pipeline: Pipeline) -> bool:
-        if not self._reported_gone:
-            return True
-        await pipeline.drain()
-        gone = self._reported_gone & self._known.keys()
-        for document_id in self._reported_gone - gone:
-            self._retry.pop(document_id, None)
-        self._reported_gone = set()
-        return await self._remove(gone)
+    async def _note_removal(self, document_id: str) -> None:
+        """Gone, or out of our sight: hidden at once, removed at the end, when it is known how many there are."""
+        self._touched.add(document_id)
+        self._retry.pop(document_id, None)
+        known = self._known.get(document_id)
+        if known:
+            self._reported_gone.add(document_id)
+            if not self._request.dry_run:
+                await self._hide(document_id, known)
 
-    async def _checkpoint(self, cursor: str, pipeline: Pipeline) -> None:
-        if self._source.reports_removals:
-            applied = await self._apply_reported_removals(pipeline)
-            if not applied or self._tally.withheld:
-                # They are reported once: only the old cursor will make the source repeat them.
-                return
+    async def _apply_reported_removals(self) -> None:
+        if await self._remove(self._reported_gone) and self._held_cursor is not None:
+            self._cursor = self._held_cursor
+
+    def _checkpoint(self, cursor: str, pipeline: Pipeline) -> None:
+        if self._reported_gone:
+            # They are told once: only a cursor from before them makes the source repeat them.
+            self._held_cursor = cursor
+            return
 
         async def save() -> None:
             self._cursor = cursor
@@ -314,7 +318,6 @@ class _Run:
 
     async def _fetch_what_is_due(self, listed: set[str] | None, pipeline: Pipeline) -> None:
         """Documents that failed before, and listed ones that the index lost, though the source reports no change of them."""
-        await pipeline.drain()
         missing = (listed or set()) - self._known.keys() - self._retry.keys()
         due = {document_id for document_id, attempts in self._attempts.items() if attempts < MAX_ATTEMPTS} & self._retry.keys()
         for document_id in sorted((missing | due) - self._touched):

@@ -1,0 +1,168 @@
+"""The index in memory: quick, exact about what a crash leaves behind, and able to crash between any two steps."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+
+from core.errors import DocumentError
+from core.indexing.blocks import Block
+from core.indexing.index import Record
+from core.models import Access, Chunk, Document
+
+
+class Crash(BaseException):
+    """The process is gone: nothing that it does later has an effect."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    document_id: str
+    position: int
+    source: str
+    text: str
+    access: Access | None
+    """None while it is being changed: nobody may read it then."""
+    content_hash: str
+    title: str
+    chunks: int
+
+
+class MemoryIndex:
+    """Writes chunk by chunk. Like the real one, a document's record stands on its first chunk, is taken back before the
+    others change, and comes last.
+    """
+
+    def __init__(self) -> None:
+        self.points: dict[tuple[str, int], Point] = {}
+        self.embedded: list[str] = []
+        """Ids of documents in the order in which they were embedded."""
+        self.writes = 0
+        self.crash_after: int | None = None
+        """Steps until :class:`Crash`; None for never."""
+        self.crashed = False
+        self.refuse: Callable[[Document], str | None] = lambda document: None
+
+    def step(self) -> None:
+        """One thing that happens or does not."""
+        if self.crashed or self.crash_after == 0:
+            self.crashed = True
+            raise Crash
+        if self.crash_after is not None:
+            self.crash_after -= 1
+        self.writes += 1
+
+    def restart(self, crash_after: int | None = None) -> None:
+        self.crashed = False
+        self.crash_after = crash_after
+
+    async def upsert(self, pairs: Sequence[tuple[Document, Sequence[Chunk]]]) -> int:
+        for document, _ in pairs:
+            if reason := self.refuse(document):
+                raise DocumentError(reason)
+        for document, chunks in pairs:
+            self.embedded.append(document.id)
+            self._change_head(document.id, content_hash="")
+            for chunk in (*chunks[1:], None, *chunks[:1]):
+                if chunk is None:
+                    for key in [key for key in self.points if key[0] == document.id and key[1] >= len(chunks)]:
+                        self.step()
+                        del self.points[key]
+                    continue
+                self.step()
+                self.points[document.id, chunk.position] = Point(
+                    document_id=document.id,
+                    position=chunk.position,
+                    source=document.source,
+                    text=chunk.text,
+                    access=chunk.access,
+                    content_hash=document.content_hash,
+                    title=chunk.title,
+                    chunks=len(chunks),
+                )
+        return sum(len(chunks) for _, chunks in pairs)
+
+    async def remove(self, document_ids: Sequence[str]) -> None:
+        for document_id in document_ids:
+            for key in sorted(key for key in self.points if key[0] == document_id):
+                self.step()
+                del self.points[key]
+
+    async def set_access(self, document_id: str, access: Access) -> None:
+        self._change_head(document_id, access=None)
+        for key in sorted((key for key in self.points if key[0] == document_id), reverse=True):
+            self.step()
+            self.points[key] = _changed(self.points[key], access=access)
+
+    async def records(self, source: str) -> AsyncIterator[Record]:
+        for point in list(self.points.values()):
+            if point.source == source and point.position == 0:
+                yield Record(
+                    document_id=point.document_id,
+                    content_hash=point.content_hash,
+                    access_class=point.access.class_id if point.access else "",
+                    title=point.title,
+                    chunks=point.chunks,
+                )
+
+    def text_of(self, document_id: str) -> str:
+        found = sorted((point for point in self.points.values() if point.document_id == document_id), key=lambda p: p.position)
+        return "\n".join(point.text for point in found)
+
+    def access_of(self, document_id: str) -> Access | None:
+        """The one access of all its chunks; an AssertionError when they differ."""
+        accesses = {point.access for point in self.points.values() if point.document_id == document_id}
+        assert len(accesses) == 1, f"{document_id} has chunks with different accesses: {accesses}"
+        return accesses.pop()
+
+    @property
+    def documents(self) -> set[str]:
+        return {document_id for document_id, _ in self.points}
+
+    def _change_head(self, document_id: str, **fields: object) -> None:
+        if head := self.points.get((document_id, 0)):
+            self.step()
+            self.points[document_id, 0] = _changed(head, **fields)
+
+
+def _changed(point: Point, **fields: object) -> Point:
+    return Point(**{**vars(point), **fields})
+
+
+class LineParser:
+    """A line is a block, ``# `` makes it a heading. Documents in ``broken`` fail; ``parsed`` counts the calls."""
+
+    def __init__(self) -> None:
+        self.broken: set[str] = set()
+        self.parsed: list[str] = []
+
+    async def parse(self, document: Document) -> list[Block]:
+        self.parsed.append(document.id)
+        if document.id in self.broken:
+            raise DocumentError("damaged")
+        body = document.body if isinstance(document.body, str) else document.body.decode()
+        lines = [line for line in body.splitlines() if line.strip()]
+        return [Block("heading", line.removeprefix("# "), 1) if line.startswith("# ") else Block("text", line) for line in lines]
+
+
+class WordEmbedder:
+    """Vectors from the words of a text: cheap, the same every time, alike for texts that share words."""
+
+    name = "words"
+    dimension = 32
+
+    async def embed_documents(self, texts: Sequence[str]) -> list[list[float]]:
+        return [self._vector(text) for text in texts]
+
+    async def embed_query(self, text: str) -> list[float]:
+        return self._vector(text)
+
+    def count(self, text: str) -> int:
+        return len(text.split())
+
+    def _vector(self, text: str) -> list[float]:
+        vector = [0.0] * self.dimension
+        for word in text.casefold().split():
+            vector[sum(word.encode()) % self.dimension] += 1.0
+        length = sum(value * value for value in vector) ** 0.5 or 1.0
+        return [value / length for value in vector]
