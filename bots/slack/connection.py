@@ -14,7 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 log = structlog.get_logger(__name__)
 
-_LOOK_SECONDS = 0.25
+_LOOK_SECONDS = 0.1
 _CLOSE_SECONDS = 3.0
 
 # The library logs each failed attempt with a traceback and the secret address; we log the loss and the recovery, once each.

@@ -266,9 +266,10 @@ def _marked(spans: Iterable[_Span], marks: str = "*_~") -> str:
         if marked and inner:
             lead, trail = text[: text.index(inner)], text[text.index(inner) + len(inner) :]
             text = f"{lead}{mark}{inner}{mark}{trail}"
-        joined = shown and not shown[-1].isspace() and not text[:1].isspace()
-        touching = marked or shown[-1:] == mark
-        shown += (_ZERO_WIDTH if joined and touching else "") + text
+        # At the edge of a mark, on its outer side, no letter and no other mark may stand.
+        outer = shown[-1:] if marked else text[:1]
+        edge = marked or shown[-1:] == mark
+        shown += (_ZERO_WIDTH if shown and edge and (outer.isalnum() or outer in _MARKS.values()) else "") + text
     return shown
 
 

@@ -16,11 +16,16 @@ from core.retry import retry
 
 _METADATA = "footnote_reply"
 _OUT_OF_REACH = {"not_in_channel", "channel_not_found", "is_archived", "no_permission", "restricted_action"}
+_GONE = {"message_not_found", "cant_update_message", "edit_window_closed"}
 _BUDGET_SECONDS = 60.0
 
 
 class OutOfReachError(FootnoteError):
     """I cannot post in this channel: invite me with `/invite`, or ask me in a direct message."""
+
+
+class GoneError(FootnoteError):
+    """Somebody deleted the message."""
 
 
 class Poster:
@@ -64,6 +69,7 @@ class Poster:
         return next(found, None)
 
     async def update(self, message: SlackMessage, *, channel: str, ts: str) -> None:
+        """Raises GoneError when the message can no longer be edited."""
         try:
             await self._client.chat_update(channel=channel, ts=ts, **message.arguments())
         except (SlackApiError, aiohttp.ClientError, TimeoutError) as error:
@@ -112,4 +118,6 @@ def _explained(error: Exception) -> FootnoteError:
         return TransientError(f"Slack did not answer ({reason}).")
     if reason in _OUT_OF_REACH:
         return OutOfReachError()
+    if reason in _GONE:
+        return GoneError()
     return FootnoteError(f"Slack refused with `{reason}`.")

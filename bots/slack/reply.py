@@ -12,7 +12,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bots.slack.client import failure
-from bots.slack.poster import OutOfReachError, Poster
+from bots.slack.poster import GoneError, OutOfReachError, Poster
 from bots.slack.render import SlackMessage, render, render_card, render_text
 from bots.slack.translate import Heard
 from core.errors import FootnoteError
@@ -157,10 +157,12 @@ class ThreadReply:
         return ts
 
     async def _show(self, text: str) -> None:
-        if self._card_ts is None:
-            self._card_ts = await self._post_one(render_card(text))
-        else:
-            await self._poster.update(render_card(text), channel=self._said.channel, ts=self._card_ts)
+        card = render_card(text)
+        if self._card_ts is not None:
+            with contextlib.suppress(GoneError):
+                await self._poster.update(card, channel=self._said.channel, ts=self._card_ts)
+                return
+        self._card_ts = await self._post_one(card)
 
 
 class CommandReply:
@@ -174,6 +176,7 @@ class CommandReply:
         self._poster = poster
         self._card = _Card(self._show)
         self._card_ts: str | None = None
+        self._posted = 0
         self._alone: str | None = None
         """The card's text as the person alone saw it, where we cannot post in the channel."""
 
@@ -207,10 +210,13 @@ class CommandReply:
             return  # A response_url works five times: the first and the last text are shown.
         card = render_card(text)
         if self._card_ts is not None:
-            await self._poster.update(card, channel=self._channel, ts=self._card_ts)
-            return
+            with contextlib.suppress(GoneError):
+                await self._poster.update(card, channel=self._channel, ts=self._card_ts)
+                return
+        key = f"{self._key}/{self._posted}"
         try:
-            self._card_ts = await self._poster.post(card, channel=self._channel, thread=None, after=self._after, key=self._key)
+            self._card_ts = await self._poster.post(card, channel=self._channel, thread=None, after=self._after, key=key)
+            self._posted += 1
         except OutOfReachError:
             self._alone = text
             await self._poster.respond(card, self._response_url)

@@ -15,12 +15,13 @@ from bots.commands import Command
 from bots.http import HttpServer
 from bots.responder import Responder
 from bots.slack.app import SlackBot
+from core.answering.gate import Gate
 from core.embedded.redis import RedisServer
 from core.models import Answer, Audience, Message
 from core.ports import Reply
 from core.settings import ConfigFile, Settings
 from tests.emulators.slack import SlackServer
-from tests.fakes import MemoryGate, Script, ScriptedAssistant, answer
+from tests.fakes import Script, ScriptedAssistant, answer
 
 ANA, BEN = "U1ANA", "U2BEN"
 GENERAL, SECRET = "C1GENERAL", "G1SECRET"
@@ -52,14 +53,11 @@ def says(text: str, *, seconds: float = 0.0) -> Script:
 
 
 class Dialogue:
-    def __init__(
-        self, slack: SlackServer, redis: Redis, script: Script | None, gate: Any, commands: ScriptedCommands | None
-    ) -> None:
+    def __init__(self, slack: SlackServer, redis: Redis, script: Script | None, commands: ScriptedCommands | None) -> None:
         self.slack = slack
         self.redis = redis
         self.assistant = ScriptedAssistant(script)
         self.commands = commands or ScriptedCommands()
-        self.gate = gate if gate is not None else MemoryGate()
         self.groups: dict[str, tuple[str, ...]] = {}
 
     def settings(self, **fields: Any) -> Settings:
@@ -75,7 +73,8 @@ class Dialogue:
         return self.bot(self.settings(slack_signing_secret=self.slack.signing_secret))
 
     def bot(self, settings: Settings, **options: Any) -> SlackBot:
-        responder = Responder(self.assistant, self.gate)  # type: ignore[arg-type]  # stand-ins of the same shape
+        # As in another process: the gate is shared through Redis alone.
+        responder = Responder(self.assistant, Gate(self.redis, rate_limit=1000))  # type: ignore[arg-type]  # scripted
         return SlackBot(settings, responder, self.commands, self.redis, **options)
 
     @asynccontextmanager
@@ -97,7 +96,7 @@ class Dialogue:
 
 @asynccontextmanager
 async def dialogue(
-    script: Script | None = None, *, gate: Any = None, commands: ScriptedCommands | None = None, **server: Any
+    script: Script | None = None, *, commands: ScriptedCommands | None = None, **server: Any
 ) -> AsyncIterator[Dialogue]:
     """Ana, a member, and Ben, a guest, in #general, and a bot that is not started yet. Nothing it posts may have a flaw."""
     with tempfile.TemporaryDirectory(prefix="fn-") as folder:
@@ -111,7 +110,7 @@ async def dialogue(
                 slack.user(BEN, name="Ben", email="ben@guest.example", is_restricted=True)
                 slack.channel(GENERAL)
                 slack.channel(SECRET, private=True)
-                yield Dialogue(slack, redis, script, gate, commands)
+                yield Dialogue(slack, redis, script, commands)
                 assert slack.flaws == []
         finally:
             await redis.aclose()

@@ -104,15 +104,15 @@ class SlackServer:
 
     # What people do.
 
-    async def mention(self, user: str, channel: str, text: str, *, thread: Post | None = None, times: int = 1) -> Post:
-        """``@Footnote text``, its events delivered ``times`` times."""
-        return await self.say(user, channel, f"<@{BOT_USER}> {text}", thread=thread, times=times)
+    async def mention(self, user: str, channel: str, text: str, **how: Any) -> Post:
+        """``@Footnote text``; ``how`` as for :meth:`say`."""
+        return await self.say(user, channel, f"<@{BOT_USER}> {text}", **how)
 
     async def dm(self, user: str, text: str, *, thread: Post | None = None) -> Post:
         return await self.say(user, f"D{user}", text, thread=thread)
 
     async def say(self, user: str, channel: str, text: str, *, thread: Post | None = None, times: int = 1, **fields: Any) -> Post:
-        """``fields`` are added to the events: ``bot_id``, ``subtype``, ``client_msg_id`` ..."""
+        """Deliver each event ``times`` times; ``fields`` are added to them: ``bot_id``, ``subtype``, ``client_msg_id`` ..."""
         gesture = fields.pop("client_msg_id", str(uuid.uuid4()))
         post = self.workspace.write(channel, user, text, thread_ts=thread.root if thread else None, client_msg_id=gesture)
         self._announce(post, times=times, **fields)
@@ -224,7 +224,7 @@ class SlackServer:
     # What goes wrong.
 
     def fail(self, method: str, *, times: int = 1, **fault: Any) -> None:
-        """Answer the next calls with a ``status`` (and ``retry_after``), with ``ok: false`` and an ``error``, or with a ``body``."""
+        """Answer the next calls with a ``status`` (and ``retry_after``), an ``error``, or a ``body`` that is not JSON."""
         self.faults.add(Fault(method, times, **fault))
 
     def lose(self, method: str, *, times: int = 1) -> None:

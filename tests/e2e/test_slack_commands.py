@@ -1,0 +1,109 @@
+"""Slack: slash commands, their progress and who sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+
+import pytest
+
+from bots.commands import Command
+from core.ports import Reply
+from tests.e2e.slack_dialogue import ANA, BEN, GENERAL, SECRET, ScriptedCommands, dialogue
+
+
+async def reindexes(_command: Command, reply: Reply) -> None:
+    await reply.show("**handbook**: waiting for a worker")
+    for seen in range(0, 250, 10):
+        await reply.show(f"**handbook**: syncing · {seen} seen")
+        await asyncio.sleep(0.06)
+    await reply.show("**handbook**: done in 2.5 s · 250 seen")
+
+
+async def test_a_command_is_acknowledged_at_once_and_answered_to_the_person_alone() -> None:
+    async with dialogue() as talk, talk.running():
+        await talk.slack.command(ANA, GENERAL, "/footnote", "status")
+        whisper = await talk.slack.until_whisper(ANA)
+        await talk.slack.settled()
+        assert (whisper.shown, whisper.via) == ("You said `status`.", "response_url")
+        assert talk.slack.deliveries[0].seconds is not None
+        assert talk.slack.deliveries[0].seconds < 1
+        assert talk.slack.posts(GENERAL) == []
+
+
+async def test_a_command_names_the_person_and_the_rights_that_may_be_given_to_them() -> None:
+    async with dialogue() as talk, talk.running():
+        await talk.slack.command(ANA, GENERAL, "/reindex", "handbook --full")
+        await talk.slack.command(BEN, GENERAL, "/footnote", "forget here")
+        await talk.slack.command(BEN, f"D{BEN}", "/footnote")
+        await talk.slack.until_whisper(ANA)
+        await talk.slack.until_whisper(BEN, 2)
+        by_name = {command.name: command for command in talk.commands.asked}
+        assert set(by_name) == {"reindex", "forget", "help"}
+        assert by_name["reindex"].principals == {f"slack:{ANA}", "user:ana@acme.com"}
+        assert (by_name["reindex"].text, by_name["reindex"].user) == ("handbook --full", f"slack:{ANA}")
+        assert by_name["forget"].principals == {f"slack:{BEN}"}
+        assert by_name["forget"].text == "here"
+
+
+async def test_progress_is_one_message_in_the_channel_edited_in_place() -> None:
+    async with dialogue(commands=ScriptedCommands(reindexes)) as talk, talk.running():
+        await talk.slack.command(ANA, GENERAL, "/reindex")
+        await talk.slack.until(lambda: "done in" in "".join(p.shown for p in talk.slack.posts(GENERAL)), what="the report")
+        (card,) = talk.slack.posts(GENERAL)
+        assert card.shown == "*handbook*: done in 2.5 s · 250 seen"
+        times = [card.at, *card.edits]
+        assert 3 <= len(times) <= 5
+        assert min(later - earlier for earlier, later in itertools.pairwise(times)) > 0.9
+
+
+@pytest.mark.parametrize("channel", [SECRET, "C5ELSEWHERE", "C6UNKNOWN"])
+async def test_where_the_bot_is_not_in_the_channel_only_the_first_and_the_last_progress_are_shown_to_the_person(
+    channel: str,
+) -> None:
+    async with dialogue(commands=ScriptedCommands(reindexes)) as talk, talk.running():
+        talk.slack.channel(SECRET, private=True, with_bot=False)
+        talk.slack.channel("C5ELSEWHERE", with_bot=False)
+        await talk.slack.command(ANA, channel, "/reindex")
+        last = await talk.slack.until_whisper(ANA, 2)
+        await asyncio.sleep(0.1)
+        assert last.shown == "*handbook*: done in 2.5 s · 250 seen"
+        assert len(talk.slack.whispers(ANA)) == 2
+
+
+async def test_a_card_that_somebody_deleted_is_posted_anew() -> None:
+    async with dialogue(commands=ScriptedCommands(reindexes)) as talk, talk.running():
+        await talk.slack.command(ANA, GENERAL, "/reindex")
+        await talk.slack.until(lambda: talk.slack.posts(GENERAL), what="the card")
+        talk.slack.workspace.posts.remove(talk.slack.posts(GENERAL)[0])
+        await talk.slack.until(lambda: "done in" in "".join(p.shown for p in talk.slack.posts(GENERAL)), what="the report")
+        assert len(talk.slack.posts(GENERAL)) == 1
+
+
+@pytest.mark.fault
+async def test_progress_survives_a_lost_answer_rate_limits_and_server_errors() -> None:
+    async with dialogue(commands=ScriptedCommands(reindexes)) as talk, talk.running():
+        talk.slack.lose("chat.postMessage")
+        talk.slack.fail("chat.update", status=429, retry_after=1)
+        talk.slack.fail("chat.update", status=500)
+        await talk.slack.command(ANA, GENERAL, "/reindex")
+        await talk.slack.until(
+            lambda: "done in" in "".join(p.shown for p in talk.slack.posts(GENERAL)), what="the report", timeout=20
+        )
+        assert len(talk.slack.posts(GENERAL)) == 1
+
+
+@pytest.mark.fault
+async def test_a_notice_is_repeated_after_a_rate_limit() -> None:
+    async with dialogue() as talk, talk.running():
+        talk.slack.fail("response_url", status=429, retry_after=1)
+        await talk.slack.command(ANA, GENERAL, "/footnote", "status")
+        await talk.slack.until_whisper(ANA)
+
+
+async def test_a_restart_says_where_the_end_of_a_reindex_can_be_seen() -> None:
+    async with dialogue(commands=ScriptedCommands(reindexes)) as talk:
+        async with talk.running():
+            await talk.slack.command(ANA, GENERAL, "/reindex")
+            await talk.slack.until(lambda: talk.slack.posts(GENERAL), what="the card")
+        assert "`/footnote status`" in talk.slack.whispers(ANA)[0].shown
