@@ -118,15 +118,16 @@ def build_chain(
                 yield Failure(text=found.failure)
                 return
             started = time.perf_counter()
-            values = {
-                "history": recent(found.ask.history),
-                "fence": (fence := secrets.token_hex(8)),
-                "sources": fenced(found.evidence, fence),
-                "question": found.ask.question,
-            }
+            fence = secrets.token_hex(8)
+            prompt = ANSWER.format_messages(
+                history=recent(found.ask.history),
+                fence=fence,
+                sources=fenced(found.evidence, fence),
+                question=found.ask.question,
+            )
             first = True
             try:
-                async with aclosing(stream(ANSWER | model, values, model_timeout)) as pieces:
+                async with aclosing(stream(model, prompt, model_timeout)) as pieces:
                     async for piece in pieces:
                         if first:
                             yield Timed(step="first_token", milliseconds=_since(started))

@@ -22,8 +22,8 @@ async def rewrite(question: str, history: Sequence[BaseMessage], model: BaseChat
 
     Raises FootnoteError when the model fails.
     """
-    inputs = {"conversation": conversation(history), "question": question}
-    said = "".join([piece async for piece in stream(CONDENSE | model, inputs, silence)])
+    prompt = CONDENSE.format_messages(conversation=conversation(history), question=question)
+    said = "".join([piece async for piece in stream(model, prompt, silence)])
     rewritten = " ".join(visible(said).split()).strip("\"'“”")
     return rewritten if 0 < len(rewritten) <= _LONGEST else extend(question, history)
 

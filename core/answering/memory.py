@@ -25,7 +25,7 @@ _TURN: TypeAdapter[Turn] = TypeAdapter(Turn)
 
 @dataclass(frozen=True)
 class _Stored:
-    raw: bytes
+    raw: bytes | str
     turn: Turn
 
 

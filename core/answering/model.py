@@ -19,8 +19,7 @@ from langchain_core.exceptions import (
     ModelRateLimitError,
     ModelTimeoutError,
 )
-from langchain_core.messages import BaseMessage
-from langchain_core.runnables import Runnable
+from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage
 
 from core.errors import AuthError, ConfigError, FootnoteError, TransientError
 from core.retry import retry
@@ -80,23 +79,21 @@ async def check_model(model: BaseChatModel | None, timeout: float = 10.0) -> str
     """Ask the model for a word: one line that says what answered. Raises FootnoteError that says why none did."""
     if model is None:
         return "none: answers are quotes. Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own"
-    from langchain_core.runnables import RunnableLambda
-
-    async with aclosing(stream(RunnableLambda(lambda _: [("human", "Reply with OK.")]) | model, None, timeout)) as pieces:
+    async with aclosing(stream(model, [HumanMessage("Reply with OK.")], timeout)) as pieces:
         async for _ in pieces:
             break
     return f"{name_of(model)} answers"
 
 
-async def stream(chain: Runnable[Any, BaseMessage], inputs: Any, silence: float) -> AsyncGenerator[str, None]:
-    """The text of what ``chain``, which ends in a chat model, says: pieces that are never empty.
+async def stream(model: BaseChatModel, prompt: list[BaseMessage], silence: float) -> AsyncGenerator[str, None]:
+    """The text of what the model says: pieces that are never empty.
 
     ``silence`` is the longest wait for a piece in seconds. A connection that fails before the first piece is tried once
     more. Raises FootnoteError, its text a sentence without a full stop: down, silent, refused, cut off, or nothing said.
     """
 
     async def opened() -> tuple[AsyncGenerator[str, None], str]:
-        pieces = _pieces(chain, inputs, silence)
+        pieces = _pieces(model, prompt, silence)
         return pieces, await anext(pieces)
 
     pieces, first = await retry(opened, attempts=2, budget=silence)
@@ -118,9 +115,9 @@ class _Heard:
     """Its servers mark the last piece; without the mark the answer was cut off."""
 
 
-async def _pieces(chain: Runnable[Any, BaseMessage], inputs: Any, silence: float) -> AsyncGenerator[str, None]:
+async def _pieces(model: BaseChatModel, prompt: list[BaseMessage], silence: float) -> AsyncGenerator[str, None]:
     heard = _Heard()
-    chunks = cast("AsyncGenerator[BaseMessage, None]", chain.astream(inputs))
+    chunks = cast("AsyncGenerator[AIMessageChunk, None]", model.astream(prompt))
     async with aclosing(chunks):
         while True:
             try:
@@ -138,7 +135,7 @@ async def _pieces(chain: Runnable[Any, BaseMessage], inputs: Any, silence: float
         raise FootnoteError("The chat model broke off in the middle of its answer")
 
 
-async def _next_piece(chunks: AsyncGenerator[BaseMessage, None], heard: _Heard) -> str:
+async def _next_piece(chunks: AsyncGenerator[AIMessageChunk, None], heard: _Heard) -> str:
     """The next text, or nothing at the end. Chunks without text (a role, a keep-alive) are no sign of an answer."""
     async for chunk in chunks:
         heard.openai = heard.openai or chunk.response_metadata.get("model_provider") == "openai"
