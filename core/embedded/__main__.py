@@ -93,7 +93,7 @@ async def keep(data: DataDir) -> None:
         (sockets / "lease.sock").unlink(missing_ok=True)
         await qdrant.stop()
         await redis.stop()
-        data.remove_sockets()
+        data.remove_sockets(sockets)
         log.info("gone")
 
 

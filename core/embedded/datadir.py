@@ -78,19 +78,20 @@ class DataDir:
     def _open_lock(self) -> int:
         return os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
-    def sockets(self) -> Path:
-        """The folder of the sockets as the running keeper chose it."""
+    def sockets(self) -> Path | None:
+        """The folder of the sockets as the last keeper chose it; None before the first, or when it is not ours any more."""
         if _fits(self._sockets):
             return self._sockets
         try:
-            return Path(self._elsewhere.read_text(encoding="utf-8"))
+            folder = Path(self._elsewhere.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            return self._sockets
+            return None
+        return folder if _is_private(folder) else None
 
     def make_sockets(self) -> Path:
         """Make that folder; the one of a killed keeper is used again, so that its clients find the same paths."""
         folder = self.sockets()
-        if not _fits(folder) or (folder != self._sockets and not _is_private(folder)):
+        if folder is None:
             folder = Path(tempfile.mkdtemp(prefix="footnote-"))
             if not _fits(folder):
                 folder.rmdir()
@@ -102,8 +103,7 @@ class DataDir:
         folder.chmod(0o700)
         return folder
 
-    def remove_sockets(self) -> None:
-        folder = self.sockets()
+    def remove_sockets(self, folder: Path) -> None:
         with suppress(OSError):
             for name in ("lease.sock", "qdrant.sock", "redis.sock"):
                 (folder / name).unlink(missing_ok=True)

@@ -30,6 +30,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass
 class _Lease:
+    sockets: Path
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
@@ -42,10 +43,9 @@ class Engines:
     """Both embedded engines, kept running until :meth:`release`. The sockets keep their paths when a keeper is replaced."""
 
     def __init__(self, data: DataDir, lease: _Lease) -> None:
-        sockets = data.sockets()
-        self.qdrant_socket = sockets / "qdrant.sock"
+        self.qdrant_socket = lease.sockets / "qdrant.sock"
         """Speaks Qdrant's REST API."""
-        self.redis_socket = sockets / "redis.sock"
+        self.redis_socket = lease.sockets / "redis.sock"
         """Speaks Redis's protocol."""
         self._data = data
         self._lease = lease
@@ -112,13 +112,15 @@ async def _attach(data: DataDir, patience: float = _PATIENCE_SECONDS) -> _Lease:
 
 async def _lease(data: DataDir, patience: float) -> _Lease:
     """Connect, and wait until the engines are ready. Raises _NoKeeper, or ConfigError with what the keeper says."""
+    if (sockets := data.sockets()) is None:
+        raise _NoKeeper
     try:
-        reader, writer = await asyncio.open_unix_connection(str(data.sockets() / "lease.sock"))
+        reader, writer = await asyncio.open_unix_connection(str(sockets / "lease.sock"))
     except (FileNotFoundError, ConnectionRefusedError) as error:
         raise _NoKeeper from error
     except OSError as error:
         raise data.unusable(error) from error
-    lease = _Lease(reader, writer)
+    lease = _Lease(sockets, reader, writer)
     try:
         line = await asyncio.wait_for(reader.readline(), max(patience, 0.1))
         outcome = json.loads(line) if line else None
