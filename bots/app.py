@@ -106,7 +106,12 @@ class App:
     def assistant(self) -> Assistant:
         from core.answering.assistant import Assistant
 
-        return Assistant(search=self.index.search, model=self.model, memory=self.memory)
+        return Assistant(
+            search=self.index.search,
+            model=self.model,
+            memory=self.memory,
+            model_timeout=self.settings.footnote_model_timeout,
+        )
 
     @cached_property
     def responder(self) -> Responder:
@@ -308,9 +313,9 @@ async def build_embedder(settings: Settings) -> Embedder:
     """The bundled models by ``local`` and ``local:wordllama``; any LangChain embeddings by ``provider:model``."""
     name = settings.footnote_embeddings
     if name == "local" or name.startswith("local:"):
-        from core.indexing.embedding import build_local_embedder
+        from core.indexing.embedding import build_embedder as build_local
 
-        return build_local_embedder(name)
+        return build_local(name)
     from core.answering.embeddings import LangChainEmbedder
 
     return await LangChainEmbedder.connect(name, settings)
