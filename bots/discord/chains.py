@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+import aiohttp
 import discord
 import structlog
 
@@ -59,9 +60,9 @@ class Chains:
             return None
         try:
             return _replied_to(await channel.fetch_message(reference.message_id))
-        except discord.HTTPException as error:
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
             # Gone, or we may not read the history: the conversation begins here then.
-            log.debug("chain.ended", code=error.code)
+            log.debug("chain.ended", error=type(error).__name__)
             return None
 
 

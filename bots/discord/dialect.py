@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from urllib.parse import urlsplit
 
-from bots.markdown import Span
+from bots.discord.markdown import Span
 
 _URL_LIMIT = 700
 """Characters; a longer link would leave no room for the text that it belongs to."""

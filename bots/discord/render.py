@@ -13,7 +13,7 @@ from dataclasses import replace
 from rich.cells import cell_len
 
 from bots.discord.dialect import host, inline, literal, masked, pieces, safe_url
-from bots.markdown import Block, Span, parse, plain
+from bots.discord.markdown import Block, Span, parse, plain
 from core.models import Answer, Citation
 
 LIMIT = 2000
@@ -221,7 +221,7 @@ def _cite(blocks: Sequence[Block], citations: Sequence[Citation]) -> list[Block]
         for span in spans:
             number = f"[{span.text.strip('[]')}]"
             if span.url and number in urls:
-                # "[1](elsewhere)" and "[1]: elsewhere" would lead a reader who trusts a footnote astray.
+                # "[1](elsewhere)" would lead a reader who trusts a footnote astray.
                 yield replace(span, text=number, url=urls[number])
             elif span.url or span.code:
                 yield span

@@ -1,11 +1,12 @@
-"""Markdown as a flat list of blocks of styled spans: what a platform's renderer starts from.
+"""Markdown as a flat list of blocks of styled spans.
 
-Models and documents write CommonMark with tables; chat platforms each understand a dialect of their own, so text is
-read once into these values and written anew, never patched with regular expressions.
+Models and documents write CommonMark with tables, Discord understands a dialect of its own: text is read into these
+values and written anew, never patched with regular expressions.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,8 @@ from typing import Literal
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u2028\u2029]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +53,9 @@ class Block:
 
 def parse(markdown: str) -> list[Block]:
     """Read CommonMark with tables and strikethrough. HTML is text, an image is its description."""
-    return list(_Reader().read(_parser().parse(markdown.replace("\0", ""))))
+    # Half a surrogate pair, as a careless parser leaves it, could not be sent as JSON.
+    text = _CONTROL.sub("", markdown.encode("utf-8", "replace").decode())
+    return list(_Reader().read(_parser().parse(text)))
 
 
 def plain(spans: Sequence[Span]) -> str:
@@ -59,7 +64,7 @@ def plain(spans: Sequence[Span]) -> str:
 
 @cache
 def _parser() -> MarkdownIt:
-    return MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    return MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"]).disable("reference")
 
 
 class _Reader:

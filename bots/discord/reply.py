@@ -1,0 +1,162 @@
+"""Where the answer to one message or command goes on Discord: a :class:`core.ports.Reply`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import aiohttp
+import discord
+import structlog
+
+from bots.discord.places import Closed, Place, Sent
+from bots.discord.render import notice, render
+from core.errors import FootnoteError
+from core.models import Answer
+
+log = structlog.get_logger(__name__)
+
+CARD_INTERVAL = 1.1
+"""Seconds between two edits of a progress card; Discord takes about five edits in five seconds."""
+
+
+class DiscordReply:
+    """Writes in the first place that takes it, and moves on for good when a place is closed.
+
+    ``places`` are in order of preference; all of them show the text to the same people or to fewer.
+    """
+
+    def __init__(
+        self,
+        places: Sequence[Place],
+        *,
+        typing_in: discord.abc.Messageable | None = None,
+        on_sent: Callable[[int], None] = lambda _: None,
+        card_interval: float = CARD_INTERVAL,
+    ) -> None:
+        self._places = list(places)
+        self._typing_in = typing_in
+        self._typing: asyncio.Task[None] | None = None
+        self._on_sent = on_sent
+        self._card = _Card(self, card_interval)
+        self._writing = asyncio.Lock()
+        self._closed_because = "there is no place to write in"
+        self.spoken = False
+        """Whether an answer or a notice was sent."""
+
+    async def working(self) -> None:
+        """Type until the reply is sent; a command shows that it thinks by itself."""
+        if self._typing_in is not None and self._typing is None:
+            self._typing = asyncio.create_task(_type(self._typing_in))
+
+    async def stream(self, text: str) -> None:
+        """Discord shows whole answers: an edit for every few words would meet its rate limit."""
+
+    async def answer(self, answer: Answer) -> None:
+        await self._speak(render(answer))
+
+    async def say(self, text: str) -> None:
+        await self._speak(notice(text))
+
+    async def show(self, text: str) -> None:
+        await self._card.show(text)
+
+    async def close(self) -> None:
+        """Stop typing, and wait until the progress card shows its last state."""
+        if self._typing is not None:
+            self._typing.cancel()
+        await self._card.close()
+
+    async def _speak(self, texts: Sequence[str]) -> None:
+        if self._typing is not None:
+            self._typing.cancel()
+        self.spoken = True
+        for text in texts:
+            await self.post(text)
+
+    async def post(self, text: str) -> Posted | None:
+        """Write one message in the first open place; None when every place is closed."""
+        async with self._writing:
+            while self._places:
+                place = self._places[0]
+                try:
+                    sent = await place.send(text)
+                except Closed as closed:
+                    self.leave(place, str(closed))
+                else:
+                    self._on_sent(sent.id)
+                    return Posted(sent, place)
+            log.warning("reply.undelivered", reason=self._closed_because)
+            return None
+
+    def leave(self, place: Place, reason: str) -> None:
+        """Nothing can be written there any more: the next message goes to the place behind it."""
+        self._closed_because = reason
+        if place in self._places:
+            log.info("place.closed", place=type(place).__name__, reason=reason)
+            self._places.remove(place)
+
+
+class Posted(NamedTuple):
+    sent: Sent
+    place: Place
+
+
+class _Card:
+    """A message that shows the latest of many states, edited at most once in ``interval`` seconds."""
+
+    def __init__(self, reply: DiscordReply, interval: float) -> None:
+        self._reply = reply
+        self._interval = interval
+        self._wanted = ""
+        self._begun = asyncio.Event()
+        self._posted: Posted | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def show(self, text: str) -> None:
+        self._wanted = text
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._follow())
+        # What is said next stands below the card.
+        await self._begun.wait()
+
+    async def close(self) -> None:
+        if self._task is not None:
+            await self._task
+            try:
+                for text in notice(self._wanted)[1:]:
+                    await self._reply.post(text)
+            except (FootnoteError, discord.HTTPException) as error:
+                log.warning("progress.failed", error=str(error))
+
+    async def _follow(self) -> None:
+        shown: str | None = None
+        while shown != self._wanted:
+            shown = self._wanted
+            try:
+                await self._put(notice(shown)[0])
+            except (FootnoteError, discord.HTTPException) as error:
+                log.warning("progress.failed", error=str(error))
+            finally:
+                self._begun.set()
+            await asyncio.sleep(self._interval)
+
+    async def _put(self, text: str) -> None:
+        if self._posted is not None:
+            try:
+                await self._posted.sent.edit(text)
+            except Closed as closed:
+                self._reply.leave(self._posted.place, str(closed))
+            else:
+                return
+        self._posted = await self._reply.post(text)
+
+
+async def _type(channel: discord.abc.Messageable) -> None:
+    try:
+        async with channel.typing():
+            await asyncio.Event().wait()
+    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+        # A sign of life only; the answer itself tells what is wrong.
+        log.debug("typing.failed", error=type(error).__name__)

@@ -1,0 +1,415 @@
+"""A Discord of its own on a local port: its REST API, its gateway, and people who talk there.
+
+::
+
+    async with DiscordServer() as discord:
+        ana, general = discord.user("Ana"), discord.channel("general")
+        question = await discord.mention(ana, general, "How many days of leave do I have?")
+        answer = await discord.answer_to(question)
+
+Whatever a careful bot must not do is collected in :attr:`DiscordServer.violations` and fails the block at its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+
+from aiohttp import web
+
+from tests.emulators.discord_gateway import Gateway
+from tests.emulators.discord_rest import Call, Fault, Rest
+from tests.emulators.discord_world import (
+    DM,
+    MANAGE_GUILD,
+    PUBLIC_THREAD,
+    Channel,
+    Clock,
+    Interaction,
+    Json,
+    Message,
+    Role,
+    User,
+    mentioned,
+)
+
+_OPTION_TYPES = {str: 3, int: 4, bool: 5}
+
+
+class DiscordServer:
+    def __init__(self, token: str = "MTIzNDU2Nzg5MDEyMzQ1Njc4.Gabcde.emulated-token-of-the-bot-0123456789") -> None:
+        self.token = token
+        self.clock = Clock()
+        self.users: dict[int, User] = {}
+        self.channels: dict[int, Channel] = {}
+        self.messages: dict[int, Message] = {}
+        self.interactions: dict[str, Interaction] = {}
+        self.violations: list[str] = []
+        self.extra_latency = 0.0
+        """Seconds added to the age of an interaction when its callback is judged."""
+        self.guild_id = self.clock.snowflake()
+        self.everyone = Role(self.guild_id, "@everyone")
+        self.roles = [self.everyone]
+        self.bot = self.user("Footnote", bot=True)
+        self.gateway = Gateway(self)
+        self.rest = Rest(self)
+        self._dms: dict[int, Channel] = {}
+        self._changed = asyncio.Event()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._runner: web.AppRunner | None = None
+        self._port = 0
+
+    async def __aenter__(self) -> Self:
+        application = web.Application()
+        application.add_routes(self.rest.routes())
+        application.router.add_get("/gateway/", self.gateway.handle)
+        self._runner = web.AppRunner(application, shutdown_timeout=1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
+        await site.start()
+        self._port = self._runner.addresses[0][1]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        assert self._runner is not None
+        await self._runner.cleanup()
+        if kind is None:
+            assert not self.violations, "\n".join(self.violations)
+
+    @property
+    def api_url(self) -> str:
+        return f"http://127.0.0.1:{self._port}/api/v10"
+
+    @property
+    def gateway_url(self) -> str:
+        return f"ws://127.0.0.1:{self._port}/gateway/"
+
+    # What exists.
+
+    def role(self, name: str) -> Role:
+        role = Role(self.clock.snowflake(), name)
+        self.roles.append(role)
+        return role
+
+    def user(self, name: str, *, roles: tuple[Role, ...] = (), bot: bool = False, admin: bool = False) -> User:
+        user = User(self.clock.snowflake(), name, bot=bot, roles=roles, admin=admin)
+        self.users[user.id] = user
+        return user
+
+    def channel(self, name: str) -> Channel:
+        """A text channel; it must exist before the bot connects."""
+        return self._channel(Channel(self.clock.snowflake(), name, guild_id=self.guild_id))
+
+    def thread(self, parent: Channel, name: str) -> Channel:
+        thread = Channel(self.clock.snowflake(), name, kind=PUBLIC_THREAD, guild_id=self.guild_id, parent=parent)
+        self.gateway.dispatch("THREAD_CREATE", thread.json())
+        return self._channel(thread)
+
+    def dm_channel(self, user: User) -> Channel:
+        if user.id not in self._dms:
+            self._dms[user.id] = self._channel(Channel(self.clock.snowflake(), user.name, kind=DM, recipient=user))
+        return self._dms[user.id]
+
+    def _channel(self, channel: Channel) -> Channel:
+        self.channels[channel.id] = channel
+        return channel
+
+    # What people do.
+
+    async def say(
+        self,
+        user: User,
+        channel: Channel,
+        text: str,
+        *,
+        reply_to: Message | None = None,
+        ping: bool = True,
+        webhook: bool = False,
+        kind: int | None = None,
+    ) -> Message:
+        """Write in a channel; ``reply_to`` with or without pinging its author."""
+        mentions = mentioned(text, self.users)
+        if reply_to is not None and ping and reply_to.author not in mentions:
+            mentions = (*mentions, reply_to.author)
+        message = self.add_message(channel, user, text, reply_to=reply_to)
+        message.mentions = mentions
+        message.kind = kind if kind is not None else 19 if reply_to else 0
+        message.webhook_id = self.clock.snowflake() if webhook else None
+        self.deliver(message)
+        return message
+
+    async def mention(self, user: User, channel: Channel, text: str) -> Message:
+        return await self.say(user, channel, f"{self.bot.mention} {text}")
+
+    async def dm(self, user: User, text: str) -> Message:
+        return await self.say(user, self.dm_channel(user), text)
+
+    async def edit(self, message: Message, text: str) -> None:
+        message.content = text
+        message.edits.append((self.clock(), text))
+        self.gateway.dispatch("MESSAGE_UPDATE", self.event_json(message))
+
+    async def delete(self, message: Message) -> None:
+        message.deleted = True
+        self.gateway.dispatch(
+            "MESSAGE_DELETE",
+            {"id": str(message.id), "channel_id": str(message.channel.id), "guild_id": str(message.channel.guild_id)},
+        )
+
+    def deliver(self, message: Message) -> None:
+        """Send the event of a message, or send it once more."""
+        self.gateway.dispatch("MESSAGE_CREATE", self.event_json(message))
+
+    async def slash(
+        self, user: User, command: str, *, channel: Channel | None = None, hidden: bool = False, **options: Any
+    ) -> Interaction:
+        """Give a command (``"ask"``, ``"footnote help"``) as Discord's client sends it; in a DM without a channel.
+
+        ``hidden`` calls one that the client does not offer to this person, as a raw client can.
+        """
+        name, *subcommands = command.split()
+        registered = self._registered(name, 1)
+        if registered["default_member_permissions"] and not user.admin and not hidden:
+            raise AssertionError(f"Discord does not offer /{name} to {user.name}")
+        known = registered.get("options", [])
+        for subcommand in subcommands:
+            known = next(option for option in known if option["name"] == subcommand).get("options", [])
+        types = {option["name"]: option for option in known}
+        if missing := [key for key, option in types.items() if option.get("required") and key not in options]:
+            raise AssertionError(f"/{command} needs {missing}")
+        given: list[Json] = []
+        for key, value in options.items():
+            assert types[key]["type"] == _OPTION_TYPES[type(value)], f"/{command} {key} is of another type"
+            assert len(str(value)) <= types[key].get("max_length", 6000), f"/{command} {key} is too long"
+            given.append({"name": key, "type": types[key]["type"], "value": value})
+        for subcommand in reversed(subcommands):
+            given = [{"name": subcommand, "type": 1, "options": given}]
+        return self._interact(user, channel, {"id": registered["id"], "name": name, "type": 1, "options": given})
+
+    async def menu(self, user: User, name: str, message: Message) -> Interaction:
+        """Choose an entry of a message's menu."""
+        registered = self._registered(name, 3)
+        data = {
+            "id": registered["id"],
+            "name": name,
+            "type": 3,
+            "target_id": str(message.id),
+            "resolved": {"messages": {str(message.id): message.json()}},
+        }
+        return self._interact(user, message.channel, data)
+
+    def _registered(self, name: str, kind: int) -> Json:
+        found = [command for command in self.rest.commands if (command["type"], command["name"]) == (kind, name)]
+        assert found, f"the command {name!r} is not registered"
+        return found[0]
+
+    def _interact(self, user: User, channel: Channel | None, data: Json) -> Interaction:
+        channel = channel or self.dm_channel(user)
+        interaction = Interaction(
+            id=self.clock.snowflake(),
+            token=secrets.token_hex(16),
+            user=user,
+            channel=channel,
+            data=data,
+            created_at=self.clock(),
+            sent=time.monotonic(),
+        )
+        self.interactions[interaction.token] = interaction
+        self.deliver_interaction(interaction)
+        return interaction
+
+    def deliver_interaction(self, interaction: Interaction) -> None:
+        """Send the event of an interaction, or send it once more."""
+        event: Json = {
+            "id": str(interaction.id),
+            "application_id": str(self.bot.id),
+            "type": 2,
+            "token": interaction.token,
+            "version": 1,
+            "data": interaction.data,
+            "channel_id": str(interaction.channel.id),
+            "channel": interaction.channel.json(),
+            "locale": "en-US",
+            "entitlements": [],
+            "attachment_size_limit": 10_485_760,
+            "authorizing_integration_owners": {"0": str(self.guild_id)},
+        }
+        if interaction.channel.kind == DM:
+            event |= {"user": interaction.user.json(), "context": 1, "app_permissions": "0"}
+        else:
+            permissions = str(MANAGE_GUILD if interaction.user.admin else 0)
+            event |= {
+                "guild_id": str(self.guild_id),
+                "guild": {"id": str(self.guild_id), "locale": "en-US", "features": []},
+                "guild_locale": "en-US",
+                "member": interaction.user.member() | {"user": interaction.user.json(), "permissions": permissions},
+                "app_permissions": str(interaction.channel.bot_may),
+                "context": 0,
+            }
+        self.gateway.dispatch("INTERACTION_CREATE", event)
+
+    # What people see.
+
+    def seen_by(self, user: User, channel: Channel) -> list[str]:
+        """The texts in a channel that this person sees, the oldest first; "thinking…" is no text."""
+        return [
+            message.content
+            for message in channel.messages
+            if not message.deleted and message.content and message.only_for in (None, user)
+        ]
+
+    def said_by_bot(self, channel: Channel) -> list[Message]:
+        return [message for message in channel.messages if message.author is self.bot and message.content]
+
+    async def answer_to(self, message: Message, timeout: float = 10.0) -> Message:
+        """The first message of the bot that replies to this one."""
+        await self.until(lambda: bool(self._replies(message)), timeout, f"a reply to {message.content!r}")
+        return self._replies(message)[0]
+
+    async def finished(self, interaction: Interaction, timeout: float = 10.0) -> list[str]:
+        """What the person sees once "thinking…" is replaced."""
+        await self.until(lambda: bool(interaction.texts), timeout, f"an answer to /{interaction.data['name']}")
+        return interaction.texts
+
+    def _replies(self, message: Message) -> list[Message]:
+        return [found for found in message.channel.messages if found.author is self.bot and found.reply_to is message]
+
+    async def until(self, condition: Callable[[], bool], timeout: float = 10.0, what: str = "it") -> None:
+        """Wait for something that a request of the bot brings about."""
+        try:
+            async with asyncio.timeout(timeout):
+                while not condition():
+                    self._changed.clear()
+                    waiting = asyncio.create_task(self._changed.wait())
+                    await asyncio.wait({waiting}, timeout=0.05)
+                    waiting.cancel()
+        except TimeoutError:
+            raise AssertionError(f"waited {timeout:g} s for {what}") from None
+
+    async def stays(self, condition: Callable[[], bool], seconds: float = 0.4) -> None:
+        """Assert that something remains true for a while: silence is shown by nothing else."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            assert condition()
+            await asyncio.sleep(0.02)
+
+    def calls(self, method: str, path: str) -> list[Call]:
+        return [call for call in self.rest.calls if call.method == method and re.search(path, call.path)]
+
+    # How it fails.
+
+    def fail(self, method: str, path: str, kind: int | str, *, times: int = 1, retry_after: float = 0.05) -> None:
+        """Fail the next requests whose path matches: a status, ``lost`` (done, unanswered) or ``refused``."""
+        self.rest.faults.append(Fault(method, re.compile(path), kind, times, retry_after))
+
+    # For the parts of the server.
+
+    def add_message(
+        self,
+        channel: Channel,
+        author: User,
+        content: str,
+        *,
+        reply_to: Message | None = None,
+        flags: int = 0,
+        payload: Json | None = None,
+    ) -> Message:
+        message = Message(
+            self.clock.snowflake(), channel, author, content, self.clock(), flags=flags, reply_to=reply_to, payload=payload or {}
+        )
+        message.kind = 19 if reply_to else 0
+        channel.messages.append(message)
+        self.messages[message.id] = message
+        self.touch()
+        return message
+
+    def is_stripped(self, message: Message) -> bool:
+        """Whether an app without the message content intent gets no text."""
+        return not (message.author is self.bot or message.channel.kind == DM or self.bot in message.mentions)
+
+    def event_json(self, message: Message) -> Json:
+        event = message.json(stripped=self.is_stripped(message))
+        if message.channel.guild_id is not None:
+            event["guild_id"] = str(self.guild_id)
+            if message.webhook_id is None:
+                event["member"] = message.author.member()
+        return event
+
+    def touch(self) -> None:
+        self._changed.set()
+
+    def spawn(self, work: Coroutine[Any, Any, None] | Awaitable[None]) -> None:
+        async def run() -> None:
+            # A connection that was cut meanwhile gets it when it resumes.
+            with suppress(ConnectionError):
+                await work
+
+        task = asyncio.create_task(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def application_json(self) -> Json:
+        owner = User(1, "Owner").json()
+        return {
+            "id": str(self.bot.id),
+            "name": self.bot.name,
+            "icon": None,
+            "description": "",
+            "summary": "",
+            "type": None,
+            "verify_key": "00",
+            "flags": 0,
+            "flags_new": "0",
+            "redirect_uris": [],
+            "interactions_endpoint_url": None,
+            "role_connections_verification_url": None,
+            "owner": owner,
+            "approximate_guild_count": 1,
+            "approximate_user_install_count": 0,
+            "approximate_user_authorization_count": 0,
+            "explicit_content_filter": 0,
+            "team": None,
+            "eligible_oauth2_scopes": [],
+            "bot_public": False,
+            "bot_require_code_grant": False,
+        }
+
+    def ready(self, session_id: str) -> Json:
+        return {
+            "v": 10,
+            "user": self.bot.json() | {"verified": True, "email": None, "mfa_enabled": True},
+            "guilds": [{"id": str(self.guild_id), "unavailable": True}],
+            "session_id": session_id,
+            "resume_gateway_url": self.gateway_url,
+            "shard": [0, 1],
+            "application": {"id": str(self.bot.id), "flags": 0},
+        }
+
+    def guild_json(self) -> Json:
+        channels = [channel for channel in self.channels.values() if channel.guild_id is not None]
+        return {
+            "id": str(self.guild_id),
+            "name": "Acme",
+            "owner_id": "1",
+            "member_count": len(self.users),
+            "roles": [role.json() for role in self.roles],
+            "channels": [channel.json() for channel in channels if channel.kind != PUBLIC_THREAD],
+            "threads": [channel.json() for channel in channels if channel.kind == PUBLIC_THREAD],
+            "members": [self.bot.member() | {"user": self.bot.json()}],
+            "emojis": [],
+            "stickers": [],
+            "presences": [],
+            "voice_states": [],
+            "features": [],
+            "unavailable": False,
+            "verification_level": 0,
+            "default_message_notifications": 0,
+        }

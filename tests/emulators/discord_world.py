@@ -1,0 +1,224 @@
+"""What exists on an emulated Discord: people, channels, messages, interactions, and their JSON."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+Json = dict[str, Any]
+
+EPOCH_MS = 1_420_070_400_000
+EPHEMERAL, LOADING, SUPPRESS_EMBEDS = 1 << 6, 1 << 7, 1 << 2
+MANAGE_GUILD, VIEW, SEND, HISTORY = 1 << 5, 1 << 10, 1 << 11, 1 << 16
+TEXT, DM, PUBLIC_THREAD = 0, 1, 11
+CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
+
+
+class Clock:
+    """The server's time; :meth:`advance` lets tokens expire without waiting."""
+
+    def __init__(self) -> None:
+        self._offset = timedelta()
+        self._last = 0
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self._offset
+
+    def advance(self, seconds: float) -> None:
+        self._offset += timedelta(seconds=seconds)
+
+    def snowflake(self) -> int:
+        """An id from the present moment, larger than all before."""
+        fresh = (int(self().timestamp() * 1000) - EPOCH_MS) << 22
+        self._last = max(fresh, self._last + 1)
+        return self._last
+
+
+@dataclass(eq=False)
+class Role:
+    id: int
+    name: str
+
+    def json(self) -> Json:
+        return {
+            "id": str(self.id),
+            "name": self.name,
+            "color": 0,
+            "colors": {"primary_color": 0, "secondary_color": None, "tertiary_color": None},
+            "hoist": False,
+            "position": 1,
+            "permissions": "0",
+            "managed": False,
+            "mentionable": False,
+            "flags": 0,
+        }
+
+
+@dataclass(eq=False)
+class User:
+    id: int
+    name: str
+    bot: bool = False
+    takes_dms: bool = True
+    roles: tuple[Role, ...] = ()
+    admin: bool = False
+    """Whether Discord's client offers them commands with default member permissions."""
+
+    @property
+    def mention(self) -> str:
+        return f"<@{self.id}>"
+
+    def json(self) -> Json:
+        return {
+            "id": str(self.id),
+            "username": self.name.lower(),
+            "global_name": self.name,
+            "avatar": None,
+            "discriminator": "0",
+            "public_flags": 0,
+            "flags": 0,
+            "bot": self.bot,
+            "primary_guild": None,
+        }
+
+    def member(self) -> Json:
+        return {
+            "avatar": None,
+            "banner": None,
+            "communication_disabled_until": None,
+            "flags": 0,
+            "joined_at": "2026-01-05T09:00:00+00:00",
+            "nick": None,
+            "pending": False,
+            "premium_since": None,
+            "roles": [str(role.id) for role in self.roles],
+            "mute": False,
+            "deaf": False,
+        }
+
+
+@dataclass(eq=False)
+class Channel:
+    id: int
+    name: str
+    kind: int = TEXT
+    guild_id: int | None = None
+    parent: Channel | None = None
+    recipient: User | None = None
+    bot_may: int = VIEW | SEND | HISTORY
+    messages: list[Message] = field(default_factory=list)
+    typing: int = 0
+    """How often the bot's typing indicator was sent."""
+
+    def json(self) -> Json:
+        if self.kind == DM:
+            assert self.recipient is not None
+            return {"id": str(self.id), "type": DM, "flags": 0, "last_message_id": None, "recipients": [self.recipient.json()]}
+        common: Json = {"id": str(self.id), "type": self.kind, "flags": 0, "guild_id": str(self.guild_id), "name": self.name}
+        if self.kind == PUBLIC_THREAD:
+            assert self.parent is not None
+            return common | {
+                "parent_id": str(self.parent.id),
+                "owner_id": "1",
+                "message_count": 0,
+                "member_count": 1,
+                "total_message_sent": 0,
+                "thread_metadata": {
+                    "archived": False,
+                    "archive_timestamp": "2026-01-05T09:00:00+00:00",
+                    "auto_archive_duration": 1440,
+                    "locked": False,
+                    "create_timestamp": "2026-01-05T09:00:00+00:00",
+                },
+            }
+        return common | {"position": 0, "permission_overwrites": [], "nsfw": False, "topic": None, "parent_id": None}
+
+
+@dataclass(eq=False)
+class Message:
+    id: int
+    channel: Channel
+    author: User
+    content: str
+    sent_at: datetime
+    flags: int = 0
+    kind: int = 0
+    reply_to: Message | None = None
+    ping: bool = True
+    webhook_id: int | None = None
+    only_for: User | None = None
+    """Of an ephemeral message: the one who sees it."""
+    interaction: Interaction | None = None
+    mentions: tuple[User, ...] = ()
+    edits: list[tuple[datetime, str]] = field(default_factory=list)
+    """When it was edited, and its text then."""
+    deleted: bool = False
+    payload: Json = field(default_factory=dict)
+    """The request that made it, when the bot did."""
+
+    def json(self, *, nested: bool = False, stripped: bool = False) -> Json:
+        body: Json = {
+            "id": str(self.id),
+            "type": self.kind,
+            "channel_id": str(self.channel.id),
+            "author": self.author.json(),
+            "content": "" if stripped else self.content,
+            "timestamp": self.sent_at.isoformat(),
+            "edited_timestamp": self.edits[-1][0].isoformat() if self.edits else None,
+            "flags": self.flags,
+            "mentions": [user.json() for user in self.mentions],
+            "mention_roles": [],
+            "mention_everyone": False,
+            "attachments": [],
+            "embeds": [],
+            "components": [],
+            "pinned": False,
+            "tts": False,
+        }
+        if self.webhook_id is not None:
+            body["webhook_id"] = str(self.webhook_id)
+        if self.reply_to is not None:
+            body["message_reference"] = {
+                "type": 0,
+                "message_id": str(self.reply_to.id),
+                "channel_id": str(self.reply_to.channel.id),
+            }
+            if self.channel.guild_id:
+                body["message_reference"]["guild_id"] = str(self.channel.guild_id)
+            if not nested:
+                body["referenced_message"] = None if self.reply_to.deleted else self.reply_to.json(nested=True)
+        return body
+
+
+@dataclass(eq=False)
+class Interaction:
+    """A command that a person gave, and all that they saw of it."""
+
+    id: int
+    token: str
+    user: User
+    channel: Channel
+    data: Json
+    created_at: datetime
+    sent: float
+    """Monotonic seconds."""
+    acknowledged_after: float | None = None
+    """Seconds from the event to the callback; None until then."""
+    ephemeral: bool = False
+    loading: bool = False
+    original: Message | None = None
+    follow_ups: list[Message] = field(default_factory=list)
+
+    @property
+    def texts(self) -> list[str]:
+        """What is shown, the "thinking…" excepted."""
+        shown = [self.original] if self.original is not None and not self.loading else []
+        return [message.content for message in (*shown, *self.follow_ups)]
+
+
+def mentioned(content: str, users: dict[int, User]) -> tuple[User, ...]:
+    """Whom a text mentions: outside code, as Discord parses it."""
+    ids = re.findall(r"<@!?(\d+)>", CODE.sub("", content))
+    return tuple(users[int(found)] for found in dict.fromkeys(ids) if int(found) in users)
