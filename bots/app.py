@@ -298,7 +298,9 @@ def connect_redis(url: str | None, socket: Path | None) -> Redis:
         from redis.asyncio.sentinel import Sentinel
 
         nodes = [(parts.hostname or "localhost", parts.port or 26379)]
-        return Sentinel(nodes, password=parts.password).master_for(parts.path.strip("/") or "mymaster")
+        sentinel = Sentinel(nodes, password=parts.password)  # type: ignore[no-untyped-call]  # redis-py has no types there
+        master: Redis = sentinel.master_for(parts.path.strip("/") or "mymaster")
+        return master
     if parts.scheme == "redis+cluster":
         from redis.asyncio.cluster import RedisCluster
 

@@ -125,8 +125,9 @@ def ask(question: str, readers: tuple[str, ...], conversation: str | None, as_js
         from bots import terminal
 
         reply = terminal.JsonReply() if as_json else terminal.TerminalReply()
+        await app.warm()
         await terminal.ask(app.responder, reply, question, app.audience(readers), conversation)
-        if as_json:
+        if isinstance(reply, terminal.JsonReply):
             _print_json(reply.result())
         return 0 if reply.resolved else 1
 
@@ -142,6 +143,7 @@ def chat(readers: tuple[str, ...], conversation: str) -> None:
     async def work(app: App) -> int:
         from bots import terminal
 
+        await app.warm()
         await terminal.chat(app.responder, app.audience(readers), conversation)
         return 0
 
