@@ -76,6 +76,7 @@ async def keep(data: DataDir) -> None:
     collections = Collections(data.qdrant)
     qdrant = QdrantServer(collections)
     try:
+        data.check_room()
         await redis.start()
         collections.load()
         await qdrant.start(listen(sockets / "qdrant.sock"))

@@ -19,6 +19,8 @@ Path = Mapping[str, str]
 Call = Callable[[Collections, Path, Any], Any]
 """Returns the ``result`` of the answer. Raises Refused, or whatever the engine raises."""
 
+_GROWING = frozenset({"upsert", "set_payload", "overwrite_payload", "update_vectors"})
+
 
 def _list(collections: Collections, _path: Path, _body: Any) -> Any:
     return {"collections": [{"name": name} for name in collections]}
@@ -51,7 +53,7 @@ def _drop(collections: Collections, path: Path, _body: Any) -> Any:
 
 
 def _create_index(collections: Collections, path: Path, body: Any) -> Any:
-    return _completed(collections[path["collection"]].apply([build_index(body)]))
+    return _completed(collections.growing(path["collection"]).apply([build_index(body)]))
 
 
 def _drop_index(collections: Collections, path: Path, _body: Any) -> Any:
@@ -61,14 +63,15 @@ def _drop_index(collections: Collections, path: Path, _body: Any) -> Any:
 
 def _updating(name: str) -> Call:
     def call(collections: Collections, path: Path, body: Any) -> Any:
-        collection = collections[path["collection"]]
+        choose = collections.growing if name in _GROWING else collections.__getitem__
+        collection = choose(path["collection"])
         return _completed(collection.apply(build_update(name, body, collection.shape)))
 
     return call
 
 
 def _batch(collections: Collections, path: Path, body: Any) -> Any:
-    collection = collections[path["collection"]]
+    collection = collections.growing(path["collection"])
     return [_completed(collection.apply(operations)) for operations in build_batch(body, collection.shape)]
 
 

@@ -12,6 +12,8 @@ from core.embedded.collection import Collection
 from core.embedded.fields import Refused
 from core.errors import ConfigError
 
+_RESERVE = 128 * 2**20
+"""Bytes of the disk that updates leave free: the engine is killed by its own memory maps when a disk is full."""
 _QUICKLY_VACUUMED = 50_000
 """Points; 40 microseconds each."""
 
@@ -19,7 +21,8 @@ _QUICKLY_VACUUMED = 50_000
 class Collections:
     """Folders ``live/NAME``; one is made in ``draft`` and deleted by way of ``grave``, both emptied at the next start."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, reserve: int = _RESERVE) -> None:
+        self._root, self._reserve = root, reserve
         self._live, self._draft, self._grave = (root / name for name in ("live", "draft", "grave"))
         self._open: dict[str, Collection] = {}
 
@@ -52,7 +55,13 @@ class Collections:
             raise Refused.missing(f"Collection `{name}` doesn't exist!")
         return collection
 
+    def growing(self, name: str) -> Collection:
+        """The collection, for an update that adds to it. Raises Refused when the disk is nearly full; deleting goes on."""
+        self._check_room()
+        return self[name]
+
     def create(self, name: str, body: Any) -> None:
+        self._check_room()
         if name in self._open:
             raise Refused(409, f"Wrong input: Collection `{name}` already exists!")
         folder = quote(name, safe="")
@@ -66,6 +75,14 @@ class Collections:
             return False
         collection.drop(self._grave / quote(name, safe=""))
         return True
+
+    def _check_room(self) -> None:
+        if (free := shutil.disk_usage(self._root).free) < self._reserve:
+            raise Refused(
+                507,
+                f"Service internal error: the disk of {self._root} has {free >> 20} MB free, and {self._reserve >> 20} MB "
+                "are kept in reserve. Free some space; nothing is lost.",
+            )
 
     def flush(self) -> None:
         for collection in self._open.values():

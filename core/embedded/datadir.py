@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import socket
 import stat
 import tempfile
@@ -15,6 +16,7 @@ from core.errors import ConfigError
 _LONGEST_SOCKET = 100
 """Bytes in a socket's path: Linux takes 107, macOS 103."""
 _LONGEST_LOG = 1_000_000
+_ROOM_TO_START = 64 * 2**20
 _ADVICE = "Choose another folder with FOOTNOTE_DATA_DIR, or mend this one."
 
 
@@ -41,6 +43,14 @@ class DataDir:
             os.close(self._open_lock())
         except OSError as error:
             raise self.unusable(error) from error
+
+    def check_room(self, least: int = _ROOM_TO_START) -> None:
+        """Raises ConfigError when fewer than ``least`` bytes are free: on a full disk the engines are killed as they write."""
+        if (free := shutil.disk_usage(self.path).free) < least:
+            raise ConfigError(
+                f"The disk of the data dir {self.path} has {free >> 20} MB free; the embedded engines need {least >> 20} MB "
+                "to start. Free some space, or choose another folder with FOOTNOTE_DATA_DIR."
+            )
 
     def unusable(self, error: OSError) -> ConfigError:
         return ConfigError(f"The data dir {self.path}{self._owner()} cannot be used: {error.strerror or error}. {_ADVICE}")
