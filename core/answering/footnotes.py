@@ -23,12 +23,13 @@ _MARKER = re.compile(rf"[\[【［]\s*({_NUMBERS})\s*\\?[\]】］]")
 _TARGET = re.compile(
     r"""\([ \t]*(<[^<>\n]*>|(?:[^\s()<>]|\([^\s()]*\))*)(?:[ \t]+(?:"[^"\n]*"|'[^'\n]*'|\([^)\n]*\)))?[ \t]*\)"""
 )
-_OPENS_FENCE = re.compile(r"[ \t]*(`{3,40}(?=[^`\n]{0,200}\n)|~{3,40}(?=[^~\n]{0,200}\n))[^\n]*\n")
-_MAY_OPEN_FENCE = re.compile(r"[ \t]*(?:`{0,2}|~{0,2}|`{3,40}[^`\n]{0,200}|~{3,40}[^~\n]{0,200})\Z")
+_OPENS_FENCE = re.compile(r"[ \t]*(`{3,}(?=[^`\n]*\n)|~{3,})[^\n]*\n")
+_MAY_OPEN_FENCE = re.compile(r"[ \t]*(?:`{0,2}|~{0,2}|`{3,}[^`\n]*|~{3,}[^\n]*)\Z")
 _WORD = re.compile(r"\w[\w+.-]{0,63}")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*\Z")
 _WWW = re.compile(r"(?i:www)\.[A-Za-z0-9]")
 _HOST = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}\Z")
+_JOINS = re.compile(r"[\[\d,;–-][\d\],;–-]|[`~][`~]")
 _URL_END = re.compile(r"[\s<>\"`|\\]")
 _AUTOLINK = re.compile(r"<([A-Za-z][A-Za-z0-9+.-]*:[^\s<>|]*)(?:\|([^<>\n]*))?>")
 _TAG = re.compile(
@@ -57,7 +58,6 @@ class FootnoteFilter:
         self._space = ""
         self._last = ""
         self._dropped = False
-        self._line_start = True
         self._fence = ""
         self._since_marker = ""
         self._statement = ""
@@ -89,7 +89,8 @@ class FootnoteFilter:
 
     def _token(self, final: bool) -> bool:
         buffer = self._buffer
-        if self._line_start:
+        if not self._last or "\n" in self._space:
+            # At the start of a line as the reader sees it.
             if fence := _OPENS_FENCE.match(buffer):
                 self._fence = fence.group(1)
                 self._emit(fence.group().rstrip("\n"))
@@ -105,7 +106,6 @@ class FootnoteFilter:
         if first.isspace():
             self._whitespace(first)
             return True
-        self._line_start = False
         if first == "`":
             return self._inline_code(final)
         if first in "[【［":
@@ -117,8 +117,8 @@ class FootnoteFilter:
         if first == "\\":
             if len(buffer) == 1 and not final:
                 return False
-            # An escaped bracket is read as the bracket that the reader will see.
-            return self._take(1) if buffer[1:2] in {"[", "]", "<"} else self._plain(min(2, len(buffer)))
+            # What an escaped bracket or backtick is depends on the reader: it is read as if it were not escaped.
+            return self._take(1) if buffer[1:2] in {"[", "]", "<", "`"} else self._plain(min(2, len(buffer)))
         if first == "<":
             return self._angle(final)
         if word := _WORD.match(buffer):
@@ -137,7 +137,6 @@ class FootnoteFilter:
         closing = line.strip()
         if closing.startswith(self._fence) and not closing.strip(self._fence[0]):
             self._fence = ""
-            self._line_start = True
         return True
 
     def _inline_code(self, final: bool) -> bool:
@@ -145,15 +144,17 @@ class FootnoteFilter:
         run = len(buffer) - len(buffer.lstrip("`"))
         if run == len(buffer) and not final:
             return False
-        closing = re.compile(rf"(?<!`)`{{{run}}}(?!`)").search(buffer, run, _LONGEST_CODE)
-        paragraph = buffer.find("\n\n", 0, _LONGEST_CODE)
-        if closing and (paragraph < 0 or closing.end() <= paragraph):
-            if closing.end() == len(buffer) and not final:
+        line = buffer[:_LONGEST_CODE].partition("\n")[0]
+        closing = re.compile(rf"(?<!`)`{{{run}}}(?!`)").search(line, run)
+        if closing is None:
+            if len(line) == len(buffer) and not final:
                 return False
-            return self._plain(closing.end())
-        if paragraph < 0 and len(buffer) < _LONGEST_CODE and not final:
+            # Readers differ in what an unpaired one pairs with; code must be code for all of them.
+            self._emit("'" * run)
+            return self._take(run)
+        if closing.end() == len(buffer) and not final:
             return False
-        return self._plain(run)
+        return self._plain(closing.end())
 
     def _bracket(self, final: bool, *, image: bool) -> bool:
         """A marker ``[1]``, a link ``[text](url)``, an image, or just a bracket."""
@@ -261,7 +262,6 @@ class FootnoteFilter:
     def _whitespace(self, character: str) -> None:
         """White space waits: it is not shown at the ends, nor before a full stop whose marker was dropped."""
         if character == "\n":
-            self._line_start = True
             if self._dropped:
                 self._space = self._space.rstrip(" \t")
         elif self._dropped and self._space:
@@ -274,8 +274,8 @@ class FootnoteFilter:
         if self._dropped:
             if text[0] in ".,;:!?)…" and "\n" not in self._space:
                 self._space = ""
-            if not self._space and re.match(r"[\[\d,;–-]", self._last) and re.match(r"[\d\],;–-]", text):
-                # What stood on both sides of something dropped must not become a marker together.
+            if not self._space and _JOINS.match(self._last + text[0]):
+                # What stood on both sides of something dropped must not become a marker or code together.
                 self._space = " "
             self._dropped = False
         shown = (self._space if self._last else "") + text

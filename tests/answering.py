@@ -1,0 +1,87 @@
+"""Hits, messages and a search with a script, for the tests of answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from core.answering.evidence import Evidence
+from core.models import PUBLIC, Access, Answer, Audience, Chunk, Hit, Message
+
+UPDATED = datetime(2026, 3, 1, tzinfo=UTC)
+
+LEAVE = """\
+Employees get 30 days of paid leave a year. Requests go through the people portal at least two weeks ahead.
+
+| Country | Public holidays |
+| --- | --- |
+| Germany | 11 |
+| France | 10 |"""
+TRAVEL = "Trips are booked at the travel desk. A trip above 1,000 euros needs the approval of a manager."
+
+
+def hit(
+    document_id: str = "wiki:leave",
+    text: str = LEAVE,
+    *,
+    title: str = "Leave",
+    score: float = 1.0,
+    position: int = 0,
+    headings: tuple[str, ...] = (),
+    access: Access = PUBLIC,
+    url: str | None = None,
+) -> Hit:
+    return Hit(
+        score=score,
+        chunk=Chunk(
+            document_id=document_id,
+            position=position,
+            source="wiki",
+            title=title,
+            url=f"https://wiki.acme.com/{document_id.partition(':')[2]}" if url is None else url,
+            headings=headings,
+            text=text,
+            updated_at=UPDATED,
+            access=access,
+        ),
+    )
+
+
+LEAVE_HIT = hit()
+TRAVEL_HIT = hit("wiki:travel", TRAVEL, title="Travel", score=0.9)
+
+
+def evidence(*hits: Hit) -> tuple[Evidence, ...]:
+    """One piece of evidence per hit, numbered as given."""
+    return tuple(Evidence(number=number, hits=(item,)) for number, item in enumerate(hits, 1))
+
+
+def five_documents() -> tuple[Evidence, ...]:
+    return evidence(*(hit(f"wiki:page-{number}", f"Fact number {number}.", title=f"Page {number}") for number in range(1, 6)))
+
+
+class ScriptedSearch:
+    """Finds what it was given, for the audience that asks; remembers the queries."""
+
+    def __init__(self, *hits: Hit, error: Exception | None = None, seconds: float = 0.0) -> None:
+        self.hits = hits
+        self.error = error
+        self.seconds = seconds
+        self.queries: list[str] = []
+
+    async def __call__(self, query: str, audience: Audience, k: int) -> list[Hit]:
+        self.queries.append(query)
+        await asyncio.sleep(self.seconds)
+        if self.error:
+            raise self.error
+        return [item for item in self.hits if audience.may_read(item.chunk.access)][:k]
+
+
+async def asked(assistant: object, message: Message, audience: Audience) -> tuple[list[str], Answer]:
+    """The pieces that were streamed, and the answer that came last."""
+    parts: Sequence[str | Answer] = [part async for part in assistant.answer(message, audience)]  # type: ignore[attr-defined]
+    *pieces, last = parts
+    assert isinstance(last, Answer)
+    assert all(isinstance(piece, str) for piece in pieces)
+    return pieces, last
