@@ -7,6 +7,7 @@ import contextlib
 import logging
 import time
 
+import aiohttp
 import structlog
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.app.async_app import AsyncApp
@@ -14,8 +15,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 log = structlog.get_logger(__name__)
 
-_LOOK_SECONDS = 0.1
+_LOOK_SECONDS = 0.05
 _CLOSE_SECONDS = 3.0
+_MOST_PATIENT = 4
+"""How many times longer than the first attempt to connect a later one may take."""
 
 # The library logs each failed attempt with a traceback and the secret address; we log the loss and the recovery, once each.
 _silent = logging.getLogger("slack_sdk.socket_mode.footnote")
@@ -67,30 +70,37 @@ class Connection:
         self._connecting = asyncio.create_task(self._handler.connect_async())
 
     async def _end(self) -> None:
-        if self._connecting is not None:
-            self._connecting.cancel()
-        if self._handler is not None:
-            # A peer that has gone silent is not waited for.
-            with contextlib.suppress(TimeoutError, ConnectionError):
-                async with asyncio.timeout(_CLOSE_SECONDS):
-                    await self._handler.close_async()
-            await self._handler.client.aiohttp_client_session.close()
+        if self._handler is None or self._connecting is None:
+            return
+        self._connecting.cancel()
+        client = self._handler.client
+        # A peer that has gone silent is not waited for.
+        with contextlib.suppress(TimeoutError, OSError, aiohttp.ClientError):
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await client.close()
+        for work in (client.message_processor, client.message_receiver, client.current_session_monitor):
+            if work is not None:
+                work.cancel()
+        await client.aiohttp_client_session.close()
 
     async def _keep_up(self) -> None:
-        seen, known_down = time.monotonic(), False
+        lost: float | None = None
+        tried, grace = time.monotonic(), self._grace
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             if self._handler is not None and await self._handler.client.is_connected():
-                if known_down:
-                    log.info("slack.reconnected", seconds=round(time.monotonic() - seen, 1))
-                seen, known_down = time.monotonic(), False
+                if lost is not None:
+                    log.info("slack.reconnected", seconds=round(time.monotonic() - lost, 1))
+                lost, tried, grace = None, time.monotonic(), self._grace
                 self._up.set()
                 continue
             if self._up.is_set():
-                known_down = True
+                lost = tried = time.monotonic()
                 log.warning("slack.disconnected", hint="it reconnects by itself")
                 self._up.clear()
-            if time.monotonic() - seen > self._grace:
+            if time.monotonic() - tried > grace:
+                # Next time more patiently: Slack may need longer than that to answer.
+                grace = min(2 * grace, _MOST_PATIENT * self._grace)
                 await self._end()
                 self._begin()
-                seen = time.monotonic()
+                tried = time.monotonic()

@@ -42,7 +42,7 @@ class EventsEndpoint:
             return _refused(401, "this request was received before")
         try:
             bolt_request = AsyncBoltRequest(body=body, query=request.query_string, headers=dict(request.headers))
-        except (ValueError, TypeError, AttributeError):
+        except (ValueError, TypeError, AttributeError, RecursionError):
             return _refused(400, "the body is neither an event nor a command")
         if not _well_formed(bolt_request):
             return _refused(400, "the body is neither an event nor a command")
@@ -52,7 +52,9 @@ class EventsEndpoint:
         return await to_aiohttp_response(response)
 
     def _genuine(self, body: str, timestamp: str, signature: str) -> bool:
-        return timestamp.isascii() and timestamp.isdigit() and self._verifier.is_valid(body, timestamp, signature)
+        # The library's verifier raises on what is not a plausible time or plain ASCII.
+        plausible = timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12 and signature.isascii()
+        return plausible and self._verifier.is_valid(body, timestamp, signature)
 
     async def _new(self, signature: str) -> bool:
         try:

@@ -27,9 +27,11 @@ _MARKUP = 12
 """Characters that a change of style can add: three marks closed, three opened, and their boundaries."""
 _MARKS = {"strong": "*", "em": "_", "s": "~"}
 _CONTROLS = {code: None for code in (*range(32), 127) if chr(code) not in "\t\n\r"}
+_LABEL = str.maketrans("|`", "\u2502\u02cb")
+"""A bar ends the address of a link and a backtick begins code, so that lookalikes stand for them in its label."""
 _CUTTABLE = re.compile(r"&(?:amp|lt|gt);|.", re.DOTALL)
 _LINKABLE = re.compile(r"\[(?P<number>\d{1,4})\]|(?P<url>https?://[^\s<>|\"`]+[^\s<>|\"`.,;:!?)\]}'])")
-_PINGS = re.compile(r"@(?=(?:channel|here|everyone)\b)", re.IGNORECASE)
+_PINGS = re.compile(r"@(?=(?:channel|here|everyone)(?![^\W_]))", re.IGNORECASE)
 
 
 class _Markdown(MarkdownIt):
@@ -60,8 +62,8 @@ def link(url: str, label: str) -> str:
     """``<url|label>``; only the label where the URL is not http(s) or too long to keep whole."""
     label = " ".join(label.split())
     target = _target(url)
-    shown = _PINGS.sub(f"@{_ZERO_WIDTH}", escape(label))
-    whole = f"<{target}|{shown}>" if shown and shown != target else f"<{target}>"
+    shown = _PINGS.sub(f"@{_ZERO_WIDTH}", escape(label.translate(_LABEL)))
+    whole = f"<{target}|{shown}>" if shown and _target(label) != target else f"<{target}>"
     return whole if target and size(whole) <= _SOLID else plain(label)
 
 
@@ -283,7 +285,7 @@ def _fitted(line: _Line, room: int) -> Iterator[str]:
         yield from _cut(whole, room)
         return
     prefix, part, used = line.first, list[_Span](), size(line.first)
-    for atom in _atoms(line.spans):
+    for atom in _atoms(line.spans, room - size(line.first) - _MARKUP):
         cost = size(atom.text) + (_MARKUP if not part or part[-1].style != atom.style else 0)
         if part and used + cost > room:
             yield (prefix + _marked(part)).rstrip()
@@ -294,13 +296,13 @@ def _fitted(line: _Line, room: int) -> Iterator[str]:
     yield (prefix + _marked(part)).rstrip()
 
 
-def _atoms(spans: Iterable[_Span]) -> Iterator[_Span]:
+def _atoms(spans: Iterable[_Span], room: int) -> Iterator[_Span]:
     for span in spans:
         if span.solid:
             yield span
             continue
         for word in re.findall(r"\s+|\S+", span.text):
-            for piece in _cut(word, _SOLID):
+            for piece in _cut(word, min(_SOLID, room)):
                 yield replace(span, text=piece)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import aiohttp
+import structlog
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
@@ -13,6 +14,8 @@ from bots.slack.client import failure
 from bots.slack.render import SlackMessage
 from core.errors import FootnoteError, TransientError
 from core.retry import retry
+
+log = structlog.get_logger(__name__)
 
 _METADATA = "footnote_reply"
 _OUT_OF_REACH = {"not_in_channel", "channel_not_found", "is_archived", "no_permission", "restricted_action"}
@@ -84,7 +87,7 @@ class Poster:
             except aiohttp.ClientConnectorError as error:
                 raise _explained(error) from error
             except (aiohttp.ClientError, TimeoutError) as error:
-                raise FootnoteError(f"Slack's answer to a notice was lost ({type(error).__name__})") from error
+                log.warning("notice.unconfirmed", reason=failure(error))
             except SlackApiError as error:
                 raise _explained(error) from error
 
@@ -100,7 +103,8 @@ class Poster:
             except aiohttp.ClientConnectorError as error:
                 raise _explained(error) from error
             except (aiohttp.ClientError, TimeoutError) as error:
-                raise FootnoteError(f"Slack's answer to a notice was lost ({type(error).__name__})") from error
+                log.warning("notice.unconfirmed", reason=failure(error))
+                return
             if response.status_code == 429 or response.status_code >= 500:
                 wait = response.headers.get("Retry-After", "")
                 raise TransientError(

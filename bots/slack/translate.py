@@ -44,12 +44,9 @@ class Heard:
     """In a direct message."""
     mentioned: bool
     """We are mentioned, outside of code and quotes."""
+    people: frozenset[str]
+    """Ids of the author and of everybody mentioned besides us."""
     aliases: tuple[str, ...]
-
-    @property
-    def people(self) -> frozenset[str]:
-        """Ids of the author and of everybody mentioned."""
-        return frozenset({self.user, *_PERSON.findall(self.text)})
 
 
 def hear(body: Mapping[str, Any], me: Identity) -> Heard | None:
@@ -80,6 +77,7 @@ def hear(body: Mapping[str, Any], me: Identity) -> Heard | None:
         text=text,
         private=event.get("channel_type") == "im" or channel.startswith("D"),
         mentioned=bool(_mention(me).search(_QUOTE.sub("", _CODE.sub("", text)))),
+        people=frozenset({user, *_PERSON.findall(text)}) - {me.user},
         aliases=_aliases(body, event),
     )
     if said.private or said.mentioned:

@@ -1,0 +1,107 @@
+"""Answers as Slack messages."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from bots.slack.render import SlackMessage, render, render_card, render_text
+from core.models import Answer, AnswerMode, Citation
+from tests.emulators.slack_rules import flaws, refusal, texts
+from tests.fakes import answer
+
+
+def citation(number: int, **fields: str) -> Citation:
+    values = {"title": f"Page {number}", "url": f"https://wiki.acme.com/{number}", "quote": "…", "document_id": f"d{number}"}
+    return Citation(number=number, updated_at=datetime(2026, 3, number % 28 + 1, tzinfo=UTC), **(values | fields))
+
+
+def rendered(text: str, *citations: Citation, notice: str = "") -> list[SlackMessage]:
+    messages = render(replace(answer(text), citations=citations, notice=notice))
+    for message in messages:
+        assert refusal(message.arguments()) is None
+        assert flaws(message.arguments()) == []
+    return messages
+
+
+def section(text: str) -> dict[str, object]:
+    return {"type": "section", "expand": True, "text": {"type": "mrkdwn", "text": text, "verbatim": True}}
+
+
+def context(text: str) -> dict[str, object]:
+    return {"type": "context", "elements": [{"type": "mrkdwn", "text": text, "verbatim": True}]}
+
+
+def test_an_answer_with_two_footnotes() -> None:
+    (message,) = rendered("Thirty **days** [1], five more after ten years [2].", citation(2), citation(1))
+    assert message.arguments() == {
+        "text": "Thirty *days* <https://wiki.acme.com/1|[1]>, five more after ten years <https://wiki.acme.com/2|[2]>.",
+        "unfurl_links": False,
+        "unfurl_media": False,
+        "blocks": [
+            section("Thirty *days* <https://wiki.acme.com/1|[1]>, five more after ten years <https://wiki.acme.com/2|[2]>."),
+            context(
+                "1. <https://wiki.acme.com/1|Page 1> · 2026-03-02\n2. <https://wiki.acme.com/2|Page 2> · 2026-03-03",
+            ),
+        ],
+    }
+
+
+def test_a_document_without_a_web_address_is_named_but_not_linked() -> None:
+    (message,) = rendered("Thirty days [1].", citation(1, url="file:///srv/handbook/leave.md", title="Leave <2026>"))
+    assert message.blocks == (section("Thirty days [1]."), context("1. Leave &lt;2026&gt; · 2026-03-02"))
+
+
+def test_an_answer_in_quotes_says_so_before_the_quotes() -> None:
+    (message,) = render(
+        replace(answer("> Thirty days. [1]"), citations=(citation(1),), mode=AnswerMode.QUOTES, notice="These are *quotes*.")
+    )
+    assert message.blocks[:2] == (context("These are _quotes_."), section("> Thirty days. <https://wiki.acme.com/1|[1]>"))
+    assert message.text.startswith("> Thirty days.")
+
+
+def test_nothing_found_has_no_list_of_sources() -> None:
+    (message,) = rendered("I did not find this in the documents.")
+    assert message.blocks == (section("I did not find this in the documents."),)
+
+
+def test_titles_are_cut_and_cleaned() -> None:
+    (message,) = rendered("x [1] [2]", citation(1, title="a" * 300), citation(2, title="two\nlines @channel *b*"))
+    first, second = next(reversed(list(texts(message.blocks)))).split("\n")
+    assert first == f"1. <https://wiki.acme.com/1|{'a' * 149}…> · 2026-03-02"
+    assert second == "2. <https://wiki.acme.com/2|two lines @\u200bchannel *b*> · 2026-03-03"
+
+
+def test_a_long_answer_becomes_several_messages_and_the_sources_come_last() -> None:
+    text = "\n\n".join(f"Paragraph {number} [1]. " + "word " * 100 for number in range(60))
+    messages = rendered(text, citation(1), notice="Beware.")
+    assert len(messages) > 2
+    assert [block["type"] for block in messages[0].blocks][:1] == ["context"]
+    assert [message.blocks[-1]["type"] for message in messages] == ["section"] * (len(messages) - 1) + ["context"]
+    assert all(message.text.startswith("Paragraph") for message in messages)
+
+
+def test_two_hundred_footnotes_are_all_listed() -> None:
+    citations = [citation(number) for number in range(1, 201)]
+    messages = rendered("Much. " + " ".join(f"[{c.number}]" for c in citations), *citations)
+    shown = "\n".join(text for message in messages for text in texts(message.blocks))
+    assert all(f"|Page {number}> · 2026-03-" in shown for number in range(1, 201))
+
+
+def test_an_empty_answer_says_so() -> None:
+    assert rendered("")[0].text == "_There is no text in this answer._"
+    assert render_text(" ")[0].text == "_There is no text in this answer._"
+
+
+def test_a_card_stays_one_message_and_says_what_is_missing() -> None:
+    card = render_card(
+        "\n".join(f"- failed `document-{number}`: unreadable, and this is why, at length" for number in range(500))
+    )
+    assert refusal(card.arguments(), text_limit=4000) is None
+    assert "does not fit" in list(texts(card.blocks))[-1]
+    assert render_card("**handbook**: done").blocks == (section("*handbook*: done"),)
+
+
+def test_answers_are_not_changed_by_rendering() -> None:
+    given: Answer = answer("Thirty days.")
+    assert render(given) == render(given)

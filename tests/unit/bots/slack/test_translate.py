@@ -1,0 +1,119 @@
+"""Slack's events as messages."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from bots.slack.translate import Heard, Identity, hear, readable, to_message
+
+ME = Identity(team="T1", user="UBOT", bot="BBOT")
+NAMES = {"UANA": "Ana", "UBEN": "Ben"}
+
+
+def event(text: str = "<@UBOT> hello", **fields: Any) -> dict[str, Any]:
+    base = {"type": "message", "user": "UANA", "channel": "C1", "ts": "1700000000.000100", "text": text, "client_msg_id": "g-1"}
+    return {"type": "event_callback", "event_id": "Ev1", "event": {k: v for k, v in (base | fields).items() if v is not None}}
+
+
+def heard(text: str = "<@UBOT> hello", **fields: Any) -> Heard:
+    said = hear(event(text, **fields), ME)
+    assert said is not None
+    return said
+
+
+def test_a_mention_becomes_a_message() -> None:
+    message = to_message(heard(), ME, NAMES)
+    assert message.id == "slack:T1:C1:1700000000.000100"
+    assert message.conversation_id == message.id
+    assert message.aliases == ("slack:event:Ev1", "slack:client_msg:g-1")
+    assert (message.platform, message.channel_id, message.user, message.user_name) == ("slack", "C1", "slack:UANA", "Ana")
+    assert message.text == "hello"
+    assert message.sent_at == datetime(2023, 11, 14, 22, 13, 20, 100, tzinfo=UTC)
+    assert not message.private
+
+
+def test_both_events_of_a_mention_are_one_message() -> None:
+    mention, twin = heard(type="app_mention"), heard(channel_type="channel")
+    assert to_message(mention, ME, NAMES).id == to_message(twin, ME, NAMES).id
+
+
+def test_a_reply_belongs_to_the_conversation_of_its_thread() -> None:
+    said = heard("and then?", thread_ts="1690000000.000001")
+    assert not said.mentioned
+    assert to_message(said, ME, NAMES).conversation_id == "slack:T1:C1:1690000000.000001"
+
+
+def test_a_direct_message_is_private_and_needs_no_mention() -> None:
+    assert heard("hello", channel="D1", channel_type="im").private
+    assert heard("hello", channel="D1").private
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"user": "UBOT"},
+        {"user": "USLACKBOT"},
+        {"user": None},
+        {"user": 7},
+        {"bot_id": "B9"},
+        {"bot_profile": {"id": "B9"}},
+        {"subtype": "message_changed"},
+        {"subtype": "thread_broadcast"},
+        {"subtype": "channel_join"},
+        {"hidden": True},
+        {"edited": {"user": "UANA", "ts": "1.1"}},
+        {"text": None},
+        {"ts": "soon"},
+        {"channel": None},
+        {"text": "no mention"},
+        {"text": "`<@UBOT>` hello"},
+        {"text": "```\n<@UBOT>\n``` hello"},
+        {"text": "&gt; <@UBOT> hello"},
+        {"text": "<@UBEN> hello", "thread_ts": "1690000000.000001"},
+        {"text": "no mention", "thread_ts": "1700000000.000100"},
+    ],
+    ids=str,
+)
+def test_what_is_not_meant_for_us_is_not_heard(fields: dict[str, Any]) -> None:
+    assert hear(event(**fields), ME) is None
+
+
+def test_a_body_without_an_event_is_not_heard() -> None:
+    assert hear({}, ME) is None
+    assert hear({"event": "message"}, ME) is None
+
+
+def test_a_mention_beside_code_and_quotes_is_heard() -> None:
+    assert heard("why does `f(<@UBOT>)` fail, <@UBOT>?").mentioned
+    assert heard("&gt; she said\n<@UBOT> is that so?").mentioned
+    assert heard("<@UBOT|footnote> hello").mentioned
+
+
+def test_the_people_of_a_message_are_its_author_and_whom_it_mentions() -> None:
+    assert heard("<@UBOT> does <@UBEN> know <@W1X|ann>?").people == {"UANA", "UBEN", "W1X"}
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        ("<@UBOT> how?", "how?"),
+        ("<@UBOT>: how?", "how?"),
+        ("hey <@UBOT>, how?", "hey how?"),
+        ("how? <@UBOT>", "how?"),
+        ("<@UBOT|footnote> how?", "how?"),
+        ("<@UBOT>", ""),
+        ("ask <@UBEN> or <@UNEW> or <@UOLD|old>", "ask @Ben or @UNEW or @old"),
+        ("in <#C1|general> or <#C2>", "in #general or #C2"),
+        ("<!here> <!channel|channel> <!subteam^S1|@eng>", "@here channel @eng"),
+        ("<!date^1700000000^{date}|14 Nov>", "14 Nov"),
+        ("<https://a.b/c|our page> <https://a.b/c>", "our page https://a.b/c"),
+        ("<mailto:a@b.c|a@b.c> <mailto:a@b.c>", "a@b.c a@b.c"),
+        ("a &lt;b&gt; &amp;amp; &amp;lt;", "a <b> &amp; &lt;"),
+        ("if x:\n    y = <@UBOT>\n    z", "if x:\n    y =\n    z".replace("=\n", "= \n")),
+    ],
+)
+def test_slacks_markup_becomes_plain_text(raw: str, shown: str) -> None:
+    assert readable(raw, ME, NAMES) == shown
