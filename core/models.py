@@ -303,6 +303,8 @@ class SyncState:
     error: str | None = None
     retry: Mapping[str, int] = field(default_factory=dict)
     """Failed document id to attempts so far."""
+    in_doubt: frozenset[str] = frozenset()
+    """Documents whose writing was begun and not seen to end: what the index says of them counts for nothing."""
 
 
 def now() -> datetime:

@@ -54,9 +54,9 @@ class MemorySource:
 
     async def fetch(self, document_id: str) -> Document | None:
         self._raise()
-        if document_id in self.unreadable:
-            raise DocumentError("it cannot be read")
         page = self.pages.get(document_id)
+        if page and document_id in self.unreadable:
+            raise DocumentError("it cannot be read")
         return page[0] if page else None
 
     async def ids(self) -> AsyncIterator[str]:

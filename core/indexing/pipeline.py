@@ -46,15 +46,15 @@ class Pipeline:
         parser: Parser,
         count: Callable[[str], int],
         *,
+        begin: Callable[[Sequence[str]], Awaitable[None]],
         done: Callable[[Outcome], Awaitable[None]],
-        guard: Callable[[], None],
     ) -> None:
-        """``done`` hears of every document once; ``guard`` is called before each write and raises if we may not write."""
+        """``begin`` hears of the documents before they are written, and may raise; ``done`` of each one once."""
         self._index = index
         self._parser = parser
         self._count = count
+        self._begin = begin
         self._done = done
-        self._guard = guard
         self._to_parse: asyncio.Queue[Document | Action | None] = asyncio.Queue()
         self._to_write: asyncio.Queue[Pair | Action | None] = asyncio.Queue()
         self._in_flight: dict[str, int] = {}
@@ -137,7 +137,7 @@ class Pipeline:
         return chunks
 
     async def _upsert(self, batch: Sequence[Pair]) -> None:
-        self._guard()
+        await self._begin([document.id for document, _ in batch])
         try:
             await self._index.upsert(batch)
         except DocumentError as error:

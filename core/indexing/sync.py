@@ -4,14 +4,16 @@ Whoever lost the right to read is shut out first: what is gone is removed before
 is written as soon as it is known, and a document whose content *and* access changed is hidden until its new content
 is in the index, because the access of the new content says nothing about the old one.
 
-Every write can be repeated. A run that dies anywhere is repeated from the last saved cursor with the same result.
+Every write can be repeated, and the id of a document is saved before it is written: what a run that died was writing is
+in doubt, and is written again or removed, whatever the index and the source's cursor say of it. The cursor is saved
+only when everything before it is in the index.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,8 +52,8 @@ _HASHED_AT_ONCE = 256 * 1024
 _REMOVED_AT_ONCE = 256
 
 Progress = Callable[[SyncReport], Awaitable[None]]
-Save = Callable[[str | None, Mapping[str, int]], Awaitable[None]]
-"""Keeps the cursor and the failed documents' attempts; called when all before the cursor is in the index."""
+Save = Callable[[str | None, Mapping[str, int], frozenset[str]], Awaitable[None]]
+"""Keeps the cursor, the failed documents' attempts, and the documents in doubt, all in one."""
 
 log = structlog.get_logger(__name__)
 
@@ -90,7 +92,7 @@ class Syncer:
         means that more vanished than may be removed unasked: they are all still in the index.
         """
         run = _Run(self._index, source, request, state, progress, save, guard, self._clock)
-        pipeline = Pipeline(self._index, self._parser, self._embedder.count, done=run.done, guard=guard)
+        pipeline = Pipeline(self._index, self._parser, self._embedder.count, begin=run.begin, done=run.done)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(pipeline.parse())
@@ -107,6 +109,10 @@ class Syncer:
 class _Known:
     content_hash: str
     access_class: str
+
+
+_IN_DOUBT = _Known("", "")
+"""Unlike any document: what is there of it may be a part, or of another version."""
 
 
 class _Run:
@@ -131,8 +137,9 @@ class _Run:
         self._clock = clock
         self._began = self._shown = clock()
         self._cursor = state.cursor
-        self._cursor_forgotten = state.cursor is None
         self._retry = dict(state.retry)
+        self._in_doubt = set(state.in_doubt)
+        self._saved = (state.cursor, dict(state.retry), state.in_doubt)
         self._known: dict[str, _Known] = {}
         self._touched: set[str] = set()
         self._reported_gone: set[str] = set()
@@ -146,8 +153,10 @@ class _Run:
             async for record in self._index.records(self._source.name)
         }
         self._allowance = may_remove_unasked(len(self._known))
+        lost = not self._known
+        self._known |= dict.fromkeys(self._in_doubt, _IN_DOUBT)
         # An index that lost its documents must not believe a cursor that says they are there.
-        beginning = self._request.full or self._request.force or not self._known
+        beginning = self._request.full or self._request.force or self._cursor is None or lost
         listed = await self._list() if beginning or not self._source.reports_removals else None
         if listed is not None:
             await self._remove(self._known.keys() - listed)
@@ -162,6 +171,12 @@ class _Run:
         await self._keep()
         return self._tally.report(self._clock() - self._began)
 
+    async def begin(self, document_ids: Sequence[str]) -> None:
+        """Say what is written next, durably: half of it may be all that ever is."""
+        self._in_doubt.update(document_ids)
+        await self._keep()
+        self._guard()
+
     async def done(self, outcome: Outcome) -> None:
         """The pipeline is through with a document."""
         document = outcome.document
@@ -169,6 +184,7 @@ class _Run:
             self._fail(document.id, outcome.error)
         else:
             self._known[document.id] = _Known(document.content_hash, document.access.class_id)
+            self._in_doubt.discard(document.id)
             self._retry.pop(document.id, None)
             self._tally.indexed += 1
             self._tally.chunks += outcome.chunks
@@ -226,7 +242,7 @@ class _Run:
         if known and known.access_class != document.access.class_id:
             await self._hide(document.id, known)
         if not document.body.strip():
-            await self._remove_one(document.id)
+            await self._remove_now([document.id] if known else [])
             self._fail(document.id, "it is empty")
             return
         await pipeline.put(document)
@@ -244,16 +260,12 @@ class _Run:
             await self._write_access(document_id, known, NOBODY)
 
     async def _write_access(self, document_id: str, known: _Known, access: Access) -> None:
-        await self._forget_cursor()
-        self._guard()
+        was_in_doubt = document_id in self._in_doubt
+        await self.begin([document_id])
         await self._index.set_access(document_id, access)
         self._known[document_id] = _Known(known.content_hash, access.class_id)
-
-    async def _remove_one(self, document_id: str) -> None:
-        if document_id in self._known:
-            self._guard()
-            await self._index.remove([document_id])
-            del self._known[document_id]
+        if not was_in_doubt:
+            self._in_doubt.discard(document_id)
 
     async def _remove(self, gone: set[str]) -> bool:
         """Remove documents from the index, unless they are too many; then False, and they are counted as withheld."""
@@ -267,14 +279,20 @@ class _Run:
         ids = sorted(gone)
         for start in range(0, len(ids), _REMOVED_AT_ONCE):
             batch = ids[start : start + _REMOVED_AT_ONCE]
-            self._guard()
-            await self._index.remove(batch)
-            for document_id in batch:
-                self._known.pop(document_id, None)
-                self._retry.pop(document_id, None)
+            await self._remove_now(batch)
             self._tally.removed += len(batch)
             await self._tick()
         return True
+
+    async def _remove_now(self, document_ids: Sequence[str]) -> None:
+        if not document_ids:
+            return
+        await self.begin(document_ids)
+        await self._index.remove(document_ids)
+        for document_id in document_ids:
+            self._known.pop(document_id, None)
+            self._in_doubt.discard(document_id)
+            self._retry.pop(document_id, None)
 
     async def _note_removal(self, document_id: str) -> None:
         """Gone, or out of our sight: hidden at once, removed at the end, when it is known how many there are."""
@@ -302,25 +320,19 @@ class _Run:
 
         pipeline.after(save)
 
-    async def _forget_cursor(self) -> None:
-        """Before the first change of access. If this run dies and the access is changed back meanwhile, a source that
-        compares with its cursor would see no change, and the index would keep what was never undone.
-        """
-        if not self._cursor_forgotten:
-            self._cursor_forgotten = True
-            self._guard()
-            await self._save(None, dict(self._retry))
-
     async def _keep(self) -> None:
-        if not self._request.dry_run:
+        now = (self._cursor, dict(self._retry), frozenset(self._in_doubt))
+        if self._saved != now and not self._request.dry_run:
             self._guard()
-            await self._save(self._cursor, dict(self._retry))
+            await self._save(*now)
+            self._saved = now
 
     async def _fetch_what_is_due(self, listed: set[str] | None, pipeline: Pipeline) -> None:
         """Documents that failed before, and listed ones that the index lost, though the source reports no change of them."""
         missing = (listed or set()) - self._known.keys() - self._retry.keys()
-        due = {document_id for document_id, attempts in self._attempts.items() if attempts < MAX_ATTEMPTS} & self._retry.keys()
-        for document_id in sorted((missing | due) - self._touched):
+        due = self._retry.keys() | self._in_doubt
+        given_up = {document_id for document_id, attempts in self._retry.items() if attempts >= MAX_ATTEMPTS}
+        for document_id in sorted((missing | due) - given_up - self._touched):
             try:
                 document = await self._source.fetch(document_id)
             except DocumentError as error:
@@ -328,7 +340,10 @@ class _Run:
                 self._fail(document_id, str(error))
                 continue
             if document is None:
+                self._touched.add(document_id)
                 self._retry.pop(document_id, None)
+                if document_id in self._in_doubt and not self._request.dry_run:
+                    await self._remove_now([document_id])
             else:
                 await self._upsert(document, pipeline)
             await self._tick()

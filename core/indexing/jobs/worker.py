@@ -123,9 +123,9 @@ class Worker:
             with suppress(TransientError):
                 await claim.write(state)
 
-        async def save(cursor: str | None, attempts: Mapping[str, int]) -> None:
+        async def save(cursor: str | None, attempts: Mapping[str, int], in_doubt: frozenset[str]) -> None:
             nonlocal state
-            state = replace(state, cursor=cursor, retry=dict(attempts))
+            state = replace(state, cursor=cursor, retry=attempts, in_doubt=in_doubt)
             await claim.write_surely(state)
 
         async def attempt() -> SyncReport:

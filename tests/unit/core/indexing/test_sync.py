@@ -38,9 +38,9 @@ class Desk:
     async def _progress(self, report: SyncReport) -> None:
         self.progress.append(report)
 
-    async def _save(self, cursor: str | None, retry: Mapping[str, int]) -> None:
+    async def _save(self, cursor: str | None, retry: Mapping[str, int], in_doubt: frozenset[str]) -> None:
         self.cursors.append(cursor)
-        self.state = replace(self.state, cursor=cursor, retry=dict(retry))
+        self.state = replace(self.state, cursor=cursor, retry=retry, in_doubt=in_doubt)
 
 
 @pytest.fixture(params=[MemorySource, FeedSource])
@@ -284,11 +284,11 @@ async def test_the_cursor_is_saved_only_when_everything_before_it_is_in_the_inde
     states: list[tuple[int, int]] = []
     save = desk._save
 
-    async def checked(cursor: str | None, retry: Mapping[str, int]) -> None:
+    async def checked(cursor: str | None, retry: Mapping[str, int], in_doubt: frozenset[str]) -> None:
         told = {id for _, id in desk.source.events[: int(cursor or 0)]}
         assert told <= desk.index.documents
         states.append((int(cursor or 0), len(desk.index.documents)))
-        await save(cursor, retry)
+        await save(cursor, retry, in_doubt)
 
     desk._save = checked
     await desk.sync()
@@ -297,7 +297,7 @@ async def test_the_cursor_is_saved_only_when_everything_before_it_is_in_the_inde
     assert states[-1] == (begun + 7, 8)
 
 
-async def test_nothing_is_saved_when_the_index_fails(desk: Desk):
+async def test_the_cursor_stays_when_the_index_fails_and_what_was_written_is_in_doubt(desk: Desk):
     desk.source.put(document("pages:a"))
 
     class Down(MemoryIndex):
@@ -306,7 +306,9 @@ async def test_nothing_is_saved_when_the_index_fails(desk: Desk):
 
     with pytest.raises(TransientError, match="Qdrant does not answer"):
         await desk.sync(index=Down())
-    assert desk.cursors == []
+    assert (desk.state.cursor, desk.state.in_doubt) == (None, {"pages:a"})
+    await desk.sync()
+    assert (desk.index.documents, desk.state.in_doubt) == ({"pages:a"}, frozenset())
 
 
 @pytest.mark.parametrize("error", [AuthError("token expired"), TransientError("gateway timeout")])

@@ -1,0 +1,339 @@
+"""Random edits, deletes, renames, changes of access, failures and crashes between any two steps: after a quiet sync the
+index holds what the source holds, and at no moment does it show content to those who could never read it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from connectors.folder.source import FolderSource
+from connectors.folder.tree import SETTLED_SECONDS
+from core.errors import FootnoteError
+from core.indexing.sync import MAX_ATTEMPTS, Syncer
+from core.models import NOBODY, PUBLIC, Access, SyncReport, SyncRequest, SyncState
+from tests.memory_index import Crash, LineParser, MemoryIndex, WordEmbedder
+from tests.sources import NOON, FeedSource, MemorySource, document
+
+NAMES = st.sampled_from([f"pages:{letter}" for letter in "abcdef"])
+TEAM = Access(gates=(frozenset({"group:team"}),))
+BOTH = Access(gates=(frozenset({"group:team"}), frozenset({"group:board"})))
+ACCESSES = st.sampled_from([PUBLIC, TEAM, BOTH])
+
+
+def body_of(token: str, sections: int) -> str:
+    """A text of so many chunks that says in each of them which one it is."""
+    return "\n".join(f"# Part {number}\n{token} part {number}" for number in range(sections))
+
+
+BODIES = st.builds(body_of, st.sampled_from(["first", "second", "third"]), st.integers(1, 3))
+
+
+class Failing(LineParser):
+    async def parse(self, page):
+        if "broken" in page.body:
+            self.broken.add(page.id)
+        else:
+            self.broken.discard(page.id)
+        return await super().parse(page)
+
+
+class Syncs(RuleBasedStateMachine):
+    """The part that does not know what the source is."""
+
+    source: MemorySource | FolderSource
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.index = MemoryIndex()
+        self.parser = Failing()
+        self.state = SyncState(source="pages")
+        self.declared: dict[str, set[tuple[str, Access]]] = {}
+
+    def teardown(self) -> None:
+        self.loop.run_until_complete(self.loop.shutdown_default_executor())
+        self.loop.close()
+
+    def expected(self) -> dict[str, tuple[str, Access]]:
+        """Body and access of every document that can be indexed now."""
+        raise NotImplementedError
+
+    def allowed(self) -> dict[str, tuple[str, Access]]:
+        """Body and access of every document of which both are known."""
+        return self.expected()
+
+    def failing(self) -> set[str]:
+        """Documents that cannot be indexed now."""
+        return set()
+
+    def sync(self, crash_after: int | None = None, **fields: bool) -> SyncReport | None:
+        """One sync; None when it ended early."""
+        self.index.restart(crash_after)
+        request = SyncRequest(id="r", source="pages", requested_by="cli", at=NOON, **fields)
+        run = Syncer(self.index, self.parser, WordEmbedder()).run(self.source, request, self.state, self._progress, self._save)
+        try:
+            return self.loop.run_until_complete(run)
+        except (Crash, BaseExceptionGroup, FootnoteError):
+            return None
+        finally:
+            self.index.restart()
+
+    async def _progress(self, report: SyncReport) -> None:
+        pass
+
+    async def _save(self, cursor: str | None, retry: Mapping[str, int], in_doubt: frozenset[str]) -> None:
+        self.index.step()
+        self.state = replace(self.state, cursor=cursor, retry=retry, in_doubt=in_doubt)
+
+    def declare(self) -> None:
+        for document_id, pair in self.allowed().items():
+            self.declared.setdefault(document_id, set()).add(pair)
+
+    @rule(steps=st.integers(0, 25), full=st.booleans())
+    def a_sync_that_dies(self, steps: int, full: bool) -> None:
+        self.sync(crash_after=steps, full=full)
+
+    @rule()
+    def a_sync(self) -> None:
+        self.sync()
+
+    @rule()
+    def a_dry_run_changes_nothing(self) -> None:
+        before, state = dict(self.index.points), self.state
+        self.sync(dry_run=True)
+        assert (self.index.points, self.state) == (before, state)
+
+    # Not in the moment in which a worker died: what it was writing is known to nobody then.
+    @precondition(lambda self: not self.state.in_doubt)
+    @rule()
+    def the_state_is_lost(self) -> None:
+        self.state = SyncState(source="pages")
+
+    @rule()
+    def a_quiet_sync_brings_the_index_in_step(self) -> None:
+        expected, failing = self.expected(), self.failing()
+        given_up = any(attempts >= MAX_ATTEMPTS for attempts in self.state.retry.values())
+        report = self.sync(full=given_up, force=not expected and not failing)
+        assert report is not None
+        assert self.index.documents - failing == expected.keys()
+        for document_id, (body, access) in expected.items():
+            assert self.index.text_of(document_id).split() == [word for line in _texts(body) for word in line.split()]
+            assert self.index.access_of(document_id) == access
+        assert set(self.state.retry) <= failing
+        if not given_up:
+            writes = self.index.writes
+            again = self.sync()
+            assert again is None or again.failed or (again.indexed, again.removed) == (0, 0)
+            assert failing or not expected or self.index.writes <= writes + 1, "only the state is written"
+
+    @invariant()
+    def nothing_is_shown_to_those_who_could_never_read_it(self) -> None:
+        for point in self.index.points.values():
+            if point.access in {None, NOBODY}:
+                continue
+            declared = self.declared.get(point.document_id, set())
+            assert any(point.text in _texts(body) and point.access == access for body, access in declared), point
+
+
+def _texts(body: str) -> list[str]:
+    return [line for line in body.splitlines() if line and not line.startswith("# ")]
+
+
+class InMemory(Syncs):
+    source: MemorySource
+
+    @initialize(feed=st.booleans())
+    def a_source(self, feed: bool) -> None:
+        self.source = FeedSource() if feed else MemorySource()
+
+    def expected(self) -> dict[str, tuple[str, Access]]:
+        bad = self.failing()
+        return {id: (page.body, page.access) for id, (page, _) in self.source.pages.items() if id not in bad}
+
+    def allowed(self) -> dict[str, tuple[str, Access]]:
+        return {id: (page.body, page.access) for id, (page, _) in self.source.pages.items()}
+
+    def failing(self) -> set[str]:
+        return (self.source.unreadable & self.source.pages.keys()) | {
+            id for id, (page, _) in self.source.pages.items() if "broken" in page.body
+        }
+
+    @rule(id=NAMES, body=BODIES, access=ACCESSES)
+    def somebody_writes_a_page(self, id: str, body: str, access: Access) -> None:
+        self.source.put(document(id, body, access=access))
+        self.declare()
+
+    @precondition(lambda self: self.source.pages)
+    @rule(data=st.data(), access=ACCESSES)
+    def somebody_changes_who_may_read(self, data: st.DataObject, access: Access) -> None:
+        self.source.set_access(data.draw(st.sampled_from(sorted(self.source.pages))), access)
+        self.declare()
+
+    @precondition(lambda self: self.source.pages)
+    @rule(data=st.data())
+    def somebody_deletes_a_page(self, data: st.DataObject) -> None:
+        self.source.remove(data.draw(st.sampled_from(sorted(self.source.pages))))
+
+    @precondition(lambda self: self.source.pages)
+    @rule(data=st.data(), new=NAMES)
+    def somebody_renames_a_page(self, data: st.DataObject, new: str) -> None:
+        old = data.draw(st.sampled_from(sorted(self.source.pages)))
+        page, _ = self.source.pages[old]
+        self.source.remove(old)
+        self.source.put(replace(page, id=new))
+        self.declare()
+
+    @rule(id=NAMES)
+    def somebody_damages_a_page(self, id: str) -> None:
+        self.source.put(document(id, "broken"))
+
+    @precondition(lambda self: self.source.pages)
+    @rule(data=st.data())
+    def a_page_cannot_be_read(self, data: st.DataObject) -> None:
+        self.source.unreadable.add(data.draw(st.sampled_from(sorted(self.source.pages))))
+
+    @precondition(lambda self: self.source.unreadable)
+    @rule()
+    def all_pages_can_be_read_again(self) -> None:
+        self.source.unreadable.clear()
+
+    @rule(
+        edits=st.lists(st.tuples(NAMES, BODIES, ACCESSES, st.booleans()), min_size=1, max_size=4),
+        steps=st.none() | st.integers(0, 20),
+    )
+    def people_edit_while_a_sync_runs(self, edits: list[tuple[str, str, Access, bool]], steps: int | None) -> None:
+        pending = list(edits)
+
+        def one_edit() -> None:
+            if pending:
+                id, body, access, deleted = pending.pop()
+                if deleted and id in self.source.pages:
+                    self.source.remove(id)
+                else:
+                    self.source.put(document(id, body, access=access))
+                self.declare()
+
+        self.source.between = one_edit
+        self.sync(crash_after=steps)
+        self.source.between = lambda: None
+
+
+class InAFolder(Syncs):
+    """The folder source itself, on a disk: files, front matter and access files."""
+
+    source: FolderSource
+    FOLDERS = ("", "sub/", "sub/deep/")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.root = Path(tempfile.mkdtemp(prefix="fn-"))
+        self.files: dict[str, tuple[str, str | None]] = {}
+        self.rules: dict[str, str] = {}
+        # Files settle after 40 ms instead of a minute; the file system's clock ticks every 4 to 10.
+        self.source = FolderSource("pages", self.root, clock=lambda: time.time() + SETTLED_SECONDS - 0.04)
+
+    def teardown(self) -> None:
+        super().teardown()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def expected(self) -> dict[str, tuple[str, Access]]:
+        bad = self.failing()
+        return {
+            f"pages:{path}": (body, self._access(path, own))
+            for path, (body, own) in self.files.items()
+            if f"pages:{path}" not in bad
+        }
+
+    def failing(self) -> set[str]:
+        return {
+            f"pages:{path}"
+            for path, (body, own) in self.files.items()
+            if "broken" in body or own == "nonsense" or "nonsense" in self._rules_above(path)
+        }
+
+    def _rules_above(self, path: str) -> list[str]:
+        return [rule for folder, rule in self.rules.items() if path.startswith(folder)]
+
+    def _access(self, path: str, own: str | None) -> Access:
+        gates = {frozenset({gate}) for gate in [*self._rules_above(path), *([own] if own else [])]}
+        return Access(gates=tuple(sorted(gates, key=sorted))) if gates else PUBLIC
+
+    PATHS = st.builds(
+        lambda folder, name: f"{folder}{name}.md", st.sampled_from(FOLDERS), st.sampled_from(["a", "b \u00fc#?", "c"])
+    )
+    OWN = st.sampled_from([None, "group:team", "group:board", "nonsense"])
+
+    def _write(self, path: str, text: str) -> None:
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # In place and by replacing, as editors do the one or the other.
+        if len(text) % 2:
+            file.write_text(text)
+        else:
+            (file.parent / ".new").write_text(text)
+            os.replace(file.parent / ".new", file)
+
+    @rule(path=PATHS, body=st.one_of(BODIES, st.just("broken")), own=OWN)
+    def somebody_writes_a_file(self, path: str, body: str, own: str | None) -> None:
+        self.files[path] = body, own
+        self._write(path, f"---\naccess: {own}\n---\n{body}" if own else body)
+        self.declare()
+
+    @precondition(lambda self: self.files)
+    @rule(data=st.data())
+    def somebody_deletes_a_file(self, data: st.DataObject) -> None:
+        path = data.draw(st.sampled_from(sorted(self.files)))
+        del self.files[path]
+        (self.root / path).unlink()
+
+    @precondition(lambda self: self.files)
+    @rule(data=st.data(), new=PATHS)
+    def somebody_moves_a_file(self, data: st.DataObject, new: str) -> None:
+        old = data.draw(st.sampled_from(sorted(self.files)))
+        self.files[new] = self.files.pop(old)
+        (self.root / new).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(self.root / old, self.root / new)
+        self.declare()
+
+    @rule(folder=st.sampled_from(FOLDERS), reader=st.sampled_from(["group:team", "group:staff", "nonsense"]))
+    def somebody_restricts_a_folder(self, folder: str, reader: str) -> None:
+        self.rules[folder] = reader
+        self._write(f"{folder}.access.toml", f'read = ["{reader}"]')
+        self.declare()
+
+    @precondition(lambda self: self.rules)
+    @rule(data=st.data())
+    def somebody_opens_a_folder(self, data: st.DataObject) -> None:
+        folder = data.draw(st.sampled_from(sorted(self.rules)))
+        del self.rules[folder]
+        (self.root / folder / ".access.toml").unlink()
+        self.declare()
+
+    @rule()
+    def time_passes(self) -> None:
+        time.sleep(0.05)
+
+
+TestSyncsOfPages = InMemory.TestCase
+TestSyncsOfPages.settings = settings(
+    max_examples=60,
+    report_multiple_bugs=False,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+TestSyncsOfAFolder = InAFolder.TestCase
+TestSyncsOfAFolder.settings = settings(
+    max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
