@@ -235,7 +235,7 @@ def _backoff(failures: int) -> float:
 
 def _quiet_the_library() -> None:
     """Its DEBUG lines carry texts and interaction tokens, and a lost connection costs it a traceback each time."""
-    for name in ("discord.http", "discord.gateway", "discord.webhook.async_", "discord.state"):
+    for name in ("discord.http", "discord.gateway", "discord.webhook.async_", "discord.state", "markdown_it"):
         logging.getLogger(name).setLevel(logging.INFO)
     logging.getLogger("discord.client").setLevel(logging.CRITICAL)
 

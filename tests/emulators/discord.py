@@ -69,7 +69,7 @@ class DiscordServer:
         application = web.Application()
         application.add_routes(self.rest.routes())
         application.router.add_get("/gateway/", self.gateway.handle)
-        self._runner = web.AppRunner(application, shutdown_timeout=1)
+        self._runner = web.AppRunner(application, shutdown_timeout=1, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self._port)
         await site.start()

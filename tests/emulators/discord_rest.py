@@ -316,7 +316,7 @@ class Rest:
         self._server.touch()
         if request.query.get("with_response") not in ("1", "true", "True"):
             return None
-        return {
+        answer: Json = {
             "interaction": {
                 "id": str(interaction.id),
                 "type": 2,
@@ -324,9 +324,11 @@ class Rest:
                 "response_message_loading": interaction.loading,
                 "response_message_ephemeral": interaction.ephemeral,
                 "channel_id": str(interaction.channel.id),
-            },
-            "resource": {"type": body["type"], "message": interaction.original.json()},
+            }
         }
+        if not interaction.loading:
+            answer["resource"] = {"type": body["type"], "message": interaction.original.json()}
+        return answer
 
     async def _get_original(self, request: web.Request, _body: Any) -> Json:
         return self._answered(request)[1].json()
