@@ -15,11 +15,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from core.embedded.datadir import DataDir, listen
+from core.embedded.datadir import TAKEN, DataDir, listen, sign
 from core.errors import ConfigError
 
-TAKEN = 75
-"""Exit status when another keeper holds the data dir."""
 _LINGER_SECONDS = 1.5
 _FIRST_LEASE_SECONDS = 15.0
 _TICK_SECONDS = 0.25
@@ -32,6 +30,7 @@ class Leases:
 
     def __init__(self) -> None:
         self._held = 0
+        self._closed = False
         self._outcome: asyncio.Future[dict[str, str]] = asyncio.get_running_loop().create_future()
         self._free_since: float | None = None
 
@@ -39,6 +38,10 @@ class Leases:
         self._outcome.set_result(outcome)
 
     async def hold(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._closed:
+            # Came as the keeper was going: it starts another one.
+            writer.close()
+            return
         self._held += 1
         try:
             writer.write(json.dumps(await asyncio.shield(self._outcome)).encode() + b"\n")
@@ -59,6 +62,7 @@ class Leases:
             meanwhile()
             since, patience = (began, _FIRST_LEASE_SECONDS) if self._free_since is None else (self._free_since, _LINGER_SECONDS)
             if not self._held and clock() - since > patience:
+                self._closed = True
                 return
 
 
@@ -92,9 +96,11 @@ async def keep(data: DataDir) -> None:
     finally:
         door.close()
         (sockets / "lease.sock").unlink(missing_ok=True)
-        await qdrant.stop()
-        await redis.stop()
-        data.remove_sockets(sockets)
+        try:
+            await qdrant.stop()
+        finally:
+            await redis.stop()
+            data.remove_sockets(sockets)
         log.info("gone")
 
 
@@ -108,8 +114,12 @@ def main(path: str) -> int:
     )
     data = DataDir(Path(path))
     try:
-        if data.claim() is None:
+        if (lock := data.claim()) is None:
             return TAKEN
+        if os.fork():
+            # Whoever started it waits for this process only, and is no parent of the keeper, which outlives it.
+            os._exit(0)
+        sign(lock)
         asyncio.run(keep(data))
     except OSError as error:
         log.critical("%s", data.unusable(error))

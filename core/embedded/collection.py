@@ -85,8 +85,8 @@ class Collection:
     def flush(self) -> None:
         """Write everything to disk (a power cut loses nothing from before); nothing to do costs nothing."""
         if self._unflushed:
-            self._unflushed = False
             self.shard.flush()
+            self._unflushed = False
 
     @property
     def points(self) -> int:

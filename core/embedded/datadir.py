@@ -13,6 +13,8 @@ from pathlib import Path
 
 from core.errors import ConfigError
 
+TAKEN = 75
+"""Exit status of a keeper whose data dir another one holds."""
 _LONGEST_SOCKET = 100
 """Bytes in a socket's path: Linux takes 107, macOS 103."""
 _LONGEST_LOG = 1_000_000
@@ -23,8 +25,8 @@ _ADVICE = "Choose another folder with FOOTNOTE_DATA_DIR, or mend this one."
 class DataDir:
     """Paths and claims inside one data dir. Everything in it belongs to its user alone.
 
-    The sockets live in ``run/``; where its path would be too long for a socket, in a private folder of the
-    system's temporary one, which ``run.path`` then names.
+    The sockets live in ``run/``; where its path is too long for a socket, or its file system has none, in a
+    private folder of the system's temporary one, which ``run.path`` then names.
     """
 
     def __init__(self, path: Path) -> None:
@@ -62,15 +64,14 @@ class DataDir:
         return ""
 
     def claim(self) -> int | None:
-        """Lock it for the life of this process, or None when another holds it."""
+        """Lock it for as long as the returned file is open here or in a child, or None when another holds it."""
         lock = self._open_lock()
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(lock)
             return None
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        sign(lock)
         return lock
 
     def claimed_by(self) -> str | None:
@@ -89,28 +90,24 @@ class DataDir:
         return os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def sockets(self) -> Path | None:
-        """The folder of the sockets as the last keeper chose it; None before the first, or when it is not ours any more."""
-        if _fits(self._sockets):
-            return self._sockets
+        """The folder of the sockets as the last keeper chose it; None when there is none that is ours."""
         try:
             folder = Path(self._elsewhere.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            return None
+            return self._sockets if _fits(self._sockets) else None
         return folder if _is_private(folder) else None
 
     def make_sockets(self) -> Path:
         """Make that folder; the one of a killed keeper is used again, so that its clients find the same paths."""
-        folder = self.sockets()
-        if folder is None:
-            folder = Path(tempfile.mkdtemp(prefix="footnote-"))
-            if not _fits(folder):
-                folder.rmdir()
-                folder = Path(tempfile.mkdtemp(prefix="footnote-", dir="/tmp"))
-            draft = self._elsewhere.with_suffix(".tmp")
-            draft.write_text(str(folder), encoding="utf-8")
-            draft.replace(self._elsewhere)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        folder.chmod(0o700)
+        if (folder := self.sockets()) is not None and _binds(folder):
+            return folder
+        folder = Path(tempfile.mkdtemp(prefix="footnote-"))
+        if not _fits(folder):
+            folder.rmdir()
+            folder = Path(tempfile.mkdtemp(prefix="footnote-", dir="/tmp"))
+        draft = self._elsewhere.with_suffix(".tmp")
+        draft.write_text(str(folder), encoding="utf-8")
+        draft.replace(self._elsewhere)
         return folder
 
     def remove_sockets(self, folder: Path) -> None:
@@ -128,6 +125,11 @@ class DataDir:
                 os.truncate(self.log, 0)
 
 
+def sign(lock: int) -> None:
+    """Write this process's id into a lock that it holds: in one piece, for whoever reads it meanwhile."""
+    os.pwrite(lock, f"{os.getpid():<19}\n".encode(), 0)
+
+
 def listen(path: Path) -> socket.socket:
     """A listening socket at ``path`` that only this user can connect to."""
     path.unlink(missing_ok=True)
@@ -141,6 +143,17 @@ def listen(path: Path) -> socket.socket:
 
 def _fits(folder: Path) -> bool:
     return len(os.fsencode(folder / "qdrant.sock")) <= _LONGEST_SOCKET
+
+
+def _binds(folder: Path) -> bool:
+    """Whether its file system can hold sockets: some that containers share with their host cannot."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.chmod(0o700)
+    try:
+        listen(folder / "lease.sock").close()
+    except OSError:
+        return False
+    return True
 
 
 def _is_private(folder: Path) -> bool:

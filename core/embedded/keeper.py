@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import structlog
 
-from core.embedded.datadir import DataDir
+from core.embedded.datadir import TAKEN, DataDir
 from core.errors import ConfigError
 
 _PATIENCE_SECONDS = 60.0
@@ -22,7 +23,6 @@ _MUTE_SECONDS = 15.0
 """How long a claimed data dir may have no socket to connect to."""
 _PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE = 30.0
-_TAKEN = 75
 _KEPT = frozenset({"PATH", "HOME", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT"})
 
 log = structlog.get_logger(__name__)
@@ -54,8 +54,7 @@ class Engines:
     async def release(self) -> None:
         """Give up the lease. The keeper goes soon after the last one, with everything written to disk."""
         self._watch.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._watch
+        await asyncio.wait([self._watch])
         await _close(self._lease)
 
     async def _stay_attached(self) -> None:
@@ -64,16 +63,19 @@ class Engines:
                 await self._lease.reader.read()
             log.warning("keeper.lost", data_dir=str(self._data.path))
             await _close(self._lease)
-            pause = _PAUSE_SECONDS
-            while True:
-                try:
-                    self._lease = await _attach(self._data)
-                    break
-                except (ConfigError, OSError) as error:
-                    log.error("keeper.not_replaced", error=str(error), retry_seconds=pause)
-                    await asyncio.sleep(pause)
-                    pause = min(2 * pause, _LONGEST_PAUSE)
+            self._lease = await self._replacement()
             log.warning("keeper.replaced", data_dir=str(self._data.path))
+
+    async def _replacement(self) -> _Lease:
+        pause = _PAUSE_SECONDS
+        while True:
+            try:
+                return await _attach(self._data)
+            except (ConfigError, OSError) as error:
+                # Said once; it is tried again until someone mends it.
+                log.log(logging.ERROR if pause == _PAUSE_SECONDS else logging.DEBUG, "keeper.not_replaced", error=str(error))
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 async def attach(data_dir: Path, *, patience: float = _PATIENCE_SECONDS) -> Engines:
@@ -90,24 +92,24 @@ async def _attach(data: DataDir, patience: float = _PATIENCE_SECONDS) -> _Lease:
     clock = asyncio.get_running_loop().time
     began = mute_since = clock()
     started: subprocess.Popen[bytes] | None = None
-    while True:
-        try:
-            return await _lease(data, began + patience - clock())
-        except _NoKeeper:
-            pass
-        holder = data.claimed_by()
-        if holder is None:
-            mute_since = clock()
-            if started is None or started.poll() == _TAKEN:
-                started = _start(data)
-            elif started.poll() is not None:
-                status = started.returncode
-                raise ConfigError(f"The embedded engines in {data.path} ended with status {status} at once: {_tail(data.log)}")
-        elif clock() - mute_since > _MUTE_SECONDS:
-            raise _held(data, holder)
-        await asyncio.sleep(_PAUSE_SECONDS)
-        if clock() - began > patience:
-            raise _held(data, holder or "unknown")
+    try:
+        while True:
+            with suppress(_NoKeeper):
+                return await _lease(data, began + patience - clock())
+            if clock() - began > patience:
+                raise _held(data, data.claimed_by())
+            if (holder := data.claimed_by()) is None:
+                mute_since = clock()
+                if started is None or started.poll() == TAKEN:
+                    started = _start(data)
+                elif (status := started.poll()) is not None:
+                    raise ConfigError(f"The embedded engines in {data.path} ended as they started ({status}): {_tail(data.log)}")
+            elif clock() - mute_since > min(patience, _MUTE_SECONDS):
+                raise _held(data, holder)
+            await asyncio.sleep(_PAUSE_SECONDS)
+    finally:
+        if started is not None:
+            await asyncio.to_thread(started.wait)
 
 
 async def _lease(data: DataDir, patience: float) -> _Lease:
@@ -120,29 +122,27 @@ async def _lease(data: DataDir, patience: float) -> _Lease:
         raise _NoKeeper from error
     except OSError as error:
         raise data.unusable(error) from error
-    lease = _Lease(sockets, reader, writer)
+    lease, granted = _Lease(sockets, reader, writer), False
     try:
         line = await asyncio.wait_for(reader.readline(), max(patience, 0.1))
-        outcome = json.loads(line) if line else None
+        if not line:
+            raise _NoKeeper
+        outcome = json.loads(line)
+        if "failed" in outcome:
+            raise ConfigError(outcome["failed"])
+        granted = True
+        return lease
     except TimeoutError:
-        await _close(lease)
-        raise _held(data, data.claimed_by() or "unknown") from None
-    except OSError:
-        outcome = None
-    except BaseException:
-        await _close(lease)
-        raise
-    if outcome is None:
-        await _close(lease)
-        raise _NoKeeper
-    if "failed" in outcome:
-        await _close(lease)
-        raise ConfigError(outcome["failed"])
-    return lease
+        raise _held(data, data.claimed_by()) from None
+    except OSError as error:
+        raise _NoKeeper from error
+    finally:
+        if not granted:
+            await _close(lease)
 
 
 def _start(data: DataDir) -> subprocess.Popen[bytes]:
-    """A keeper of its own session: it survives this process, its terminal, and the signals of both."""
+    """Start a keeper in a session of its own. What is started ends once the keeper runs on its own, or cannot."""
     try:
         with data.log.open("ab") as output:
             return subprocess.Popen(
@@ -161,12 +161,12 @@ def _start(data: DataDir) -> subprocess.Popen[bytes]:
 def _environment() -> dict[str, str]:
     """What the keeper needs of ours: it finds the same modules, and none of our secrets stay in a process that outlives us."""
     kept = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith(("LC_", "LD_", "DYLD_"))}
-    return kept | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    return kept | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
 
 
-def _held(data: DataDir, holder: str) -> ConfigError:
+def _held(data: DataDir, holder: str | None) -> ConfigError:
     return ConfigError(
-        f"The data dir {data.path} is held by the process {holder}, which does not answer. "
+        f"The data dir {data.path} is held by the process {holder or 'that starts there'}, which does not answer. "
         "End that process, or choose another folder with FOOTNOTE_DATA_DIR."
     )
 

@@ -69,9 +69,13 @@ class QdrantServer:
     async def _keep_up(self) -> None:
         while True:
             await asyncio.sleep(_FLUSH_SECONDS)
-            self._collections.flush()
-            if time.monotonic() - self._last_request > _QUIET_SECONDS:
-                self._collections.vacuum()
+            try:
+                self._collections.flush()
+                if time.monotonic() - self._last_request > _QUIET_SECONDS:
+                    self._collections.vacuum()
+            except Exception:
+                # The log holds everything that was acknowledged; the disk may have room again the next time.
+                log.exception("could not flush")
 
     def _handler(self, call: Call) -> Handler:
         async def handle(request: web.Request) -> web.Response:

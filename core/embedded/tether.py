@@ -15,6 +15,8 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main(lock: int, parent: int, command: list[str]) -> None:
+    # The keeper ignores it, and what is ignored stays so across exec.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
