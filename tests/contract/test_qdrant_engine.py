@@ -11,7 +11,8 @@ import os
 import random
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.http.exceptions import UnexpectedResponse
 
 from core.embedded.keeper import Engines, attach
+from core.indexing.index import Index
+from core.models import ANYONE, NOBODY, PUBLIC, Chunk, Document
 from tests.conftest import SERVER_URL
 from tests.contract.openapi import Description
 
@@ -523,9 +526,41 @@ class TestRefusals:
         assert spoken.split(".")[:2] == version("qdrant-client").split(".")[:2]
 
 
+class Letters:
+    """An embedder that needs no model: how often each of eight letters occurs."""
+
+    name, dimension = "letters", WIDTH
+
+    async def embed_documents(self, texts: Sequence[str]) -> list[list[float]]:
+        return [[1.0 + text.count(letter) for letter in "aeinorst"] for text in texts]
+
+    async def embed_query(self, text: str) -> list[float]:
+        return (await self.embed_documents([text]))[0]
+
+    def count(self, text: str) -> int:
+        return len(text.split())
+
+
 if SPECS:
 
-    async def test_exchanges_are_judged_by_the_published_document(engine: AsyncQdrantClient, description: Description) -> None:
+    async def test_all_that_the_index_asks_is_in_the_published_document(
+        engine: AsyncQdrantClient, description: Description
+    ) -> None:
+        index = Index(engine, Letters(), uuid.uuid4().hex)
+        await index.open()
         before = description.judged
-        await collection(engine, corpus(10))
-        assert description.judged == before + 2 + len(INDEXES)
+        at = datetime(2026, 1, 2, tzinfo=UTC)
+        said = {"source": "folder", "title": "Travel", "url": "file:///t.md", "updated_at": at, "access": PUBLIC}
+        page = Document(id="folder:t.md", body="Book trains.", media_type="text/markdown", **said)
+        texts = enumerate(("Book trains.", "Hotels are paid for."))
+        chunks = [Chunk(document_id=page.id, position=position, headings=(), text=text, **said) for position, text in texts]
+        assert await index.upsert([(page, chunks)]) == 2
+        assert [hit.chunk.text for hit in await index.search("hotels", ANYONE, 1)] == ["Hotels are paid for."]
+        assert [record.document_id async for record in index.records("folder")] == [page.id]
+        assert await index.counts() == {"folder": 1}
+        await index.set_access(page.id, NOBODY)
+        assert await index.search("hotels", ANYONE, 1) == []
+        await index.remove([page.id])
+        assert await index.counts() == {}
+        await index.health()
+        assert description.judged - before >= 10
