@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from core.answering.evidence import Evidence
@@ -11,6 +12,7 @@ from core.answering.visible import visible
 from core.models import Citation
 
 _LONGEST_QUOTE = 600
+_BULLET = re.compile(r"\A(?:[-*+•]|\d{1,3}[.)])\s+")
 
 
 def citations(cited: Mapping[int, Sequence[str]], evidence: Sequence[Evidence], question: str) -> tuple[Citation, ...]:
@@ -23,7 +25,7 @@ def citations(cited: Mapping[int, Sequence[str]], evidence: Sequence[Evidence], 
 
 
 def citation(item: Evidence, number: int, quote: str) -> Citation:
-    shown = visible(quote)
+    shown = _BULLET.sub("", visible(quote))
     if len(shown) > _LONGEST_QUOTE:
         shown = f"{shown[:_LONGEST_QUOTE].rsplit(maxsplit=1)[0]} …"
     return Citation(
