@@ -16,7 +16,8 @@ _URL_LIMIT = 700
 """Characters; a longer link would leave no room for the text that it belongs to."""
 
 _BREAK = "\u200b"
-_MENTION = re.compile(r"@(?=everyone|here)|<(?=[@#:/]|a:|t:|id:)", re.IGNORECASE)
+_MENTION = re.compile(r"@(?=everyone|here)|<(?=@[!&]?\d|#\d|/(?![a-z]+\d*>)|a?:\w+:|t:-?\d|id:)", re.IGNORECASE)
+"""Also channels, custom emoji, dates and the ``</command:1>`` that runs when it is clicked, but not a closing HTML tag."""
 _FORMATTING = re.compile(r"[\\*`]|~~|\|\||__+|(?<![^\W_])_|_(?![^\W_])|(?<=\])\(")
 _LINE_START = re.compile(r"(-#|#{1,3}|>{1,3}|[-+])$|(\d+)(\.)$")
 _URL = re.compile(r"https?://[^\s<>\"'`|\\]+", re.IGNORECASE)
