@@ -1,0 +1,145 @@
+"""Turns of conversations, over a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from redis.asyncio import Redis
+from structlog.testing import capture_logs
+
+from core.answering.history import ConversationHistory, to_messages
+from core.answering.memory import Memory
+from core.errors import TransientError
+from core.models import ANYONE, NOBODY, PUBLIC, Access, Audience, Turn
+
+HR = Access(gates=(frozenset({"group:hr"}),))
+HR_READER = Audience.of({"group:hr"})
+
+
+def turn(question: str = "Leave?", *, by: str = "slack:ana", accesses: tuple[Access, ...] = (PUBLIC,)) -> Turn:
+    return Turn(
+        question=question,
+        answer=f"Answer to {question} [1]",
+        accesses=accesses,
+        asked_by=by,
+        asked_by_name=by.title(),
+        at=datetime(2026, 3, 1, 12, 0, tzinfo=UTC),
+    )
+
+
+@pytest.fixture
+def memory(redis: Redis) -> Memory:
+    return Memory(redis, turns=3, ttl=timedelta(minutes=5))
+
+
+@pytest.fixture
+def lost() -> Memory:
+    """A memory whose server is not there."""
+    return Memory(Redis(host="127.0.0.1", port=1), turns=3, ttl=timedelta(minutes=5))
+
+
+async def test_what_is_remembered_comes_back_as_it_was(memory: Memory) -> None:
+    private = turn("Salary bands?", accesses=(HR, Access(gates=(frozenset({"group:a", "user:b"}), frozenset({"everyone"})))))
+    await memory.add("c1", turn())
+    await memory.add("c1", private)
+    assert await memory.read("c1", Audience.of({"group:hr", "group:a"})) == [turn(), private]
+
+
+async def test_conversations_do_not_mix(memory: Memory) -> None:
+    await memory.add("c1", turn())
+    assert await memory.read("c2", ANYONE) == []
+
+
+async def test_only_the_last_turns_are_kept_and_a_silent_conversation_expires(memory: Memory, redis: Redis) -> None:
+    for number in range(5):
+        await memory.add("c1", turn(f"q{number}"))
+    assert [item.question for item in await memory.read("c1", ANYONE)] == ["q2", "q3", "q4"]
+    assert {0 < await redis.ttl(key) <= 300 or key.startswith(b"footnote:asked") for key in await redis.keys("*")} == {True}
+    assert all([await redis.ttl(key) > 0 for key in await redis.keys("*")])
+
+
+async def test_turns_added_at_the_same_time_are_all_kept(redis: Redis) -> None:
+    memory = Memory(redis, turns=50, ttl=timedelta(minutes=5))
+    await asyncio.gather(*(memory.add("c1", turn(f"q{number}")) for number in range(30)))
+    assert {item.question for item in await memory.read("c1", ANYONE)} == {f"q{number}" for number in range(30)}
+
+
+async def test_a_turn_is_replayed_only_to_those_who_may_read_all_that_it_was_made_from(memory: Memory) -> None:
+    await memory.add("c1", turn("public"))
+    await memory.add("c1", turn("mixed", accesses=(PUBLIC, HR)))
+    await memory.add("c1", turn("unknown", accesses=(NOBODY,)))
+    assert [item.question for item in await memory.read("c1", ANYONE)] == ["public"]
+    assert [item.question for item in await memory.read("c1", HR_READER)] == ["public", "mixed"]
+    assert [item.question for item in await memory.read("c1", Audience.of({"group:hr"}, {"user:guest"}))] == ["public"]
+
+
+async def test_forgetting_a_conversation_counts_its_turns_and_may_be_repeated(memory: Memory) -> None:
+    await memory.add("c1", turn())
+    await memory.add("c1", turn("More?"))
+    await memory.add("c2", turn("Kept?"))
+    assert await memory.forget("c1") == 2
+    assert await memory.forget("c1") == 0
+    assert await memory.read("c1", ANYONE) == []
+    assert [item.question for item in await memory.read("c2", ANYONE)] == ["Kept?"]
+
+
+async def test_forgetting_a_person_leaves_what_others_asked_in_the_same_conversations(memory: Memory, redis: Redis) -> None:
+    await memory.add("c1", turn("a1", by="slack:ana"))
+    await memory.add("c1", turn("b1", by="slack:ben"))
+    await memory.add("c1", turn("a1", by="slack:ana"))
+    await memory.add("c2", turn("a2", by="slack:ana"))
+    assert await memory.forget_person("slack:ana") == 3
+    assert await memory.forget_person("slack:ana") == 0
+    assert [item.question for item in await memory.read("c1", ANYONE)] == ["b1"]
+    assert b"slack:ana" not in b"".join(await redis.keys("*"))
+
+
+async def test_an_unreadable_entry_is_skipped_and_logged_without_its_text(memory: Memory, redis: Redis) -> None:
+    await memory.add("c1", turn("before"))
+    await redis.rpush("footnote:turns:{c1}", b"{not json SECRET", b'{"lc": 1, "type": "constructor", "id": ["os", "system"]}')
+    await memory.add("c1", turn("after"))
+    with capture_logs() as logs:
+        assert [item.question for item in await memory.read("c1", ANYONE)] == ["after"]
+    assert {entry["event"] for entry in logs} == {"turn.skipped"}
+    assert "SECRET" not in str(logs)
+
+
+async def test_without_redis_nothing_is_remembered_and_nobody_waits_or_fails(lost: Memory) -> None:
+    with capture_logs() as logs:
+        started = time.perf_counter()
+        for _ in range(20):
+            await lost.add("c1", turn())
+            assert await lost.read("c1", ANYONE) == []
+        assert time.perf_counter() - started < 2.5
+    assert [entry["event"] for entry in logs] == ["redis.went_away"]
+
+
+async def test_without_redis_nobody_is_told_that_something_was_forgotten(lost: Memory) -> None:
+    with pytest.raises(TransientError, match="nothing was deleted"):
+        await lost.forget("c1")
+    with pytest.raises(TransientError, match="nothing was deleted"):
+        await lost.forget_person("slack:ana")
+
+
+async def test_the_langchain_history_shows_one_audience_its_messages(memory: Memory) -> None:
+    history = ConversationHistory(memory, "c1", ANYONE)
+    await history.aadd_messages([*to_messages(turn("public")), *to_messages(turn("secret", accesses=(HR,)))])
+    messages = await history.aget_messages()
+    assert [(message.type, message.text) for message in messages] == [("human", "public"), ("ai", "Answer to public [1]")]
+    assert messages[0].additional_kwargs["asked_by"] == "slack:ana"
+    assert len(await ConversationHistory(memory, "c1", HR_READER).aget_messages()) == 4
+    await history.aclear()
+    assert await history.aget_messages() == []
+
+
+async def test_an_answer_that_does_not_say_what_it_was_made_from_is_replayed_to_nobody(memory: Memory) -> None:
+    question, answer = to_messages(turn())
+    answer.additional_kwargs.clear()
+    history = ConversationHistory(memory, "c1", HR_READER)
+    await history.aadd_messages([question, answer])
+    assert await history.aget_messages() == []
+    with pytest.raises(ValueError, match="pairs"):
+        await history.aadd_messages([question])
