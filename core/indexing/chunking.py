@@ -25,7 +25,9 @@ _LONG_WORD = 100
 _CHARS_PER_PIECE = 4
 
 _FENCE = re.compile(r"(`{3,})[^\n`]*\n")
-_WORD = re.compile(r"\S+\s*")
+_WORD = re.compile(r"\s*\S+\s*")
+_UNSPACED_ENDS = ("。", "！", "？", "」", "』", "）")
+"""After these marks the next sentence follows without a space."""
 
 Count = Callable[[str], int]
 
@@ -92,7 +94,7 @@ class _Costs:
 def _shorten(text: str, limit: int, cost: _Costs) -> str:
     if cost(text) <= limit:
         return text
-    return next(_cut(text, limit - 1, cost)) + "…"
+    return next(_cut(text, limit - 1, cost)).rstrip() + "…"
 
 
 def _sections(blocks: Sequence[Block], title: str, cost: _Costs) -> Iterator[_Section]:
@@ -140,12 +142,12 @@ def _pack(pieces: Sequence[_Piece], size: int) -> Iterator[str]:
     text, used = "", 0
     for piece in pieces:
         if text and (used + piece.cost > size or used >= share):
-            yield text
+            yield text.rstrip()
             text, used = "", 0
         text = text + piece.glue + piece.text if text else piece.text
         used += piece.cost
     if text:
-        yield text
+        yield text.rstrip()
 
 
 def _pieces(block: Block, size: int, limit: int, cost: _Costs) -> Iterator[_Piece]:
@@ -170,11 +172,13 @@ def _glued(parts: Sequence[str], glue: str, size: int, cost: _Costs) -> Iterator
         if not part.strip():
             continue
         whole = cost(part)
-        cuts = [part] if whole <= size else _cut(part, size, cost)
-        for cut in cuts:
-            yield _Piece(cut, whole if cut is part else cost(cut), join)
-            join = " "
-        join = glue
+        if whole <= size:
+            yield _Piece(part, whole, join)
+        else:
+            for cut in _cut(part, size, cost):
+                yield _Piece(cut, cost(cut), join)
+                join = ""
+        join = "" if part.endswith(_UNSPACED_ENDS) else glue
 
 
 def _split_code(text: str, whole: int, limit: int, cost: _Costs) -> Iterator[_Piece]:
@@ -231,19 +235,19 @@ def _split_table(text: str, size: int, limit: int, cost: _Costs) -> Iterator[_Pi
 
 
 def _cut(text: str, limit: int, cost: _Costs) -> Iterator[str]:
-    """Parts of at most ``limit``, between words where possible; joined they are ``text`` but for white space."""
+    """Parts of at most ``limit``, between words where possible; joined they are ``text`` again."""
     part, used = "", 0
     for word in _WORD.findall(text):
         price = cost(word)
         for fragment in [word] if price <= limit else _fragments(word, limit, cost):
             fragment_price = price if fragment is word else cost(fragment)
             if part and used + fragment_price > limit:
-                yield part.rstrip()
+                yield part
                 part, used = "", 0
             part += fragment
             used += fragment_price
     if part.strip():
-        yield part.rstrip()
+        yield part
 
 
 def _fragments(word: str, limit: int, cost: _Costs) -> list[str]:

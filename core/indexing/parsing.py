@@ -73,6 +73,11 @@ class Parser:
         """Whether the process is there and holds memory."""
         return self._process is not None and self._process.returncode is None
 
+    @property
+    def pid(self) -> int | None:
+        """Of the process, if there is one."""
+        return self._process.pid if self._process and self.awake else None
+
     async def parse(self, document: Document) -> list[Block]:
         """The blocks of ``document``. Calls may overlap: they queue for the one process.
 

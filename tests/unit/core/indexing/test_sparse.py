@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from core.indexing.sparse import document_vector, query_vector
+
+
+def overlap(query: str, text: str) -> int:
+    return len({*query_vector(query)[0]} & {*document_vector(text)[0]})
+
+
+def test_words_match_across_their_forms_and_stop_words_do_not_count():
+    assert overlap("running the printers", "A printer runs.") == 2
+    assert query_vector("of the and is") == ([], [])
+
+
+def test_repeated_words_weigh_more_but_never_without_limit():
+    once, often, very_often = (document_vector("printer " * times + "coffee kitchen floor")[1] for times in (1, 3, 300))
+    assert max(once) < max(often) < max(very_often) < 2.2
+
+
+def test_long_texts_weigh_each_word_less():
+    assert max(document_vector("printer")[1]) > max(document_vector("printer " + " ".join(f"word{n}" for n in range(300)))[1])
+
+
+def test_names_in_code_are_found_whole_and_by_their_words():
+    assert overlap("getUserName", "call getUserName() first") == 4
+    assert overlap("user name", "call getUserName() first") == 2
+    assert overlap("http server", "class HTTPServer") == 2
+    assert overlap("max retries", "MAX_RETRIES=3") == 2
+    assert overlap("ordinary words", "ordinary words") == 2
+
+
+def test_accents_do_not_matter():
+    assert overlap("cafe naive", "Café, naïve") == 2
+
+
+def test_scripts_without_spaces_match_by_pairs_of_characters():
+    assert overlap("東京", "私は東京都に住んでいます。") == 1
+    assert overlap("休暇の申請", "申請すれば休暇を取れます") >= 2
+    assert overlap("大阪", "私は東京都に住んでいます。") == 0
+
+
+def test_nothing_gives_nothing():
+    assert document_vector("") == ([], [])
+    assert document_vector("?!…") == ([], [])
