@@ -32,7 +32,7 @@ class Collections:
             shutil.rmtree(path, ignore_errors=True)
             path.mkdir(parents=True)
         self._live.mkdir(exist_ok=True)
-        for path in sorted(self._live.iterdir()):
+        for path in sorted(path for path in self._live.iterdir() if path.is_dir()):
             try:
                 collection = Collection.load(path)
             except OSError:

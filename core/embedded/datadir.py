@@ -91,14 +91,21 @@ class DataDir:
 
     def sockets(self) -> Path | None:
         """The folder of the sockets as the last keeper chose it; None when there is none that is ours."""
+        if (folder := self._recorded()) is not None:
+            return folder if _is_private(folder) else None
+        return self._sockets if _fits(self._sockets) else None
+
+    def _recorded(self) -> Path | None:
         try:
-            folder = Path(self._elsewhere.read_text(encoding="utf-8"))
+            return Path(self._elsewhere.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            return self._sockets if _fits(self._sockets) else None
-        return folder if _is_private(folder) else None
+            return None
 
     def make_sockets(self) -> Path:
         """Make that folder; the one of a killed keeper is used again, so that its clients find the same paths."""
+        if (recorded := self._recorded()) is not None:
+            with suppress(OSError):  # it is there, or was swept away with other temporary files
+                recorded.mkdir(mode=0o700)
         if (folder := self.sockets()) is not None and _binds(folder):
             return folder
         folder = Path(tempfile.mkdtemp(prefix="footnote-"))
@@ -119,9 +126,10 @@ class DataDir:
 
     def trim_log(self) -> None:
         """Keep one old copy of 1 MB at most. The open file is emptied in place: other processes go on appending to it."""
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             if self.log.stat().st_size > _LONGEST_LOG:
-                self.log.with_suffix(".log.1").write_bytes(self.log.read_bytes()[-_LONGEST_LOG:])
+                with suppress(OSError):
+                    self.log.with_suffix(".log.1").write_bytes(self.log.read_bytes()[-_LONGEST_LOG:])
                 os.truncate(self.log, 0)
 
 

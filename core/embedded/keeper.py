@@ -21,6 +21,7 @@ _PATIENCE_SECONDS = 60.0
 """How long a keeper may take: it replays its log, vacuums and reads the append-only file before it is ready."""
 _MUTE_SECONDS = 15.0
 """How long a claimed data dir may have no socket to connect to."""
+_STARTER_SECONDS = 5.0
 _PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE = 30.0
 _KEPT = frozenset({"PATH", "HOME", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT"})
@@ -109,7 +110,8 @@ async def _attach(data: DataDir, patience: float = _PATIENCE_SECONDS) -> _Lease:
             await asyncio.sleep(_PAUSE_SECONDS)
     finally:
         if started is not None:
-            await asyncio.to_thread(started.wait)
+            with suppress(subprocess.TimeoutExpired):
+                await asyncio.to_thread(started.wait, _STARTER_SECONDS)
 
 
 async def _lease(data: DataDir, patience: float) -> _Lease:

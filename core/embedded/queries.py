@@ -115,7 +115,7 @@ def _scoring(value: Any, using: str, shape: Shape, where: str) -> Any:
         return None
     if isinstance(value, str | int):
         raise Refused.unsupported(f"the id of a point as {where}; send its vector")
-    if isinstance(value, list) or "indices" in value:
+    if isinstance(value, list) or (isinstance(value, dict) and "indices" in value):
         return edge.Query.Nearest(shape.vector(value, using, where), using)
     fields = Fields(value, where)
     query: Any

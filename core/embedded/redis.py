@@ -60,9 +60,10 @@ class RedisServer:
         self._supervisor = asyncio.create_task(self._supervise())
 
     async def stop(self) -> None:
-        """Ask it to write everything and go; kill it after 10 s, which loses nothing that it acknowledged a second ago."""
+        """Ask it to write everything and go; kill it after 10 s."""
         if self._supervisor is not None:
             self._supervisor.cancel()
+            await asyncio.wait([self._supervisor])
         process = self._process
         if process is None or process.returncode is not None:
             return
@@ -84,7 +85,10 @@ class RedisServer:
             log.warning("the Redis server ended with status %s; started again in %.2f s", status, pause)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
-            await self._spawn()
+            try:
+                await self._spawn()
+            except OSError:
+                log.exception("the Redis server cannot be started")
 
     def _running(self) -> asyncio.subprocess.Process:
         if self._process is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -406,4 +407,15 @@ class TestFaults:
             await eventually(lambda: keeper_of(folder) not in {None, keeper}, "another keeper")
             await answered(qdrant, redis)
             assert (await qdrant.count("c")).count == 0
+        await engines.release()
+
+    async def test_a_path_is_found_again_after_the_temporary_folder_was_swept(self, folder: Path) -> None:
+        deep = folder / ("y" * 120)
+        engines = await attach(deep)
+        keeper = keeper_of(deep)
+        assert keeper
+        os.kill(keeper, signal.SIGKILL)
+        shutil.rmtree(engines.qdrant_socket.parent)
+        async with clients(engines) as (qdrant, redis):
+            await answered(qdrant, redis)
         await engines.release()
