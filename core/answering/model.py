@@ -49,7 +49,7 @@ def build_model(settings: Settings) -> BaseChatModel | None:
     if provider == "openai":
         if not (settings.openai_api_key or settings.openai_base_url):
             raise ConfigError(
-                f"FOOTNOTE_MODEL is {name}, which needs OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own"
+                f"FOOTNOTE_MODEL is {name}, which needs a key: set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own"
             )
         # Servers of one's own often need no key, but the client insists on one.
         options["api_key"] = settings.openai_api_key.get_secret_value() if settings.openai_api_key else "none"

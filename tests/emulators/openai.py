@@ -36,6 +36,8 @@ class Request:
     arrived: float
     """time.perf_counter() at arrival."""
     aborted: bool = False
+    ended: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    """Set when nothing more is sent."""
 
     @property
     def messages(self) -> list[tuple[str, str]]:
@@ -82,10 +84,11 @@ class Hangs:
 
 @dataclass(frozen=True)
 class Cuts:
-    """Cuts the connection after ``tokens`` of ``text``."""
+    """Cuts the connection after ``tokens`` of ``text``; ``quietly``: ends the response as if it were complete."""
 
     text: str
     tokens: int
+    quietly: bool = False
 
 
 @dataclass(frozen=True)
@@ -161,6 +164,8 @@ class OpenAIServer:
         except (asyncio.CancelledError, ConnectionError):
             request.aborted = True
             raise
+        finally:
+            request.ended.set()
 
     async def _play(self, http: web.Request, request: Request, step: Step) -> web.StreamResponse:
         if isinstance(step, Refuses):
@@ -185,7 +190,8 @@ class OpenAIServer:
             case Hangs():
                 await self._closing.wait()
             case Cuts():
-                _reset(http)
+                if not step.quietly:
+                    _reset(http)
                 return response
             case Garbage():
                 await response.write(b"data: {<html>Bad gateway</html>\n\n")
