@@ -40,7 +40,8 @@ class Collection:
         self._path = path
         self._description = description
         self._updates = 0
-        self._unflushed = False
+        self._unflushed = True
+        """At first for what was replayed from the log."""
         self.shard = shard
         self.shape = _shape(description)
         self._vacuumed = False

@@ -35,13 +35,13 @@ class Collections:
         for path in sorted(path for path in self._live.iterdir() if path.is_dir()):
             try:
                 collection = Collection.load(path)
+                collection.vacuum()
             except OSError:
                 raise
             except Exception as error:  # the engine's binding has no narrower ones
                 raise ConfigError(
                     f"The collection in {path} cannot be opened: {error}. Move that folder away and index its sources again."
                 ) from error
-            collection.vacuum()
             self._open[unquote(path.name)] = collection
 
     def __iter__(self) -> Iterator[str]:
