@@ -62,6 +62,7 @@ class FolderSource:
         try:
             return (await asyncio.to_thread(self._load, parts))[0]
         except FileNotFoundError:
+            await asyncio.to_thread(self._tree.check_root)
             return None
 
     async def changes(self, cursor: str | None) -> AsyncIterator[Change]:

@@ -47,12 +47,12 @@ class Tree:
 
     def walk(self) -> Listing:
         """List all. Raises ConfigError when the root cannot be listed, or is another one at the end than at the start."""
-        before = self._root_status()
+        before = self.check_root()
         listing = Listing()
         folders: list[tuple[Parts, tuple[AccessFile, ...]]] = [((), ())]
         while folders:
             folders += self._list(*folders.pop(), listing)
-        after = self._root_status()
+        after = self.check_root()
         if (before.st_dev, before.st_ino) != (after.st_dev, after.st_ino):
             raise ConfigError(f"the folder {self._root} was exchanged while it was listed: is it a mount that came or went?")
         return listing
@@ -61,7 +61,8 @@ class Tree:
         """The access files that hold for the files in ``folder`` as they are now. Raises AccessUnknown, FileNotFoundError."""
         return tuple(file for depth in range(len(folder) + 1) for file in self._access_files_in(folder[:depth]))
 
-    def _root_status(self) -> os.stat_result:
+    def check_root(self) -> os.stat_result:
+        """The status of the root. Raises ConfigError when it cannot be listed: then nothing is known of its files."""
         try:
             status = self._root.stat()
             if not stat.S_ISDIR(status.st_mode):

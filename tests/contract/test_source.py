@@ -1,0 +1,145 @@
+"""What every source promises, run over every connector."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from connectors.folder.source import FolderSource
+from connectors.folder.tree import SETTLED_SECONDS
+from core.models import EVERYONE, Change, Checkpoint, Document, Remove, Upsert
+from core.ports import Source
+
+
+@dataclass
+class Place:
+    """Where a source's documents live, and how people change them there."""
+
+    source: Source
+    write: Callable[[str, str], None]
+    remove: Callable[[str], None]
+    restrict: Callable[[str, str], None]
+    """Let only this principal read the document."""
+
+
+def a_folder(path: Path) -> Place:
+    """Files settle at once, so that the cursor shows what it leaves out."""
+
+    def restrict(name: str, principal: str) -> None:
+        (path / ".access.toml").write_text(f'[files]\n"{name}.md" = ["{principal}"]')
+
+    return Place(
+        source=FolderSource("docs", path, clock=lambda: time.time() + 2 * SETTLED_SECONDS),
+        write=lambda name, text: (path / f"{name}.md").write_text(text),
+        remove=lambda name: (path / f"{name}.md").unlink(),
+        restrict=restrict,
+    )
+
+
+@pytest.fixture(params=[a_folder])
+def place(request, tmp_path: Path) -> Place:
+    return request.param(tmp_path)
+
+
+async def changes(source: Source, cursor: str | None = None) -> list[Change]:
+    return [change async for change in source.changes(cursor)]
+
+
+async def ids(source: Source) -> list[str]:
+    return [document_id async for document_id in source.ids()]
+
+
+def documents(found: list[Change]) -> dict[str, Document]:
+    return {change.document.id: change.document for change in found if isinstance(change, Upsert)}
+
+
+def cursor(found: list[Change]) -> str:
+    assert isinstance(found[-1], Checkpoint)
+    return found[-1].cursor
+
+
+class TestSource:
+    def test_it_is_one(self, place: Place):
+        assert isinstance(place.source, Source)
+
+    async def test_check_says_in_one_line_what_was_reached(self, place: Place):
+        assert len((await place.source.check()).splitlines()) == 1
+
+    async def test_from_the_beginning_all_documents_are_told_and_a_checkpoint_ends_it(self, place: Place):
+        place.write("one", "first")
+        place.write("two", "second")
+        found = await changes(place.source)
+        assert len(documents(found)) == 2
+        assert cursor(found)
+
+    async def test_documents_carry_their_source_and_an_id_under_its_name(self, place: Place):
+        place.write("one", "first")
+        [document] = documents(await changes(place.source)).values()
+        assert document.source == place.source.name
+        assert document.id.startswith(f"{place.source.name}:")
+        assert document.updated_at.tzinfo is not None
+        assert document.access.admits(frozenset({EVERYONE}))
+
+    async def test_the_listing_names_what_the_changes_told(self, place: Place):
+        place.write("one", "first")
+        place.write("two", "second")
+        listed = await ids(place.source)
+        assert sorted(listed) == sorted(documents(await changes(place.source)))
+        assert len(set(listed)) == len(listed)
+
+    async def test_fetch_gives_the_same_document_as_the_changes(self, place: Place):
+        place.write("one", "first")
+        for document_id, document in documents(await changes(place.source)).items():
+            assert await place.source.fetch(document_id) == document
+
+    async def test_fetch_of_an_unknown_or_foreign_document_is_none(self, place: Place):
+        for document_id in (f"{place.source.name}:no-such-thing.md", "other:one.md", "", ":", f"{place.source.name}:"):
+            assert await place.source.fetch(document_id) is None
+
+    async def test_nothing_is_told_again_when_nothing_changed(self, place: Place):
+        place.write("one", "first")
+        first = await changes(place.source)
+        assert documents(await changes(place.source, cursor(first))) == {}
+
+    async def test_an_edit_is_told_once(self, place: Place):
+        place.write("one", "first")
+        place.write("two", "second")
+        first = await changes(place.source)
+        place.write("one", "first, but better")
+        second = await changes(place.source, cursor(first))
+        [document] = documents(second).values()
+        assert "better" in str(document.body)
+        assert documents(await changes(place.source, cursor(second))) == {}
+
+    async def test_a_cursor_can_be_used_twice(self, place: Place):
+        place.write("one", "first")
+        first = await changes(place.source)
+        place.write("one", "second")
+        assert documents(await changes(place.source, cursor(first))) == documents(await changes(place.source, cursor(first)))
+
+    async def test_a_removed_document_is_reported_or_missing_from_the_listing(self, place: Place):
+        place.write("one", "first")
+        place.write("two", "second")
+        first = await changes(place.source)
+        [gone] = [id for id, document in documents(first).items() if "first" in str(document.body)]
+        place.remove("one")
+        second = await changes(place.source, cursor(first))
+        assert gone not in await ids(place.source)
+        assert await place.source.fetch(gone) is None
+        if place.source.reports_removals:
+            assert Remove(document_id=gone) in second
+
+    async def test_a_restriction_is_told_without_a_change_of_the_content(self, place: Place):
+        place.write("one", "first")
+        place.write("two", "second")
+        first = await changes(place.source)
+        place.restrict("one", "group:hr")
+        told = documents(await changes(place.source, cursor(first)))
+        [document] = [document for document in told.values() if "first" in str(document.body)]
+        assert document.content_hash == documents(first)[document.id].content_hash
+        assert document.access.admits(frozenset({"group:hr", EVERYONE}))
+        assert not document.access.admits(frozenset({EVERYONE}))
