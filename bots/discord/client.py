@@ -6,7 +6,8 @@ import asyncio
 import logging
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,8 @@ _FATAL_CLOSES = {
     4013: "the gateway that DISCORD_API_URL names does not know the intents that Footnote asks for",
     4014: "it refuses the intents that Footnote asks for, though none is privileged",
 }
+_GOODBYE = 3.0
+"""Seconds that a connection may take to close; a dead one would take 30."""
 _UNREACHABLE = (aiohttp.ClientError, OSError, discord.HTTPException, discord.GatewayNotFound)
 
 
@@ -88,9 +91,9 @@ class DiscordBot:
         self._up.clear()
         if self._client is not None:
             if self._client.ws is not None and self._client.ws.open:
-                await self._client.ws.close(code=1000)
+                await _within(_GOODBYE, self._client.ws.close(code=1000))
             await self._inbox.close(drain)
-            await self._client.close()
+            await _within(_GOODBYE, self._client.close())
 
     async def check(self) -> str:
         """One line that says who the bot is and where. Raises ConfigError or TransientError."""
@@ -123,10 +126,16 @@ class DiscordBot:
                 self._went_down(f"close code {error.code}")
             except discord.PrivilegedIntentsRequired as error:
                 raise ConfigError(f"Discord closed the connection with code 4014: {_FATAL_CLOSES[4014]}.") from error
+            except ConfigError:
+                raise
+            except Exception:
+                # The outermost loop: discord.py lets errors of its parsers out, and a bot that stays down helps nobody.
+                log.exception("discord.failed")
+                self._went_down("an error in the connection")
             finally:
                 self._up.clear()
                 if not self._stopping:
-                    await client.close()
+                    await _within(_GOODBYE, client.close())
             failures += 1
             await asyncio.sleep(_backoff(failures))
 
@@ -231,6 +240,12 @@ def _intents() -> discord.Intents:
 def _backoff(failures: int) -> float:
     """Seconds to wait after so many failures in a row: full jitter, so that many processes do not return together."""
     return random.uniform(0.2, 1) * min(_LAST_BACKOFF, 2.0 ** min(failures, 10) / 2)
+
+
+async def _within(seconds: float, closing: Awaitable[None]) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await closing
 
 
 def _quiet_the_library() -> None:

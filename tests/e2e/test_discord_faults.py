@@ -65,6 +65,13 @@ async def test_the_bot_says_that_it_is_not_connected_while_the_gateway_refuses_i
         await _asked_while_away(talk)
 
 
+async def test_an_event_that_the_library_cannot_read_does_not_end_the_bot() -> None:
+    async with scene() as talk, talk.running() as bot:
+        talk.discord.gateway.dispatch("MESSAGE_CREATE", {"id": "1"})
+        await talk.discord.until(lambda: talk.discord.gateway.identified == 2 and bot.connected, what="a new connection")
+        await talk.discord.answer_to(await talk.discord.mention(talk.ana, talk.general, "How many days?"))
+
+
 async def test_a_message_and_a_command_that_are_delivered_three_times_are_answered_once() -> None:
     async with dialogue(says("Thirty days.", seconds=0.1)) as talk:
         question = await talk.discord.mention(talk.ana, talk.general, "How many days?")

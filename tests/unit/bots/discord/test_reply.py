@@ -1,0 +1,108 @@
+"""A reply finds a place that takes it, and keeps its progress in one message."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from itertools import pairwise
+
+from bots.discord.places import Closed
+from bots.discord.reply import DiscordReply
+from tests.fakes import answer
+
+
+class Wall:
+    """A place that keeps what is written on it, until it is ``closed``."""
+
+    def __init__(self, *, closed: bool = False, slow: float = 0.0) -> None:
+        self.texts: list[str] = []
+        self.edits: list[float] = []
+        self.closed = closed
+        self._slow = slow
+
+    async def send(self, text: str) -> Note:
+        await asyncio.sleep(self._slow)
+        if self.closed:
+            raise Closed("the wall is gone")
+        self.texts.append(text)
+        return Note(self, len(self.texts) - 1)
+
+
+class Note:
+    def __init__(self, wall: Wall, at: int) -> None:
+        self.id = at
+        self._wall = wall
+
+    async def edit(self, text: str) -> None:
+        if self._wall.closed:
+            raise Closed("the wall is gone")
+        self._wall.texts[self.id] = text
+        self._wall.edits.append(time.monotonic())
+
+
+async def test_it_writes_in_the_first_place_that_is_open() -> None:
+    first, second = Wall(closed=True), Wall()
+    reply = DiscordReply([first, second])
+    await reply.answer(answer("Thirty days."))
+    await reply.close()
+    assert second.texts == ["Thirty days."]
+
+
+async def test_the_rest_of_a_long_answer_follows_where_the_beginning_found_its_place() -> None:
+    first, second = Wall(closed=True), Wall()
+    await DiscordReply([first, second]).say("word " * 900)
+    assert len(second.texts) == 3
+
+
+async def test_when_every_place_is_closed_it_gives_up_in_peace() -> None:
+    reply = DiscordReply([Wall(closed=True), Wall(closed=True)])
+    await reply.say("Thirty days.")
+    await reply.say("Is anybody there?")
+
+
+async def test_what_is_said_stands_below_the_progress_that_was_shown_before() -> None:
+    wall = Wall(slow=0.02)
+    reply = DiscordReply([wall], card_interval=0.01)
+    await reply.show("one of two")
+    await reply.say("By the way.")
+    await reply.show("two of two")
+    await reply.close()
+    assert wall.texts == ["two of two", "By the way."]
+
+
+async def test_progress_is_edited_at_intervals_and_its_last_state_is_always_shown() -> None:
+    wall = Wall()
+    reply = DiscordReply([wall], card_interval=0.1)
+    for number in range(40):
+        await reply.show(f"{number} of 39")
+        await asyncio.sleep(0.01)
+    await reply.close()
+    assert wall.texts == ["39 of 39"]
+    assert 2 <= len(wall.edits) <= 8
+    assert all(later - earlier >= 0.09 for earlier, later in pairwise(wall.edits))
+
+
+async def test_many_who_report_at_once_share_one_message() -> None:
+    wall = Wall(slow=0.02)
+    reply = DiscordReply([wall], card_interval=0.01)
+    await asyncio.gather(*(reply.show(f"source {number}") for number in range(5)))
+    await reply.close()
+    assert wall.texts == ["source 4"]
+
+
+async def test_progress_moves_to_the_next_place_when_its_own_closes() -> None:
+    first, second = Wall(), Wall()
+    reply = DiscordReply([first, second], card_interval=0.01)
+    await reply.show("half")
+    first.closed = True
+    await reply.show("done")
+    await reply.close()
+    assert (first.texts, second.texts) == (["half"], ["done"])
+
+
+async def test_a_long_last_report_is_completed_below_its_card() -> None:
+    wall = Wall()
+    reply = DiscordReply([wall], card_interval=0.01)
+    await reply.show("word " * 900)
+    await reply.close()
+    assert len(wall.texts) == 3
