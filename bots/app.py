@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from core.answering.access import expand
@@ -291,22 +291,25 @@ def connect_redis(url: str | None, socket: Path | None) -> Redis:
     """
     from redis.asyncio import Redis
 
+    # Our calls have time limits of their own. The client's is a wait_for around each command, which before Python 3.12
+    # loses a cancellation that arrives together with the result: a stopping process would wait for ever.
+    options: dict[str, Any] = {"socket_timeout": None}
     if url is None:
-        return Redis(unix_socket_path=str(socket))
+        return Redis(unix_socket_path=str(socket), **options)
     parts = urlsplit(url)
     if parts.scheme == "redis+sentinel":
         from redis.asyncio.sentinel import Sentinel
 
         nodes = [(parts.hostname or "localhost", parts.port or 26379)]
-        sentinel = Sentinel(nodes, password=parts.password)  # type: ignore[no-untyped-call]  # redis-py has no types there
+        sentinel = Sentinel(nodes, password=parts.password, **options)  # type: ignore[no-untyped-call]  # redis-py has no types there
         master: Redis = sentinel.master_for(parts.path.strip("/") or "mymaster")
         return master
     if parts.scheme == "redis+cluster":
         from redis.asyncio.cluster import RedisCluster
 
-        return RedisCluster.from_url("redis" + url.removeprefix("redis+cluster"))  # type: ignore[return-value]
+        return RedisCluster.from_url("redis" + url.removeprefix("redis+cluster"), **options)  # type: ignore[return-value]
     try:
-        return Redis.from_url(url)
+        return Redis.from_url(url, **options)
     except ValueError as error:
         raise ConfigError("REDIS_URL is not a redis://, rediss://, unix://, redis+sentinel:// or redis+cluster:// URL") from error
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 import time
 
@@ -58,9 +57,14 @@ async def serve(app: App, *, bots: bool = True, worker: bool = True, started: fl
     finally:
         log.info("footnote.stopping")
         await asyncio.gather(*(platform.stop(DRAIN_SECONDS) for platform in platforms))
-        for task in background:
-            task.cancel()
-        for task in background:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await _end(background)
         await http.stop()
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancel until they are over: before Python 3.12 a wait_for inside a library may swallow a cancellation."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=1.0)

@@ -26,7 +26,7 @@ for _name in Settings.model_fields:
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
     """A short path: unix sockets end at 108 bytes."""
-    with tempfile.TemporaryDirectory(prefix="fn-") as path:
+    with tempfile.TemporaryDirectory(prefix="fn-", ignore_cleanup_errors=True) as path:
         yield Path(path)
 
 
