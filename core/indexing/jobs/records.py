@@ -35,7 +35,7 @@ SOURCES = "footnote:sync:sources"
 """The set of all sources that were ever requested."""
 FINISHED_SECONDS = 3600
 """How long the end of a request can be read by those who follow it."""
-_ANSWER_SECONDS = 10.0
+_ANSWER_SECONDS = 5.0
 
 REQUESTS = TypeAdapter(SyncRequest)
 STATES = TypeAdapter(SyncState)

@@ -167,7 +167,7 @@ async def test_odd_names_are_read_fetched_and_listed(root: Path, name: str):
 
 
 async def test_a_name_that_is_not_utf8_is_read_too(root: Path):
-    Path(os.fsdecode(os.fsencode(root) + b"/caf\xe9.txt")).write_text("x")
+    (root / os.fsdecode(b"caf\xe9.txt")).write_text("x")
     source = folder(root)
     [document] = (await read(source)).documents.values()
     assert (document.id, document.title) == ("docs:caf\\xe9.txt", "caf\ufffd")

@@ -1,0 +1,291 @@
+"""The queue over a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+
+import pytest
+from redis.asyncio import Redis
+
+from core.errors import TransientError
+from core.indexing.jobs import ClaimLost, Jobs
+from core.models import SyncReport, SyncState, SyncStatus
+from tests.sources import NOON
+from tests.unit.core.indexing.jobs.conftest import Valkey, request
+
+
+@pytest.fixture
+def jobs(redis: Redis) -> Jobs:
+    return Jobs(redis, ttl=1.0)
+
+
+async def test_a_source_that_was_never_synced_says_so(jobs: Jobs):
+    assert await jobs.state("pages") == SyncState(source="pages")
+    assert await jobs.states() == {}
+
+
+async def test_a_request_waits_until_it_is_claimed(jobs: Jobs):
+    submitted = await jobs.submit(request(full=True))
+    assert (submitted.accepted, submitted.state.status) == (True, SyncStatus.WAITING)
+    claim = await jobs.claim("pages")
+    assert claim is not None
+    assert claim.request == request(full=True)
+    assert (await jobs.state("pages")).status is SyncStatus.RUNNING
+    assert await jobs.claim("pages") is None
+
+
+async def test_a_second_request_is_told_that_one_waits(jobs: Jobs):
+    await jobs.submit(request(id="r1"))
+    second = await jobs.submit(request(id="r2"))
+    assert not second.accepted
+    assert (second.state.status, second.state.request) == (SyncStatus.WAITING, request(id="r1"))
+
+
+async def test_a_second_request_is_told_that_one_runs(jobs: Jobs):
+    await jobs.submit(request(id="r1"))
+    claim = await jobs.claim("pages")
+    await claim.write(replace(claim.state, status=SyncStatus.RUNNING, request=claim.request, report=SyncReport(seen=7)))
+    second = await jobs.submit(request(id="r2"))
+    assert not second.accepted
+    assert (second.state.status, second.state.report.seen) == (SyncStatus.RUNNING, 7)
+
+
+@pytest.mark.parametrize("by", ["schedule", "push"])
+async def test_timer_and_push_leave_one_request_behind_a_running_one(jobs: Jobs, by: str):
+    await jobs.submit(request(id="r1"))
+    await jobs.claim("pages")
+    assert (await jobs.submit(request(id="r2", by=by))).accepted
+    assert not (await jobs.submit(request(id="r3", by=by))).accepted
+
+
+async def test_the_same_request_twice_is_one(jobs: Jobs):
+    assert (await jobs.submit(request())).accepted
+    assert (await jobs.submit(request())).accepted
+    await jobs.claim("pages")
+    assert (await jobs.submit(request())).accepted
+    assert (await jobs.state("pages")).status is SyncStatus.RUNNING
+
+
+async def test_of_many_who_ask_at_once_exactly_one_is_accepted(jobs: Jobs):
+    answers = await asyncio.gather(*(jobs.submit(request(id=f"r{number}")) for number in range(20)))
+    assert sum(answer.accepted for answer in answers) == 1
+
+
+async def test_of_many_who_claim_at_once_exactly_one_succeeds(jobs: Jobs):
+    await jobs.submit(request())
+    claims = await asyncio.gather(*(jobs.claim("pages") for _ in range(20)))
+    assert len([claim for claim in claims if claim]) == 1
+
+
+async def test_sources_do_not_wait_for_each_other(jobs: Jobs):
+    await jobs.submit(request("pages"))
+    await jobs.submit(request("wiki"))
+    assert await jobs.claim("pages")
+    assert await jobs.claim("wiki")
+    assert set(await jobs.states()) == {"pages", "wiki"}
+
+
+async def test_what_a_claim_writes_is_what_others_read(jobs: Jobs):
+    await jobs.submit(request())
+    claim = await jobs.claim("pages")
+    state = SyncState(
+        source="pages",
+        status=SyncStatus.RUNNING,
+        cursor="c1",
+        request=claim.request,
+        started_at=NOON,
+        report=SyncReport(seen=3, failed={"pages:ü\n": "why"}, skipped={"hidden": 2}, would_index=("a",)),
+        retry={"pages:ü\n": 2},
+        in_doubt=frozenset({"pages:x"}),
+    )
+    await claim.write(state)
+    assert await jobs.state("pages") == state
+    done = replace(state, status=SyncStatus.DONE, finished_at=NOON)
+    await claim.finish(done)
+    assert await jobs.state("pages") == done
+
+
+async def test_the_next_claim_goes_on_from_the_last_cursor(jobs: Jobs):
+    await jobs.submit(request())
+    claim = await jobs.claim("pages")
+    await claim.write(replace(claim.state, cursor="c1", retry={"pages:a": 1}))
+    await claim.finish(replace(claim.state, status=SyncStatus.DONE))
+    await jobs.submit(request(id="r2"))
+    claim = await jobs.claim("pages")
+    assert (claim.state.cursor, claim.state.retry) == ("c1", {"pages:a": 1})
+    await claim.write(replace(claim.state, cursor=None))
+    assert (await jobs.state("pages")).cursor is None
+
+
+async def test_a_request_whose_worker_died_is_claimed_again_when_the_lock_has_expired(jobs: Jobs):
+    await jobs.submit(request())
+    began = time.monotonic()
+    dead = await jobs.claim("pages")
+    assert await jobs.claim("pages") is None
+    for _ in range(300):
+        await asyncio.sleep(0.01)
+        if claim := await jobs.claim("pages"):
+            break
+    assert 0.9 < time.monotonic() - began < 3
+    assert (claim.request, claim.takeovers, dead.takeovers) == (dead.request, 1, 0)
+
+
+async def test_the_request_of_a_dead_worker_goes_before_the_one_that_waits(jobs: Jobs):
+    await jobs.submit(request(id="r1"))
+    await jobs.claim("pages")
+    await jobs.submit(request(id="r2", by="schedule"))
+    await asyncio.sleep(1.1)
+    claim = await jobs.claim("pages")
+    assert claim.request.id == "r1"
+    await claim.finish(replace(claim.state, status=SyncStatus.DONE))
+    assert (await jobs.claim("pages")).request.id == "r2"
+
+
+async def test_a_claim_that_is_kept_does_not_expire(jobs: Jobs):
+    await jobs.submit(request())
+    claim = await jobs.claim("pages")
+    keeper = asyncio.create_task(claim.keep())
+    await asyncio.sleep(2.2)
+    assert await jobs.claim("pages") is None
+    claim.guard()
+    keeper.cancel()
+
+
+async def test_late_writes_of_a_worker_that_was_paused_are_refused(jobs: Jobs, redis: Redis):
+    await jobs.submit(request())
+    # Its own clock has not noticed the pause: only the fence stands between it and the state.
+    paused = await Jobs(redis, ttl=1.0).claim("pages")
+    paused._valid_until += 3600
+    await asyncio.sleep(1.1)
+    successor = await jobs.claim("pages")
+    await successor.write(replace(successor.state, cursor="new"))
+    with pytest.raises(ClaimLost):
+        await paused.write(replace(paused.state, cursor="old"))
+    with pytest.raises(ClaimLost):
+        await paused.finish(replace(paused.state, status=SyncStatus.DONE))
+    await paused.release()
+    state = await jobs.state("pages")
+    assert (state.cursor, state.status) == ("new", SyncStatus.RUNNING)
+    assert await jobs.claim("pages") is None, "the successor's lock is still there"
+    assert int(successor.owner.partition(":")[0]) > int(paused.owner.partition(":")[0])
+
+
+async def test_a_worker_that_was_paused_notices_by_itself_that_its_claim_may_be_lost(jobs: Jobs):
+    await jobs.submit(request())
+    claim = await jobs.claim("pages")
+    claim.guard()
+    await asyncio.sleep(1.05)
+    with pytest.raises(ClaimLost):
+        claim.guard()
+
+
+async def test_a_request_that_is_given_back_is_taken_up_at_once_and_counts_as_no_death(jobs: Jobs):
+    await jobs.submit(request())
+    await (await jobs.claim("pages")).release()
+    claim = await jobs.claim("pages")
+    assert (claim.request, claim.takeovers) == (request(), 0)
+
+
+async def follow(jobs: Jobs, one) -> list[SyncState]:
+    return [state async for state in jobs.follow(one)]
+
+
+async def test_a_follower_sees_a_request_from_waiting_to_its_end(jobs: Jobs):
+    await jobs.submit(request())
+    following = asyncio.create_task(follow(jobs, request()))
+    await asyncio.sleep(0.1)
+    claim = await jobs.claim("pages")
+    for seen in (1, 2):
+        await claim.write(replace(claim.state, status=SyncStatus.RUNNING, request=claim.request, report=SyncReport(seen=seen)))
+        await asyncio.sleep(0.1)
+    await claim.finish(replace(claim.state, status=SyncStatus.DONE))
+    states = await asyncio.wait_for(following, 5)
+    assert [state.status for state in states] == [SyncStatus.WAITING, SyncStatus.RUNNING, SyncStatus.RUNNING, SyncStatus.DONE]
+    assert [state.report.seen for state in states] == [0, 1, 2, 2]
+
+
+async def test_a_follower_behind_a_running_request_sees_its_own_end_and_not_the_others(jobs: Jobs):
+    mine = request(id="r2", by="push")
+    await jobs.submit(request(id="r1"))
+    first = await jobs.claim("pages")
+    await jobs.submit(mine)
+    following = asyncio.create_task(follow(jobs, mine))
+    await asyncio.sleep(0.05)
+    await first.finish(replace(first.state, status=SyncStatus.FAILED, request=first.request, error="the first one's"))
+    await asyncio.sleep(0.05)
+    second = await jobs.claim("pages")
+    await second.finish(replace(second.state, status=SyncStatus.DONE, request=mine, error=None))
+    states = await asyncio.wait_for(following, 5)
+    assert {state.request.id for state in states} == {"r2"}
+    assert (states[0].status, states[-1].status) == (SyncStatus.WAITING, SyncStatus.DONE)
+
+
+async def test_who_follows_a_finished_request_sees_its_end(jobs: Jobs):
+    await jobs.submit(request())
+    claim = await jobs.claim("pages")
+    await claim.finish(replace(claim.state, status=SyncStatus.DONE, request=request()))
+    await jobs.submit(request(id="r2"))
+    assert [state.status for state in await follow(jobs, request())] == [SyncStatus.DONE]
+
+
+async def test_a_follower_of_a_request_that_an_emptied_redis_lost_is_told(jobs: Jobs, redis: Redis):
+    await jobs.submit(request())
+    following = asyncio.create_task(follow(jobs, request()))
+    await asyncio.sleep(0.1)
+    await redis.flushall()
+    states = await asyncio.wait_for(following, 5)
+    assert states[-1].status is SyncStatus.FAILED
+    assert "ask again" in states[-1].error
+
+
+async def test_whoever_listens_is_woken_by_a_request_and_by_one_that_is_given_back(jobs: Jobs):
+    async with jobs.woken() as woken:
+        began = time.monotonic()
+        await jobs.submit(request())
+        await woken(5)
+        await (await jobs.claim("pages")).release()
+        await woken(5)
+        assert time.monotonic() - began < 1
+        await woken(0.2)
+        assert time.monotonic() - began >= 0.2
+
+
+async def test_all_keys_of_a_source_lie_in_one_slot_of_a_cluster(jobs: Jobs, redis: Redis):
+    await jobs.submit(request())
+    claim = await jobs.claim("pages")
+    await claim.finish(replace(claim.state, status=SyncStatus.DONE))
+    await jobs.submit(request(id="r2"))
+    await jobs.claim("pages")
+    keys = {key.decode() for key in await redis.keys()} - {"footnote:sync:sources"}
+    assert len(keys) == 3
+    assert len({await redis.execute_command("CLUSTER KEYSLOT", key) for key in keys}) == 1
+
+
+async def test_a_server_that_is_away_is_a_transient_error_that_names_the_setting(valkey: Valkey, jobs: Jobs):
+    valkey.kill()
+    with pytest.raises(TransientError, match="REDIS_URL"):
+        await jobs.submit(request())
+
+
+async def test_requests_and_states_survive_a_killed_server(valkey: Valkey, jobs: Jobs):
+    await jobs.submit(request())
+    claim = await jobs.claim("pages")
+    await claim.write(replace(claim.state, cursor="c1"))
+    await jobs.submit(request(id="r2", by="schedule"))
+    valkey.kill()
+    await valkey.start()
+    assert (await jobs.state("pages")).cursor == "c1"
+    await claim.finish(replace(claim.state, status=SyncStatus.DONE))
+    assert (await jobs.claim("pages")).request.id == "r2"
+
+
+async def test_clients_that_answer_in_text_are_fine(valkey: Valkey):
+    client = Redis(unix_socket_path=str(valkey.socket), decode_responses=True)
+    jobs = Jobs(client)
+    await jobs.submit(request())
+    claim = await jobs.claim("pages")
+    await claim.write(replace(claim.state, cursor="c1"))
+    assert (await jobs.states())["pages"].cursor == "c1"
+    await client.aclose()

@@ -1,0 +1,96 @@
+"""The timer over a real queue, with a clock of the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from redis.asyncio import Redis
+
+from core.indexing.jobs import Jobs, Schedule
+from core.models import SyncStatus
+from tests.sources import NOON
+from tests.unit.core.indexing.jobs.conftest import Valkey, request
+
+TEN_MINUTES = timedelta(minutes=10)
+
+
+@pytest.fixture
+def jobs(redis: Redis) -> Jobs:
+    return Jobs(redis)
+
+
+@asynccontextmanager
+async def running(schedule: Schedule):
+    task = asyncio.create_task(schedule.run())
+    await asyncio.sleep(0.3)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def finished(jobs: Jobs, source: str, at: datetime, status: SyncStatus = SyncStatus.DONE) -> None:
+    one = request(source, id=f"{source}-{at}")
+    await jobs.submit(one)
+    claim = await jobs.claim(source)
+    await claim.finish(replace(claim.state, status=status, request=claim.request, finished_at=at))
+
+
+async def waiting(jobs: Jobs) -> set[str]:
+    return {name for name, state in (await jobs.states()).items() if state.status is SyncStatus.WAITING}
+
+
+async def test_what_was_never_synced_or_is_overdue_is_requested_at_once_and_the_rest_is_not(jobs: Jobs):
+    await finished(jobs, "overdue", NOON - timedelta(hours=1))
+    await finished(jobs, "fresh", NOON - timedelta(minutes=1))
+    async with running(Schedule(jobs, ["never", "overdue", "fresh"], TEN_MINUTES, clock=lambda: NOON)):
+        assert await waiting(jobs) == {"never", "overdue"}
+    state = await jobs.state("never")
+    assert (state.request.requested_by, state.request.at, state.request.full) == ("schedule", NOON, False)
+
+
+@pytest.mark.parametrize("status", [SyncStatus.FAILED, SyncStatus.NEEDS_ATTENTION, SyncStatus.NEEDS_CONFIRMATION])
+async def test_sources_that_ended_badly_are_tried_again_so_that_they_heal_without_a_restart(jobs: Jobs, status: SyncStatus):
+    await finished(jobs, "pages", NOON - timedelta(hours=1), status)
+    async with running(Schedule(jobs, ["pages"], TEN_MINUTES, clock=lambda: NOON)):
+        assert await waiting(jobs) == {"pages"}
+
+
+async def test_a_source_is_requested_again_when_the_interval_is_over(jobs: Jobs):
+    start = asyncio.get_running_loop().time()
+
+    def clock() -> datetime:
+        return NOON + timedelta(seconds=asyncio.get_running_loop().time() - start)
+
+    await finished(jobs, "pages", NOON)
+    async with running(Schedule(jobs, ["pages"], timedelta(seconds=1), clock=clock, jitter=lambda: 1.0)):
+        assert await waiting(jobs) == set()
+        await asyncio.sleep(0.9)
+        assert await waiting(jobs) == {"pages"}
+
+
+async def test_many_timers_make_one_request(jobs: Jobs, redis: Redis):
+    timers = [Schedule(Jobs(redis), ["pages"], TEN_MINUTES, clock=lambda: NOON) for _ in range(3)]
+    async with running(timers[0]), running(timers[1]), running(timers[2]):
+        await finished(jobs, "pages", NOON)
+        await asyncio.sleep(0.3)
+        assert await waiting(jobs) == set()
+
+
+async def test_a_timer_outlives_an_outage_of_redis(valkey: Valkey, jobs: Jobs):
+    valkey.kill()
+    async with running(Schedule(jobs, ["pages"], TEN_MINUTES, clock=lambda: NOON)):
+        await valkey.start()
+        async with asyncio.timeout(20):
+            while await waiting(jobs) != {"pages"}:  # noqa: ASYNC110 - another process's doing cannot set an Event here
+                await asyncio.sleep(0.1)
+
+
+async def test_without_sources_it_simply_waits(jobs: Jobs):
+    async with running(Schedule(jobs, [], TEN_MINUTES)):
+        assert await jobs.states() == {}
