@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime
@@ -106,13 +107,14 @@ class DiscordBot:
             await client.close()
         servers = (client.application.approximate_guild_count if client.application else 0) or 0
         if not servers:
-            raise ConfigError(f"Discord knows the bot as {client.user}, but it is in no server: invite it, see the README.")
+            return f"{client.user}, in no server yet: invite it from the Developer Portal, page Installation"
         return f"{client.user} in {servers} server{'s' if servers != 1 else ''}"
 
     async def _stay_connected(self) -> None:
         """Connect anew, each time a little later, until stopped. Raises ConfigError when only a person can help."""
         failures = 0
         while True:
+            begun = time.monotonic()
             client = self._client = _Client(self._inbox, came_up=self._came_up, went_down=self._went_down)
             try:
                 await self._login(client)
@@ -136,7 +138,7 @@ class DiscordBot:
                 self._up.clear()
                 if not self._stopping:
                     await _within(_GOODBYE, client.close())
-            failures += 1
+            failures = failures + 1 if time.monotonic() - begun < _LAST_BACKOFF else 1
             await asyncio.sleep(_backoff(failures))
 
     async def _login(self, client: discord.Client) -> None:
@@ -154,10 +156,9 @@ class DiscordBot:
         except discord.HTTPException as error:
             if error.status not in {403, 404, 405}:
                 raise
-            raise ConfigError(
-                f"DISCORD_API_URL {Route.BASE} answered {error.status} to GET /users/@me: the base of Discord's REST API "
-                "ends in /api/v10."
-            ) from error
+            raise ConfigError(_wrong_address(f"answered {error.status} to GET /users/@me")) from error
+        except (TypeError, KeyError) as error:
+            raise ConfigError(_wrong_address("answered GET /users/@me with something that is no user")) from error
         DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway)
 
     async def _sync_commands(self, client: _Client) -> None:
@@ -230,6 +231,10 @@ class _Client(discord.Client):
             await self._inbox.failed_to_hear(args[0], error)
         else:
             log.exception("event.failed", discord_event=event_method)
+
+
+def _wrong_address(what: str) -> str:
+    return f"DISCORD_API_URL {Route.BASE} {what}: the base of Discord's REST API ends in /api/v10."
 
 
 def _intents() -> discord.Intents:

@@ -78,14 +78,20 @@ def build_tree(client: discord.Client, callbacks: Callbacks) -> app_commands.Com
 
 
 async def sync_commands(client: discord.Client, tree: app_commands.CommandTree[discord.Client]) -> bool:
-    """Tell Discord about the commands if it has others; True if it had. Writes are counted: 200 creations a day."""
+    """Tell Discord about the commands if it has others; True if they were written.
+
+    Writes are rationed (200 creations a day) and make clients load all commands anew. Raises discord.DiscordException.
+    """
     application_id = client.application_id
-    assert application_id is not None, "call it after login"
-    wanted = [command.to_dict(tree) for command in tree.get_commands()]
-    known = await client.http.get_global_commands(application_id)
-    if _by_name(wanted).keys() == _by_name(known).keys() and all(
-        _covers(_by_name(known)[key], command) for key, command in _by_name(wanted).items()
-    ):
+    if application_id is None:
+        raise discord.ClientException("commands belong to an application: log in first")
+    wanted = _by_name([command.to_dict(tree) for command in tree.get_commands()])
+    try:
+        known = _by_name(await client.http.get_global_commands(application_id))
+    except discord.HTTPException as error:
+        log.info("commands.unknown", status=error.status)
+        known = {}
+    if wanted.keys() == known.keys() and all(_covers(known[key], command) for key, command in wanted.items()):
         return False
     await tree.sync()
     return True

@@ -101,6 +101,13 @@ async def test_commands_are_written_again_when_discord_has_others(change: str) -
             assert talk.discord.rest.command_writes == 2
 
 
+async def test_commands_are_written_when_discord_does_not_say_which_it_has() -> None:
+    async with scene() as talk:
+        talk.discord.fail("GET", "/commands$", 404)
+        async with talk.running():
+            assert talk.discord.rest.command_writes == 1
+
+
 async def test_a_command_that_discord_still_shows_but_the_bot_no_longer_has_is_explained() -> None:
     async with dialogue() as talk:
         talk.discord.rest.commands.append(

@@ -244,9 +244,10 @@ async def test_a_bad_token_is_a_configuration_error_within_ten_seconds() -> None
         await bot.stop()
 
 
-async def test_a_wrong_address_is_a_configuration_error() -> None:
+@pytest.mark.parametrize("address", ["/api/v9", "/website"], ids=["another version", "a page for people"])
+async def test_a_wrong_address_is_a_configuration_error(address: str) -> None:
     async with scene() as talk:
-        bot = talk.bot(discord_api_url=talk.discord.api_url.replace("/api/v10", "/api/v9"))
+        bot = talk.bot(discord_api_url=talk.discord.api_url.replace("/api/v10", address))
         with pytest.raises(ConfigError, match="DISCORD_API_URL"):
             await bot.start()
         await bot.stop()

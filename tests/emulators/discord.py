@@ -69,6 +69,7 @@ class DiscordServer:
         application = web.Application()
         application.add_routes(self.rest.routes())
         application.router.add_get("/gateway/", self.gateway.handle)
+        application.router.add_get("/website/{page:.*}", _page)
         self._runner = web.AppRunner(application, shutdown_timeout=1, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self._port)
@@ -413,3 +414,8 @@ class DiscordServer:
             "verification_level": 0,
             "default_message_notifications": 0,
         }
+
+
+async def _page(_request: web.Request) -> web.Response:
+    """What Discord's website answers to any address: a page for people."""
+    return web.Response(text="<!doctype html><title>Discord</title>", content_type="text/html")
