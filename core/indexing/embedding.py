@@ -93,7 +93,8 @@ class LocalEmbedder:
     def _embed(self, texts: Sequence[str]) -> Vectors:
         import numpy as np
 
-        encoded = [encoding.ids for encoding in self._encoder.encode_batch(list(texts))]
+        # Not as a batch: that would start threads of its own, which do not stand behind the questions.
+        encoded = [self._encoder.encode(text).ids for text in texts]
         ids = np.zeros((len(encoded), max(map(len, encoded))), dtype=np.int64)
         mask = np.zeros_like(ids)
         for row, pieces in enumerate(encoded):
