@@ -6,10 +6,9 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-import aiohttp
 import structlog
 from aiohttp import web
 from redis.asyncio import Redis
@@ -17,30 +16,27 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.response import BoltResponse
-from slack_sdk.errors import SlackApiError
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bots.commands import Command
-from bots.slack.client import build_client, failure, open_session
+from bots.slack.client import build_client, open_session
 from bots.slack.connection import Connection
 from bots.slack.events import EventsEndpoint
-from bots.slack.people import SlackPeople
-from bots.slack.poster import Poster
 from bots.slack.reply import CommandReply, ThreadReply
-from bots.slack.threads import SlackThreads
-from bots.slack.translate import Heard, Identity, hear, to_message
-from core.errors import ConfigError, FootnoteError
+from bots.slack.running import Running
+from bots.slack.translate import Heard, hear, to_message
+from bots.slack.workspace import Workspace, enter
+from core.errors import ConfigError
 from core.models import Message
 from core.ports import AudienceOf, Reply
 from core.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-_START_SECONDS = 9.0
-"""Slack's verdict on the tokens is waited for this long."""
 _CONNECT_SECONDS = 20.0
 _FAREWELL_SECONDS = 3.0
 """Of the time to drain: for telling people that their answer will not come."""
+_RECENT_SECONDS = 3600.0
+"""How far back a card is looked for; more than clocks differ."""
 _COMMANDS = re.compile(r"^/(reindex|footnote)$")
 _RESTARTING = "I am being restarted and could not finish this. Please ask again in a minute."
 
@@ -81,11 +77,11 @@ class SlackBot:
         self._redis = redis
         self._ping = ping
         self._grace = grace
-        self._workspace: _Workspace | None = None
+        self._workspace: Workspace | None = None
         self._connection: Connection | None = None
         self._endpoint: EventsEndpoint | None = None
-        self._answers = _Tasks("answer")
-        self._running_commands = _Tasks("command")
+        self._answers = Running("answer")
+        self._running_commands = Running("command")
         self._stopping = False
 
     @property
@@ -107,7 +103,7 @@ class SlackBot:
         """
         session = open_session()
         try:
-            workspace = await self._enter(session)
+            workspace = await enter(self._settings, session, self._redis)
         except BaseException:
             await session.close()
             raise
@@ -137,29 +133,11 @@ class SlackBot:
     async def check(self) -> str:
         """Ask Slack about the tokens: who we are, and where. Raises ConfigError."""
         async with open_session() as session:
-            workspace = await self._enter(session)
+            workspace = await enter(self._settings, session, self._redis)
         how = "Socket Mode" if self._app_token else "HTTP events"
         return f"{workspace.team_name}, as @{workspace.user_name}, over {how}"
 
-    async def _enter(self, session: aiohttp.ClientSession) -> _Workspace:
-        client = build_client(self._bot_token, self._settings.slack_api_url, session)
-        try:
-            async with asyncio.timeout(_START_SECONDS):
-                who, _ = await asyncio.gather(_identify(client), _may_connect(client, self._app_token))
-        except TimeoutError as error:
-            raise ConfigError(
-                f"SLACK_API_URL {self._settings.slack_api_url} did not answer within {_START_SECONDS:.0f} s: "
-                "is it right and reachable from here?"
-            ) from error
-        except aiohttp.ClientError as error:
-            raise ConfigError(
-                f"SLACK_API_URL {self._settings.slack_api_url} cannot be reached ({type(error).__name__}): "
-                "check the address, the network and the proxy"
-            ) from error
-        me = Identity(team=who["team_id"], user=who["user_id"], bot=who["bot_id"])
-        return _Workspace(self._settings, session, client, self._redis, me, who["team"], who["user"])
-
-    def _build_app(self, workspace: _Workspace) -> AsyncApp:
+    def _build_app(self, workspace: Workspace) -> AsyncApp:
         me = workspace.me
 
         async def authorize() -> AuthorizeResult:
@@ -217,7 +195,7 @@ class SlackBot:
             return web.Response(status=503, text="not ready, try again")
         return await self._endpoint(request)
 
-    async def _answer(self, workspace: _Workspace, said: Heard) -> None:
+    async def _answer(self, workspace: Workspace, said: Heard) -> None:
         if said.mentioned and not said.private:
             await workspace.threads.join(said.channel, said.thread)
         elif not said.private and not await workspace.threads.joined(said.channel, said.thread):
@@ -227,13 +205,13 @@ class SlackBot:
         try:
             await self._responder.respond(message, reply, workspace.people.audience_of)
         except asyncio.CancelledError:
-            if not reply.replied:
+            if not reply.complete:
                 await reply.say(_RESTARTING)
             raise
         finally:
             await reply.close()
 
-    async def _run(self, workspace: _Workspace, body: dict[str, Any]) -> None:
+    async def _run(self, workspace: Workspace, body: dict[str, Any]) -> None:
         user, channel = str(body["user_id"]), str(body["channel_id"])
         name, text = str(body["command"]).removeprefix("/"), str(body.get("text", "")).strip()
         if name == "footnote":
@@ -249,7 +227,7 @@ class SlackBot:
             conversation_id=f"slack:{workspace.me.team}:{channel}",
         )
         key = f"slack:{workspace.me.team}:{channel}:{body.get('trigger_id', time.time_ns())}"
-        reply = CommandReply(channel, str(body["response_url"]), key, f"{time.time() - 60:.6f}", workspace.poster)
+        reply = CommandReply(channel, str(body["response_url"]), key, f"{time.time() - _RECENT_SECONDS:.6f}", workspace.poster)
         try:
             await self._commands.run(command, reply)
         except asyncio.CancelledError:
@@ -257,84 +235,3 @@ class SlackBot:
             raise
         finally:
             await reply.close()
-
-
-class _Workspace:
-    """What is known and needed while connected to one workspace."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        session: aiohttp.ClientSession,
-        client: AsyncWebClient,
-        redis: Redis,
-        me: Identity,
-        team_name: str,
-        user_name: str,
-    ) -> None:
-        self.session = session
-        self.client = client
-        self.me = me
-        self.team_name = team_name
-        self.user_name = user_name
-        self.hasty = build_client(client.token or "", client.base_url, session, patient=False)
-        self.people = SlackPeople(client, me.team, settings.file.groups)
-        self.threads = SlackThreads(redis, me.team, settings.footnote_memory_ttl)
-        self.poster = Poster(client, session)
-
-
-class _Tasks:
-    """Running work of one kind. The event loop itself keeps no reference to a task."""
-
-    def __init__(self, kind: str) -> None:
-        self._kind = kind
-        self._running: set[asyncio.Task[None]] = set()
-
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._running.add(task)
-        task.add_done_callback(self._ended)
-
-    async def drain(self, seconds: float) -> None:
-        if self._running:
-            await asyncio.wait(self._running, timeout=max(0.0, seconds))
-
-    async def cancel(self, seconds: float) -> None:
-        if self._running:
-            log.warning("work.cut_short", kind=self._kind, count=len(self._running))
-            for task in self._running:
-                task.cancel()
-            await asyncio.wait(self._running, timeout=seconds)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            if isinstance(error, FootnoteError):
-                log.warning(f"{self._kind}.not_shown", reason=str(error))
-            else:
-                log.error(f"{self._kind}.failed", exc_info=error)
-
-
-async def _identify(client: AsyncWebClient) -> dict[str, str]:
-    try:
-        who = (await client.auth_test()).data
-    except SlackApiError as error:
-        raise ConfigError(
-            f"SLACK_BOT_TOKEN was refused by Slack ({failure(error)}): copy the Bot User OAuth Token (xoxb-...) from "
-            "OAuth & Permissions again"
-        ) from error
-    if not isinstance(who, dict) or not who.get("bot_id"):
-        raise ConfigError("SLACK_BOT_TOKEN is not a bot's token: copy the one that begins with xoxb-, not xoxp-")
-    return who
-
-
-async def _may_connect(client: AsyncWebClient, app_token: str | None) -> None:
-    if app_token is None:
-        return
-    try:
-        await client.apps_connections_open(app_token=app_token)
-    except SlackApiError as error:
-        raise ConfigError(
-            f"SLACK_APP_TOKEN was refused by Slack ({failure(error)}): make an app-level token (xapp-...) with the scope "
-            "connections:write under Basic Information, and switch Socket Mode on"
-        ) from error

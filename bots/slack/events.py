@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 
@@ -16,6 +17,8 @@ from slack_sdk.signature import SignatureVerifier
 
 log = structlog.get_logger(__name__)
 
+_SECONDS = 0.5
+"""For Redis: Slack wants its answer within three seconds, and the gate knows repetitions too."""
 _REPLAY_SECONDS = 600
 """A signature is valid for five minutes in both directions."""
 
@@ -58,14 +61,16 @@ class EventsEndpoint:
 
     async def _new(self, signature: str) -> bool:
         try:
-            return bool(await self._redis.set(_key(signature), 1, nx=True, ex=_REPLAY_SECONDS))
+            async with asyncio.timeout(_SECONDS):
+                return bool(await self._redis.set(_key(signature), 1, nx=True, ex=_REPLAY_SECONDS))
         except (RedisError, OSError) as error:
             log.warning("request.not_remembered", error=type(error).__name__)
             return True
 
     async def _forget(self, signature: str) -> None:
         try:
-            await self._redis.delete(_key(signature))
+            async with asyncio.timeout(_SECONDS):
+                await self._redis.delete(_key(signature))
         except (RedisError, OSError) as error:
             log.warning("request.not_forgotten", error=type(error).__name__)
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bots.slack.mrkdwn import link, sections, size
+from bots.slack.markup import link, size
+from bots.slack.mrkdwn import sections
 from core.models import Answer, Citation
 
 Block = dict[str, Any]

@@ -2,104 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
 
-import aiohttp
-import structlog
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bots.slack.client import failure
+from bots.slack.card import Card
 from bots.slack.poster import GoneError, OutOfReachError, Poster
 from bots.slack.render import SlackMessage, render, render_card, render_text
+from bots.slack.status import Status
 from bots.slack.translate import Heard
 from core.errors import FootnoteError
 from core.models import Answer
-
-log = structlog.get_logger(__name__)
-
-_WORKING = "is searching…"
-_RENEWED_SECONDS = 100.0
-"""Slack clears a status after two minutes."""
-_EDITED_SECONDS = 1.0
-"""Slack tolerates about one edit of a message a second."""
-
-
-class _Status:
-    """The line "Footnote is searching…" under a thread. It is decoration: no failure of it stops or delays an answer."""
-
-    def __init__(self, client: AsyncWebClient, channel: str, thread: str) -> None:
-        self._client = client
-        self._channel = channel
-        self._thread = thread
-        self._renewal: asyncio.Task[None] | None = None
-        self._call: asyncio.Task[None] | None = None
-        self._shown = False
-
-    def show(self) -> None:
-        self._renewal = asyncio.create_task(self._renew())
-
-    async def settle(self) -> None:
-        """Let no update of ours arrive after the answer, which would make it stand there for two minutes."""
-        if self._renewal is not None:
-            self._renewal.cancel()
-        if self._call is not None and not self._call.done():
-            await asyncio.wait({self._call}, timeout=1.0)
-            self._call.cancel()
-
-    def replaced(self) -> None:
-        """A message of ours in the thread clears the status."""
-        self._shown = self._call is not None and self._call.cancelled()
-
-    async def clear(self) -> None:
-        await self.settle()
-        if self._shown:
-            await self._set("")
-
-    async def _renew(self) -> None:
-        while True:
-            self._shown = True
-            self._call = asyncio.create_task(self._set(_WORKING))
-            await asyncio.wait({self._call})
-            await asyncio.sleep(_RENEWED_SECONDS)
-
-    async def _set(self, status: str) -> None:
-        try:
-            await self._client.assistant_threads_setStatus(channel_id=self._channel, thread_ts=self._thread, status=status)
-        except (SlackApiError, aiohttp.ClientError, TimeoutError) as error:
-            log.debug("status.not_set", reason=failure(error))
-
-
-class _Card:
-    """A text that is shown now and edited later, at most once a second; the last one always wins."""
-
-    def __init__(self, show: Callable[[str], Awaitable[None]]) -> None:
-        self._show = show
-        self._wanted: str | None = None
-        self._shown: str | None = None
-        self._showing: asyncio.Task[None] | None = None
-
-    def want(self, text: str) -> None:
-        self._wanted = text
-        if self._showing is None or self._showing.done():
-            self._showing = asyncio.create_task(self._catch_up())
-
-    async def finish(self) -> str | None:
-        """Wait until the last text is shown, and return it."""
-        if self._showing is not None:
-            await self._showing
-        return self._shown
-
-    async def _catch_up(self) -> None:
-        while self._wanted != self._shown:
-            text = self._shown = self._wanted
-            try:
-                await self._show(text or "")
-            except FootnoteError as error:
-                log.warning("card.not_shown", reason=str(error))
-            await asyncio.sleep(_EDITED_SECONDS)
 
 
 class ThreadReply:
@@ -109,11 +22,12 @@ class ThreadReply:
         self._said = said
         self._key = key
         self._poster = poster
-        self._status = _Status(hasty, said.channel, said.thread)
-        self._card = _Card(self._show)
+        self._status = Status(hasty, said.channel, said.thread)
+        self._card = Card(self._show)
         self._card_ts: str | None = None
         self._posted = 0
-        self.replied = False
+        self.complete = False
+        """True once an answer or a notice was shown whole."""
 
     async def working(self) -> None:
         self._status.show()
@@ -133,7 +47,7 @@ class ThreadReply:
         await self._status.settle()
         for message in messages:
             await self._poster.whisper(message, channel=self._said.channel, thread=self._said.thread, user=self._said.user)
-        self.replied = True
+        self.complete = True
 
     async def show(self, text: str) -> None:
         self._card.want(text)
@@ -147,8 +61,8 @@ class ThreadReply:
         await self._status.settle()
         for message in messages:
             await self._post_one(message)
-            self.replied = True
             self._status.replaced()
+        self.complete = True
 
     async def _post_one(self, message: SlackMessage) -> str:
         said, key = self._said, f"{self._key}/{self._posted}"
@@ -174,7 +88,7 @@ class CommandReply:
         self._key = key
         self._after = after
         self._poster = poster
-        self._card = _Card(self._show)
+        self._card = Card(self._show)
         self._card_ts: str | None = None
         self._posted = 0
         self._alone: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import structlog
@@ -9,6 +10,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 log = structlog.get_logger(__name__)
+
+_SECONDS = 1.0
+"""The client's own retries go on for longer than people wait."""
 
 
 class SlackThreads:
@@ -22,13 +26,15 @@ class SlackThreads:
     async def join(self, channel: str, thread: str) -> None:
         """Remember that we were asked here; each question prolongs it."""
         try:
-            await self._redis.set(self._key(channel, thread), 1, ex=self._ttl)
+            async with asyncio.timeout(_SECONDS):
+                await self._redis.set(self._key(channel, thread), 1, ex=self._ttl)
         except (RedisError, OSError) as error:
             log.warning("thread.not_remembered", channel=channel, error=type(error).__name__)
 
     async def joined(self, channel: str, thread: str) -> bool:
         try:
-            return bool(await self._redis.expire(self._key(channel, thread), self._ttl))
+            async with asyncio.timeout(_SECONDS):
+                return bool(await self._redis.expire(self._key(channel, thread), self._ttl))
         except (RedisError, OSError) as error:
             log.warning("thread.not_known", channel=channel, error=type(error).__name__)
             return False

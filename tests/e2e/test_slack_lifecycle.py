@@ -17,7 +17,7 @@ from tests.e2e.slack_dialogue import ANA, GENERAL, Dialogue, dialogue, says
     [
         ({"slack_bot_token": "xoxb-wrong"}, "SLACK_BOT_TOKEN was refused by Slack (invalid_auth)"),
         ({"slack_app_token": "xapp-wrong"}, "SLACK_APP_TOKEN was refused by Slack (invalid_auth)"),
-        ({"slack_api_url": "http://127.0.0.1:1/api/"}, "SLACK_API_URL http://127.0.0.1:1/api/ cannot be reached"),
+        ({"slack_api_url": "http://127.0.0.1:1/api/"}, "SLACK_API_URL http://127.0.0.1:1/api/ does not answer as Slack does"),
     ],
     ids=["bot token", "app token", "address"],
 )
@@ -49,6 +49,14 @@ async def test_an_address_that_never_answers_is_named_within_ten_seconds() -> No
         with pytest.raises(ConfigError, match="did not answer within 9 s"):
             await talk.socket_bot().start()
         assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize("fault", [{"status": 500}, {"body": "<html>welcome</html>"}], ids=["500", "html"])
+async def test_trouble_of_the_server_is_not_blamed_on_the_token(fault: dict[str, Any]) -> None:
+    async with dialogue() as talk:
+        talk.slack.fail("auth.test", times=9, **fault)
+        with pytest.raises(ConfigError, match="SLACK_API_URL .* does not answer as Slack does"):
+            await talk.socket_bot().start()
 
 
 async def test_it_says_it_is_not_connected_before_the_start_and_after_the_stop() -> None:

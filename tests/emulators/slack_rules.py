@@ -115,7 +115,7 @@ def markup_flaws(text: str) -> list[str]:
     found = []
     if text.count("```") % 2:
         found.append(f"a code block is not closed: {text[-80:]!r}")
-    prose = re.sub(r"```.*?```|`[^`\n]+`", "", text, flags=re.DOTALL)
+    prose = re.sub(r"```.*?```|`[^`\n]+`|<https?://[^|>]*", "", text, flags=re.DOTALL)
     if _ENTITY.search(text):
         found.append(f"a raw or cut '&': {text!r}")
     for control in _CONTROL.findall(text):

@@ -242,7 +242,7 @@ class WebApi:
     def conversations_history(self, arguments: dict[str, Any]) -> dict[str, Any]:
         channel = self._readable(arguments)
         roots = [post for post in self.workspace.posts if post.channel == channel.id and post.root == post.ts]
-        return self._page(roots, arguments)
+        return self._page(roots[::-1], arguments)
 
     def _page(self, posts: list[Post], arguments: dict[str, Any]) -> dict[str, Any]:
         oldest, limit = float(arguments.get("oldest", 0)), int(arguments.get("limit", 100))

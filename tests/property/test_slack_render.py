@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bots.slack.mrkdwn import sections, size
+from bots.slack.markup import size
+from bots.slack.mrkdwn import sections
 from bots.slack.render import render, render_card, render_text
 from core.models import Citation
 from tests.emulators.slack_rules import UPDATE_TEXT, flaws, markup_flaws, refusal, texts

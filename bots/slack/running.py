@@ -1,0 +1,45 @@
+"""Work that goes on after its event was acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+from core.errors import FootnoteError
+
+log = structlog.get_logger(__name__)
+
+
+class Running:
+    """Running work of one kind. The event loop itself keeps no reference to a task."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._running: set[asyncio.Task[None]] = set()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+
+    async def drain(self, seconds: float) -> None:
+        if self._running:
+            await asyncio.wait(self._running, timeout=max(0.0, seconds))
+
+    async def cancel(self, seconds: float) -> None:
+        if self._running:
+            log.warning("work.cut_short", kind=self._kind, count=len(self._running))
+            for task in self._running:
+                task.cancel()
+            await asyncio.wait(self._running, timeout=seconds)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            if isinstance(error, FootnoteError):
+                log.warning(f"{self._kind}.not_shown", reason=str(error))
+            else:
+                log.error(f"{self._kind}.failed", exc_info=error)

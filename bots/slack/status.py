@@ -1,0 +1,65 @@
+"""The sign that a question is being answered."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiohttp
+import structlog
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bots.slack.client import failure
+
+log = structlog.get_logger(__name__)
+
+_WORKING = "is searching…"
+_RENEWED_SECONDS = 100.0
+"""Slack clears a status after two minutes."""
+_PATIENCE_SECONDS = 1.0
+"""An answer waits so long for a status that is being set."""
+
+
+class Status:
+    """The line "Footnote is searching…" under a thread. It is decoration: no failure of it stops or delays an answer."""
+
+    def __init__(self, client: AsyncWebClient, channel: str, thread: str) -> None:
+        self._client = client
+        self._channel = channel
+        self._thread = thread
+        self._renewal: asyncio.Task[None] | None = None
+        self._call: asyncio.Task[None] | None = None
+        self._shown = False
+
+    def show(self) -> None:
+        self._renewal = asyncio.create_task(self._renew())
+
+    async def settle(self) -> None:
+        """Let no update of ours arrive after the answer, which would make it stand there for two minutes."""
+        if self._renewal is not None:
+            self._renewal.cancel()
+        if self._call is not None and not self._call.done():
+            await asyncio.wait({self._call}, timeout=_PATIENCE_SECONDS)
+            self._call.cancel()
+
+    def replaced(self) -> None:
+        """A message of ours in the thread clears the status."""
+        self._shown = self._call is not None and self._call.cancelled()
+
+    async def clear(self) -> None:
+        await self.settle()
+        if self._shown:
+            await self._set("")
+
+    async def _renew(self) -> None:
+        while True:
+            self._shown = True
+            self._call = asyncio.create_task(self._set(_WORKING))
+            await asyncio.wait({self._call})
+            await asyncio.sleep(_RENEWED_SECONDS)
+
+    async def _set(self, status: str) -> None:
+        try:
+            await self._client.assistant_threads_setStatus(channel_id=self._channel, thread_ts=self._thread, status=status)
+        except (SlackApiError, aiohttp.ClientError, TimeoutError) as error:
+            log.debug("status.not_set", reason=failure(error))
