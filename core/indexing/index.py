@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +18,8 @@ from qdrant_client.http.exceptions import ApiException, ResponseHandlingExceptio
 
 from core.errors import ConfigError, FootnoteError, TransientError
 from core.indexing import sparse
-from core.indexing.payloads import access_of, chunk_of, gates_of, payload_of
+from core.indexing.classes import AccessClasses
+from core.indexing.payloads import chunk_of, gates_of, payload_of
 from core.models import Access, Audience, Chunk, Document, Hit
 from core.ports import Embedder
 
@@ -33,8 +33,6 @@ PAGE = 1_000
 """Records of one scroll."""
 CLASSES_MAX = 100_000
 """Distinct accesses that are looked at."""
-CLASSES_AGE = 5.0
-"""Seconds after which another process's new access class is surely known here. Until then nobody may read it here."""
 SEARCH_SECONDS = 5.0
 REQUEST_SECONDS = 60
 
@@ -47,16 +45,19 @@ _INDEXES: Mapping[str, models.PayloadSchemaType] = {
     "position": models.PayloadSchemaType.INTEGER,
 }
 _MADE_BY = "footnote_embeddings"
+_HEAD = models.FieldCondition(key="position", range=models.Range(lt=1))
+_TAIL = models.FieldCondition(key="position", range=models.Range(gte=1))
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What the index knows of a document, as written with its first chunk after all the others."""
+    """What the index knows of a document."""
 
     document_id: str
     content_hash: str
+    """Empty when its last write was cut off: equal to nothing, so that it is written again."""
     access_class: str
     title: str
     chunks: int
@@ -78,18 +79,16 @@ def connect(*, url: str | None = None, api_key: str | None = None, socket: Path 
 class Index:
     """Upsert, remove and search. All methods raise TransientError while Qdrant cannot be reached.
 
-    A point is a chunk. Every write may be repeated, and a document whose write was cut off anywhere counts as not
-    written: its record stands on its first chunk, which comes last. The accesses themselves (``gates``) stand there too.
+    A point is a chunk. The first chunk of a document carries its record, and who may read it (``gates``). Every write
+    may be repeated: it begins by marking that record as pending and ends by taking the mark away, so that a document
+    whose write was cut off anywhere is known, and known not to be up to date.
     """
 
     def __init__(self, client: AsyncQdrantClient, embedder: Embedder, collection: str = "footnote") -> None:
         self._client = client
         self._embedder = embedder
         self._collection = collection
-        self._classes: dict[str, Access] = {}
-        self._classes_at: float | None = None
-        self._points = 0
-        self._refreshing = asyncio.Lock()
+        self._classes = AccessClasses(self._facet)
 
     async def open(self) -> None:
         """Create the collection or verify it. Raises ConfigError if another embedding model made it."""
@@ -119,37 +118,32 @@ class Index:
                 await writing
         finally:
             if writing and not writing.done():
+                # Embedding failed or we were cancelled; a write that is cut off is repaired by the next one.
                 writing.cancel()
                 await asyncio.wait([writing])
         return written
 
     async def remove(self, document_ids: Sequence[str]) -> None:
-        """Delete documents. Unknown ids are fine."""
+        """Delete documents, their records last. Unknown ids are fine."""
         for start in range(0, len(document_ids), PAGE):
-            chosen = models.Filter(must=[_any("document_id", document_ids[start : start + PAGE])])
-            await self._ask(self._client.delete(self._collection, models.FilterSelector(filter=chosen), wait=True))
+            chosen = _any("document_id", document_ids[start : start + PAGE])
+            await self._update(_delete(models.Filter(must=[chosen, _TAIL])), _delete(models.Filter(must=[chosen, _HEAD])))
 
     async def set_access(self, document_id: str, access: Access) -> None:
         """Change who may read a document, without embedding anything. Its record changes last."""
-        mine = _is("document_id", document_id)
-        operations: list[models.UpdateOperation] = [
-            models.SetPayloadOperation(
-                set_payload=models.SetPayload(
-                    payload=payload, filter=models.Filter(must=[mine, models.FieldCondition(key="position", range=span)])
-                )
-            )
-            for payload, span in (
-                ({"access": access.class_id}, models.Range(gte=1)),
-                ({"access": access.class_id, "gates": gates_of(access)}, models.Range(lt=1)),
-            )
-        ]
-        await self._ask(self._client.batch_update_points(self._collection, operations, wait=True))
-        self._classes[access.class_id] = access
+        chosen = _is("document_id", document_id)
+        head, tail = models.Filter(must=[chosen, _HEAD]), models.Filter(must=[chosen, _TAIL])
+        await self._update(
+            _set({"pending": True}, head),
+            _set({"access": access.class_id}, tail),
+            _set({"access": access.class_id, "gates": gates_of(access), "pending": False}, head),
+        )
+        self._classes.learn(access)
 
     async def records(self, source: str) -> AsyncIterator[Record]:
-        """One record for each wholly written document of a source, in no particular order."""
-        heads = models.Filter(must=[_is("source", source), _is("position", 0)])
-        fields = ["document_id", "content_hash", "access", "title", "chunks"]
+        """One record for each document of a source that has its first chunk, in no particular order."""
+        heads = models.Filter(must=[_is("source", source), _HEAD])
+        fields = ["document_id", "content_hash", "access", "title", "chunks", "pending"]
         page: Any = None
         while True:
             points, page = await self._ask(
@@ -159,7 +153,7 @@ class Index:
                 payload = point.payload or {}
                 yield Record(
                     document_id=payload["document_id"],
-                    content_hash=payload["content_hash"],
+                    content_hash="" if payload.get("pending") else payload["content_hash"],
                     access_class=payload["access"],
                     title=payload["title"],
                     chunks=payload["chunks"],
@@ -169,7 +163,7 @@ class Index:
 
     async def counts(self) -> dict[str, int]:
         """Documents by source."""
-        heads = models.Filter(must=[_is("position", 0)])
+        heads = models.Filter(must=[_HEAD])
         found = await self._ask(self._client.facet(self._collection, "source", facet_filter=heads, limit=PAGE, exact=True))
         return {str(hit.value): hit.count for hit in found.hits}
 
@@ -183,7 +177,7 @@ class Index:
         Who may read is part of the query, in every branch of it, and is checked again on what comes back.
         Without an embedding (a remote model that does not answer) words alone decide.
         """
-        allowed = await self._readable_by(audience)
+        allowed = await self._classes.readable_by(audience)
         if not allowed or not query.strip() or k < 1:
             return []
         branches = await self._branches(query, models.Filter(must=[_any("access", sorted(allowed))]))
@@ -214,7 +208,11 @@ class Index:
             # DBSF gives a branch with one hit .5, less than it gives the better half of a long one. So what has all
             # the rare words of a query (a name, an error code) comes in twice more. Questions hardly ever get this far.
             rare = models.Prefetch(
-                query=words, using=_SPARSE, filter=readable, limit=RARE, score_threshold=len(indices) * _rarity(self._points)
+                query=words,
+                using=_SPARSE,
+                filter=readable,
+                limit=RARE,
+                score_threshold=len(indices) * _rarity(self._classes.chunks),
             )
             branches += [rare, rare]
         try:
@@ -226,28 +224,10 @@ class Index:
             branches.append(models.Prefetch(query=meaning, using=_DENSE, filter=readable, limit=PREFETCH))
         return branches
 
-    async def _readable_by(self, audience: Audience) -> dict[str, Access]:
-        """The access classes that the whole audience passes. What is unknown here is not among them."""
-        async with self._refreshing:
-            if self._classes_at is None or time.monotonic() - self._classes_at > CLASSES_AGE:
-                await self._refresh_classes()
-        return {name: access for name, access in self._classes.items() if audience.may_read(access)}
-
-    async def _refresh_classes(self) -> None:
-        began = time.monotonic()
-        found = await self._ask(self._client.facet(self._collection, "access", limit=CLASSES_MAX))
-        # The in-memory engine of the client takes 32 hex digits for a UUID and writes dashes into it.
-        names = {str(hit.value).replace("-", "") for hit in found.hits}
-        self._points = sum(hit.count for hit in found.hits)
-        classes = {name: access for name, access in self._classes.items() if name in names}
-        if unknown := sorted(names - classes.keys()):
-            chosen = models.Filter(must=[_any("access", unknown)])
-            told = await self._ask(self._client.facet(self._collection, "gates", facet_filter=chosen, limit=CLASSES_MAX))
-            # The name of a class is the hash of its gates: gates that do not fit cannot slip in under a name.
-            classes |= {
-                access.class_id: access for access in (access_of(str(hit.value)) for hit in told.hits) if access.class_id in names
-            }
-        self._classes, self._classes_at = classes, began
+    async def _facet(self, field: str, classes: Sequence[str] | None) -> dict[str, int]:
+        chosen = models.Filter(must=[_any("access", classes)]) if classes is not None else None
+        request = self._client.facet(self._collection, field, facet_filter=chosen, limit=CLASSES_MAX)
+        return {str(hit.value): hit.count for hit in (await self._ask(request, SEARCH_SECONDS)).hits}
 
     async def _create(self) -> None:
         with suppress(_Conflict):  # another process was faster: what it made is verified like any other
@@ -278,31 +258,42 @@ class Index:
             )
 
     async def _write(self, batch: Sequence[_Write], vectors: Sequence[list[float]]) -> None:
-        """The order is what makes it repeatable: the tail, then what an older, longer version left behind, then the heads."""
-        points = [_point(document, chunk, total, vector) for (document, chunk, total), vector in zip(batch, vectors, strict=True)]
-        tail = [point for point, (_, chunk, _) in zip(points, batch, strict=True) if chunk.position]
-        heads = [point for point, (_, chunk, _) in zip(points, batch, strict=True) if not chunk.position]
-        operations: list[models.UpdateOperation] = []
-        if tail:
-            operations.append(models.UpsertOperation(upsert=models.PointsList(points=tail)))
-        if heads:
-            leftovers = [_beyond(document.id, total) for document, chunk, total in batch if not chunk.position]
-            operations.append(models.DeleteOperation(delete=models.FilterSelector(filter=models.Filter(should=leftovers))))
-            operations.append(models.UpsertOperation(upsert=models.PointsList(points=heads)))
+        heads: list[models.PointStruct] = []
+        tail: list[models.PointStruct] = []
+        leftovers: list[models.Filter] = []
+        done: list[str] = []
+        for (document, chunk, chunks), vector in zip(batch, vectors, strict=True):
+            (tail if chunk.position else heads).append(_point(document, chunk, len(chunks), vector))
+            if chunk is chunks[-1]:
+                beyond = models.FieldCondition(key="position", range=models.Range(gte=len(chunks)))
+                leftovers.append(models.Filter(must=[_is("document_id", document.id), beyond]))
+                done.append(chunks[0].id)
+        await self._update(
+            *([_upsert(heads)] if heads else []),
+            *([_upsert(tail)] if tail else []),
+            # What an older, longer version left behind goes before its document counts as written.
+            *([_delete(models.Filter(should=[*leftovers])), _set({"pending": False}, done)] if done else []),
+        )
+        for _, chunk, _ in batch:
+            self._classes.learn(chunk.access)
+
+    async def _update(self, *operations: models.UpdateOperation) -> None:
+        """In this order. Each is applied wholly or not at all, all of them together are not."""
         await self._ask(self._client.batch_update_points(self._collection, operations, wait=True))
-        self._classes |= {chunk.access.class_id: chunk.access for _, chunk, _ in batch if not chunk.position}
 
     async def _ask(self, request: Awaitable[Result], seconds: float = REQUEST_SECONDS) -> Result:
         """The wall: their errors become ours. What theirs say may carry secrets and stays out."""
         try:
             async with asyncio.timeout(seconds):
                 return await request
-        except (ResponseHandlingException, httpx.HTTPError, TimeoutError, ConnectionError) as error:
-            raise TransientError(
-                "search is unavailable: Qdrant does not answer. Check QDRANT_URL and the server; it is tried again."
-            ) from error
+        except (httpx.HTTPError, TimeoutError, ConnectionError) as error:
+            raise _unreachable() from error
+        except ResponseHandlingException as error:
+            if isinstance(error.source, httpx.HTTPError):
+                raise _unreachable() from error
+            raise FootnoteError("what answers at QDRANT_URL is not Qdrant's REST API: check the address") from error
         except ResourceExhaustedResponse as error:
-            raise TransientError("search is unavailable: Qdrant is over its limits.", retry_after=error.retry_after_s) from error
+            raise TransientError("search is unavailable: Qdrant is over its limits", retry_after=error.retry_after_s) from error
         except UnexpectedResponse as error:
             raise self._explain(error.status_code) from error
         except (ApiException, QdrantException) as error:
@@ -318,7 +309,7 @@ class Index:
             return ConfigError("Qdrant refused our key: set QDRANT_API_KEY to one that may read and write")
         if status == 404:
             return ConfigError(
-                f"the Qdrant collection {self._collection!r} is gone: restart Footnote, which makes it, and run `footnote reindex`"
+                f"the collection {self._collection!r} is gone: restart Footnote to make it, then `footnote reindex`"
             )
         if status == 409:
             return _Conflict()
@@ -327,17 +318,20 @@ class Index:
         return FootnoteError(f"Qdrant refused a request with status {status}: the server may be older than 1.16")
 
 
+def _unreachable() -> TransientError:
+    return TransientError("search is unavailable: Qdrant does not answer. Check QDRANT_URL and the server; it is tried again.")
+
+
 class _Conflict(FootnoteError):
     """There is one already."""
 
 
-_Write = tuple[Document, Chunk, int]
-"""A chunk with its document and the number of chunks in it."""
+_Write = tuple[Document, Chunk, Sequence[Chunk]]
+"""A chunk, its document, and all the chunks of that."""
 
 
 def _batches(pairs: Sequence[tuple[Document, Sequence[Chunk]]]) -> Iterator[list[_Write]]:
-    """All chunks in batches, those of one document in order but for the first, which comes last."""
-    stream = ((document, chunk, len(chunks)) for document, chunks in pairs for chunk in (*chunks[1:], *chunks[:1]))
+    stream = ((document, chunk, chunks) for document, chunks in pairs for chunk in chunks)
     while batch := list(islice(stream, WRITE)):
         yield batch
 
@@ -348,9 +342,23 @@ def _point(document: Document, chunk: Chunk, chunks: int, dense: list[float]) ->
     return models.PointStruct(id=chunk.id, vector=vector, payload=payload_of(document, chunk, chunks))
 
 
-def _rarity(points: int) -> float:
-    """The score of one word that stands in some five of so many chunks. Measured: from .7 down it costs questions accuracy."""
-    return 0.75 * math.log(1 + points / 5.5)
+def _rarity(chunks: int) -> float:
+    """The score of a word that stands in some five of so many chunks. Measured: from .7 down it costs questions accuracy."""
+    return 0.8 * math.log(1 + chunks / 5.5)
+
+
+def _upsert(points: list[models.PointStruct]) -> models.UpdateOperation:
+    return models.UpsertOperation(upsert=models.PointsList(points=points))
+
+
+def _delete(where: models.Filter) -> models.UpdateOperation:
+    return models.DeleteOperation(delete=models.FilterSelector(filter=where))
+
+
+def _set(payload: dict[str, Any], where: models.Filter | list[str]) -> models.UpdateOperation:
+    if isinstance(where, list):
+        return models.SetPayloadOperation(set_payload=models.SetPayload(payload=payload, points=where))
+    return models.SetPayloadOperation(set_payload=models.SetPayload(payload=payload, filter=where))
 
 
 def _is(key: str, value: str | int) -> models.FieldCondition:
@@ -359,9 +367,3 @@ def _is(key: str, value: str | int) -> models.FieldCondition:
 
 def _any(key: str, values: Sequence[str]) -> models.FieldCondition:
     return models.FieldCondition(key=key, match=models.MatchAny(any=list(values)))
-
-
-def _beyond(document_id: str, chunks: int) -> models.Filter:
-    return models.Filter(
-        must=[_is("document_id", document_id), models.FieldCondition(key="position", range=models.Range(gte=chunks))]
-    )

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import ctypes
 import json
+import logging
 import math
 import os
 import resource
 import signal
 import sys
 import time
+import warnings
 from typing import Any, BinaryIO
 
 _ENVIRONMENT = {
@@ -91,6 +93,9 @@ def main() -> None:
     limits = json.loads(sys.argv[1])
     _die_with_parent(limits["parent"])
     os.environ.update(_ENVIRONMENT)
+    # What libraries have to say about a document is not for the terminal of whoever runs Footnote.
+    warnings.simplefilter("ignore")
+    logging.disable()
     sys.addaudithook(_guard)
     _limit_memory(limits["memory"])
     stdin, stdout = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")

@@ -41,6 +41,9 @@ MAX_BODY = 100 * 1024 * 1024
 FRAME = struct.Struct("!Q")
 """Both directions: eight bytes of length, then so many bytes."""
 
+_KEPT = frozenset({"PATH", "HOME", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT"})
+"""Variables that the process gets. Tokens and keys are none of its business."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -155,9 +158,12 @@ class Parser:
         if self._process is None or self._process.returncode is not None:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
+                # -P: a folder named "core" where Footnote was started is not ours.
+                "-P",
                 *("-m", "core.indexing.parser_worker", json.dumps({**asdict(self._limits), "parent": os.getpid()})),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
+                env={name: value for name, value in os.environ.items() if name in _KEPT or name.startswith(("LC_", "PYTHON"))},
                 # Its own group: Ctrl-C in a terminal is for us to handle, and then stdin closes.
                 start_new_session=True,
             )

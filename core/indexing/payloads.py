@@ -11,7 +11,7 @@ from core.models import Access, Chunk, Document
 
 
 def payload_of(document: Document, chunk: Chunk, chunks: int) -> dict[str, Any]:
-    """The payload of a point. That of the first chunk is also the record of its document, which has ``chunks`` of them."""
+    """The payload of a point. That of the first chunk is also the record of its document, pending until all is written."""
     payload: dict[str, Any] = {
         "document_id": chunk.document_id,
         "position": chunk.position,
@@ -25,7 +25,7 @@ def payload_of(document: Document, chunk: Chunk, chunks: int) -> dict[str, Any]:
         "content_hash": document.content_hash,
     }
     if chunk.position == 0:
-        payload |= {"chunks": chunks, "path": list(document.path), "gates": gates_of(chunk.access)}
+        payload |= {"chunks": chunks, "path": list(document.path), "gates": gates_of(chunk.access), "pending": True}
     return payload
 
 

@@ -33,7 +33,21 @@ ANA_IN_ENG = Access(gates=(frozenset({"group:confluence:eng"}), frozenset({"user
 ANA = ("user:ana@acme.com", "group:confluence:eng")
 BOB = ("user:bob@acme.com", "group:confluence:eng")
 
-EMBEDDER = LocalEmbedder()
+
+class Remembering(LocalEmbedder):
+    """The real one; many tests here write the same texts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._known: dict[str, list[float]] = {}
+
+    async def embed_documents(self, texts: Sequence[str]) -> list[list[float]]:
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        self._known |= zip(new, await super().embed_documents(new), strict=True)
+        return [self._known[text] for text in texts]
+
+
+EMBEDDER = Remembering()
 
 Pair = tuple[Document, Sequence[Chunk]]
 
@@ -210,6 +224,77 @@ async def test_a_document_without_its_first_chunk_counts_as_not_written(client, 
     assert set(await records(index)) == {"wiki:leave"}
     await index.upsert([pair])
     assert set(await records(index)) == {"wiki:leave", "wiki:manual"}
+
+
+class CutOff:
+    """A client that loses its connection after so many operations of the next batch."""
+
+    def __init__(self, client: AsyncQdrantClient, operations: int) -> None:
+        self._client = client
+        self._left = operations
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._client, name)
+
+    async def batch_update_points(self, name, operations, **options):
+        if self._left:
+            await self._client.batch_update_points(name, operations[: self._left], **options)
+        raise ConnectionResetError
+
+
+async def everything(client: AsyncQdrantClient, name: str) -> dict[object, object]:
+    points, _ = await client.scroll(name, limit=1000, with_payload=True)
+    return {point.id: point.payload for point in points}
+
+
+STEPS = "\n\n".join(f"Step {number}: turn wheel {number} to the left. " * 12 for number in range(4))
+
+
+@pytest.mark.parametrize("operations", range(4))
+@pytest.mark.parametrize(("before", "after"), [(STEPS, STEPS.replace("left", "right")), (STEPS, "Off."), ("Off.", STEPS)])
+async def test_a_write_cut_off_anywhere_is_seen_and_repaired_by_the_next_whatever_it_is(
+    client, name, index, before, after, operations
+):
+    old, new = document("manual", before), document("manual", after, ENG)
+    await index.upsert([new])
+    wanted_new = await everything(client, name)
+    await index.upsert([old])
+    wanted_old = await everything(client, name)
+    for goal, wanted in ((new, wanted_new), (old, wanted_old)):
+        with pytest.raises(TransientError):
+            await Index(CutOff(client, operations), EMBEDDER, name).upsert([new])
+        if operations:
+            assert old[0].content_hash not in {hash for hash, _, _ in (await records(index)).values()}
+        await index.upsert([goal])
+        assert await everything(client, name) == wanted
+        assert (await records(index))["wiki:manual"][0] == goal[0].content_hash
+        await index.upsert([old])
+
+
+@pytest.mark.parametrize("operations", [1, 2, 3])
+async def test_a_new_document_cut_off_anywhere_is_known_so_that_it_can_be_removed(client, name, index, operations):
+    with pytest.raises(TransientError):
+        await Index(CutOff(client, operations), EMBEDDER, name).upsert([document("manual", STEPS)])
+    assert (await records(index))["wiki:manual"][0] == ""
+    with pytest.raises(TransientError):
+        await Index(CutOff(client, 1), EMBEDDER, name).remove(["wiki:manual"])
+    assert "wiki:manual" in await records(index)
+    await index.remove(["wiki:manual"])
+    assert await everything(client, name) == {}
+
+
+@pytest.mark.parametrize("operations", range(3))
+async def test_a_change_of_access_cut_off_anywhere_is_seen_and_repaired_by_the_next(client, name, index, operations):
+    pair = document("manual", STEPS, ENG)
+    await index.upsert([pair])
+    wanted = await everything(client, name)
+    with pytest.raises(TransientError):
+        await Index(CutOff(client, operations), EMBEDDER, name).set_access("wiki:manual", PUBLIC)
+    if operations:
+        assert (await records(index))["wiki:manual"][0] == ""
+    await index.set_access("wiki:manual", ENG)
+    assert await everything(client, name) == wanted
+    assert (await records(index))["wiki:manual"][:2] == (pair[0].content_hash, ENG.class_id)
 
 
 async def test_removed_documents_are_gone_and_unknown_ones_are_fine(index):

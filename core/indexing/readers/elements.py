@@ -11,6 +11,8 @@ from core.indexing.readers.tables import markdown_table
 
 _NUMBERED = re.compile(r"(?:\d{1,3}|[a-z])[.)]\s", re.IGNORECASE)
 _MAX_INDENT = 6
+_MIDNIGHT = " 00:00:00"
+"""What a date in a workbook drags along."""
 _LEFT_OUT = frozenset({"PageBreak", "Header", "Footer", "PageNumber"})
 """Running headers and footers repeat on every page and answer nothing."""
 
@@ -35,7 +37,7 @@ def blocks_of(elements: Iterable[Any]) -> Iterator[Block]:
         if kind == "Title" and metadata.category_depth is not None:
             yield Block("heading", text.strip(), metadata.category_depth + 1)
         elif kind == "Table":
-            yield _table(text, metadata.text_as_html)
+            yield from _table(text, metadata.text_as_html)
         elif kind == "CodeSnippet":
             yield Block("code", text.strip("\n"))
         else:
@@ -49,11 +51,16 @@ def _item(text: str, depth: int) -> str:
     return "  " * min(max(0, depth - 1), _MAX_INDENT) + mark + " ".join(text.split())
 
 
-def _table(text: str, html: str | None) -> Block:
+def _table(text: str, html: str | None) -> Iterator[Block]:
     from lxml import html as markup
 
-    if not html:
-        return Block("text", text.strip())
-    rows = markup.fromstring(html).iter("tr")
-    table = markdown_table([cell.text_content() for cell in row.iterchildren("td", "th")] for row in rows)
-    return Block("table", table) if table else Block("text", text.strip())
+    root = markup.fromstring(html) if html else None
+    rows = root.iter("tr") if root is not None else ()
+    table = markdown_table([cell.text_content().removesuffix(_MIDNIGHT) for cell in row.iterchildren("td", "th")] for row in rows)
+    if root is None or not table:
+        yield Block("text", text.strip())
+        return
+    caption = root.findtext("caption")
+    if caption:
+        yield Block("text", caption)
+    yield Block("table", table)

@@ -14,6 +14,8 @@ _INVISIBLE = ("script", "style", "template", "noscript", "nav", "svg", "canvas",
 _HIDING = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|(?:font-size|opacity)\s*:\s*0(?![.\d]*[1-9])", re.IGNORECASE)
 _LANGUAGE = re.compile(r"(?:^|\s)(?:language-|lang-|brush:\s*|highlight-source-)([\w+#.-]+)")
 _FILE_NAME = re.compile(r"\.[a-z]{3,4}$", re.IGNORECASE)
+_EMBEDDED = re.compile(r"""data:[\w.+/-]*(?:;[\w=.+-]*)*,[^"'<>\s]*""")
+"""Pictures inside the page; one larger than 10 MB would make the whole page unreadable."""
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n.*?^(?:---|\.\.\.)[ \t]*$\n?", re.DOTALL | re.MULTILINE)
 _BLOCKS = {"details": "div", "summary": "p", "figure": "div", "figcaption": "p", "form": "div", "fieldset": "div", "legend": "p"}
 _INLINE = {"label": "span", "button": "span"}
@@ -37,13 +39,20 @@ def read_html(text: str) -> list[Block]:
     take_offline()
     from unstructured.partition.html import partition_html
 
+    text = _EMBEDDED.sub("", text)
     if not text.strip():
         return []
     parser = html.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, huge_tree=False)
     try:
         root = html.document_fromstring(text.encode(), parser=parser)
-        if any(problem.type_name == "ERR_RESOURCE_LIMIT" or "depth" in problem.message for problem in parser.error_log):
-            raise _too_deep()
+        if limits := [
+            problem.message for problem in parser.error_log if "depth" in problem.message or "XML_PARSE_HUGE" in problem.message
+        ]:
+            raise (
+                _too_deep()
+                if "depth" in limits[0]
+                else DocumentError("has a part of more than 10 MB: export it in smaller pages")
+            )
         _prepare(root)
         return list(blocks_of(partition_html(text=etree.tostring(root, encoding="unicode", method="html"), languages=["eng"])))
     except (etree.ParserError, etree.XMLSyntaxError):

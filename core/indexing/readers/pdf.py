@@ -77,6 +77,7 @@ def _lines(page: object) -> Iterator[_Line]:
             yield line
     finally:
         text_page.close()
+        page.close()  # type: ignore[attr-defined]  # no types either
 
 
 def _size(pdfium: object, text_page: object, index: int) -> float:

@@ -17,12 +17,16 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?([\w.:-]+)|<\?xml[^>]+encoding=[\"']([\w.:-]+)", re.IGNORECASE)
 _BLANK = re.compile(r"\n[ \t]*(?:\n[ \t]*)+")
 _BULLET = re.compile(r"\s*(?:[-*•]|\d{1,3}[.)])\s")
 
 
 def decode(body: bytes) -> str:
-    """Text in UTF-8, in UTF-16 or -32 with a mark, otherwise in Windows-1252. Raises DocumentError for binary data."""
+    """Text in UTF-8, in UTF-16 or -32 with a mark, as an HTML page declares, otherwise in Windows-1252.
+
+    Raises DocumentError for binary data.
+    """
     for mark, encoding in _BOMS:
         if body.startswith(mark):
             text = body.decode(encoding, errors="replace").removeprefix("\ufeff")
@@ -31,11 +35,19 @@ def decode(body: bytes) -> str:
         try:
             text = body.decode()
         except UnicodeDecodeError:
-            text = body.decode("cp1252", errors="replace")
+            text = body.decode(_declared(body) or "cp1252", errors="replace")
     controls = sum(text.count(mark) for mark in "\x00\x01\x02\x03\x04\x05\x06\x07\x08\x0e\x0f")
     if controls > len(text) // 200:
         raise DocumentError("is declared as text, but its content is binary: give it the extension that matches its content")
     return text
+
+
+def _declared(body: bytes) -> str | None:
+    match = _CHARSET.search(body[:2048])
+    try:
+        return codecs.lookup(match[match.lastindex or 1].decode()).name if match else None
+    except LookupError:
+        return None
 
 
 def read_text(text: str) -> list[Block]:

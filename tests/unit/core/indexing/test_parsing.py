@@ -185,6 +185,17 @@ async def test_it_sleeps_when_idle_and_wakes_when_asked():
     await parser.close()
 
 
+async def test_the_process_gets_no_tokens(parser):
+    os.environ["SLACK_BOT_TOKEN"] = "xoxb-secret"
+    try:
+        await parser.parse(document("one"))
+    finally:
+        del os.environ["SLACK_BOT_TOKEN"]
+    environment = Path(f"/proc/{pid(parser)}/environ").read_bytes()
+    assert b"PATH=" in environment
+    assert b"xoxb-secret" not in environment
+
+
 async def test_closing_ends_the_process_and_may_be_repeated(parser):
     await parser.parse(document("one"))
     process = pid(parser)

@@ -6,6 +6,7 @@ import io
 import socket
 import sys
 import zipfile
+from datetime import date
 
 import docx
 import openpyxl
@@ -123,6 +124,18 @@ class TestHtml:
             <body><p>Zürich</p></body></html>"""
         assert parts(page, MEDIA_TYPES[".xhtml"]) == [("text", "Zürich")]
 
+    def test_a_declared_encoding_counts_where_it_must(self):
+        page = '<html><head><meta charset="shift_jis"></head><p>休暇は年に三十日です</p>'
+        assert parts(page.encode("shift_jis"), HTML) == [("text", "休暇は年に三十日です")]
+
+    def test_a_caption_stands_above_its_table(self):
+        page = "<table><caption>Limits</caption><tr><th>City<th>Euros<tr><td>Rome<td>150</table>"
+        assert parts(page, HTML) == [("text", "Limits"), ("table", "| City | Euros |\n|-|-|\n| Rome | 150 |")]
+
+    def test_large_embedded_pictures_are_left_out_and_their_words_stay(self):
+        page = f"<p>Start</p><img src='data:image/png;base64,{'A' * 12_000_000}' alt='A chart'><p>End</p>"
+        assert [text for _, text in parts(page, HTML)] == ["Start", "A chart", "End"]
+
     def test_entities_do_not_multiply(self):
         lol = '<!DOCTYPE lolz [<!ENTITY a "lol"><!ENTITY b "&a;&a;"><!ENTITY c SYSTEM "file:///etc/passwd">]><p>Hi &b; &c;</p>'
         text = " ".join(text for _, text in parts(lol, HTML))
@@ -202,16 +215,23 @@ class TestOffice:
     def test_a_workbook_gives_each_sheet_a_heading_and_keeps_rows(self):
         book = openpyxl.Workbook()
         book.active.title = "Hotels"
-        for row in (("City", "Limit"), ("Rome", 150), ("Oslo", None), (None, None), ("Bern", 99.5)):
+        for row in (
+            ("Prices of 2026",),
+            (),
+            ("City", "Limit", "From"),
+            ("Rome", 150, date(2026, 1, 2)),
+            ("Oslo", None, "x"),
+            ("Bern", 99.5),
+        ):
             book.active.append(row)
         book.create_sheet("Trains").append(("Class", "When"))
-        found = read(saved(book), XLSX)
-        assert [block.text for block in found if block.kind == "heading"] == ["Hotels", "Trains"]
-        rows = "\n".join(block.text for block in found)
-        assert "| City | Limit |" in rows
-        assert "| Rome | 150" in rows
-        assert "Bern" in rows
-        assert "Oslo" in rows
+        assert read(saved(book), XLSX) == [
+            Block("heading", "Hotels", 1),
+            Block("text", "Prices of 2026"),
+            Block("table", "| City | Limit | From |\n|-|-|-|\n| Rome | 150 | 2026-01-02 |\n| Oslo |  | x |\n| Bern | 99.5 |  |"),
+            Block("heading", "Trains", 1),
+            Block("table", "| Class | When |\n|-|-|"),
+        ]
 
 
 class TestPdf:
