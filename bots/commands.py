@@ -157,33 +157,32 @@ class Commands:
         return names or list(self._sources), flags
 
     async def _follow(self, requests: list[SyncRequest], reply: Reply) -> None:
-        """Submit all, then keep one card with a line per source until the last one is over."""
+        """Submit all, then keep one card with a line per source until the last one is over.
+
+        A source that is being synced already gets no second sync: the running one is followed, and the card says so.
+        """
         lines: dict[str, str] = {}
+        notes: dict[str, str] = {}
         following: list[SyncRequest] = []
         for request in requests:
             submitted = await self._jobs.submit(request)
-            if submitted.accepted:
-                following.append(request)
-                lines[request.source] = f"**{request.source}**: waiting for a worker"
-            else:
-                lines[request.source] = self._busy(submitted.state)
-        if not following:
-            await reply.say("\n".join(lines.values()))
-            return
-        await reply.show("\n".join(lines.values()))
+            if not submitted.accepted:
+                doing = "is running" if submitted.state.status is SyncStatus.RUNNING else "is waiting"
+                notes[request.source] = f" (a sync {doing} already: I did not start a second one, this is its progress)"
+            following.append(request if submitted.accepted else submitted.state.request or request)
+            lines[request.source] = reports.progress(submitted.state, self._clock())
+
+        def card() -> str:
+            return "\n".join(line + notes.get(source, "") for source, line in lines.items())
 
         async def follow(request: SyncRequest) -> None:
             async for state in self._jobs.follow(request):
                 line = reports.progress(state, self._clock())
                 if lines[request.source] != line:
                     lines[request.source] = line
-                    await reply.show("\n".join(lines.values()))
+                    await reply.show(card())
 
+        await reply.show(card())
         async with asyncio.TaskGroup() as group:
             for request in following:
                 group.create_task(follow(request))
-
-    def _busy(self, state: SyncState) -> str:
-        if state.status is SyncStatus.RUNNING:
-            return f"A sync of {reports.progress(state, self._clock())} is running already; I did not start a second one."
-        return f"A sync of **{state.source}** is waiting already; I did not start a second one."

@@ -3,58 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import signal
-import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
-from core.settings import Settings
+from tests.e2e.installation import Installation, processes_of, ready
 
 PUBLIC = "# Leave\n\nEverybody has thirty days of paid leave a year. Unused days expire at the end of March.\n"
 SECRET = "---\naccess: [user:ana@acme.com]\n---\n# Salary bands\n\nThe salary band of level 5 is 81,000 to 96,000 euros.\n"
-
-
-@dataclass(frozen=True)
-class Ran:
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-@dataclass(frozen=True)
-class Installation:
-    """One machine's Footnote: its folder of pages, its data, its settings."""
-
-    home: Path
-    settings: Mapping[str, str]
-
-    async def start(self, *args: str, **settings: str) -> asyncio.subprocess.Process:
-        names = {name.upper() for name in Settings.model_fields}
-        environment = {name: value for name, value in os.environ.items() if name not in names}
-        return await asyncio.create_subprocess_exec(
-            Path(sys.executable).with_name("footnote"),
-            *args,
-            cwd=self.home,
-            env=environment | dict(self.settings) | settings,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-
-    async def run(self, *args: str, **settings: str) -> Ran:
-        process = await self.start(*args, **settings)
-        out, err = await process.communicate()
-        return Ran(process.returncode or 0, out.decode(), err.decode())
 
 
 @pytest.fixture
@@ -63,17 +21,9 @@ def footnote(data_dir: Path) -> Installation:
     pages.mkdir()
     (pages / "leave.md").write_text(PUBLIC)
     (pages / "salary.md").write_text(SECRET)
-    return Installation(data_dir, {"FOOTNOTE_DATA_DIR": str(data_dir / "d"), "FOOTNOTE_FOLDER": str(pages), "FOOTNOTE_HTTP_PORT": "0"})
-
-
-async def ready(process: asyncio.subprocess.Process) -> str:
-    """The address of a starting `footnote serve`, once it says that it is ready."""
-    assert process.stderr is not None
-    async with asyncio.timeout(60):
-        async for line in process.stderr:
-            if b"footnote.ready" in line:
-                return str(json.loads(line)["http"])
-    raise AssertionError("footnote serve ended before it was ready")
+    return Installation(
+        data_dir, {"FOOTNOTE_DATA_DIR": str(data_dir / "d"), "FOOTNOTE_FOLDER": str(pages), "FOOTNOTE_HTTP_PORT": "0"}
+    )
 
 
 async def test_pages_are_synced_then_asked_about_with_footnotes(footnote: Installation) -> None:
@@ -129,21 +79,8 @@ async def test_asking_works_while_serving_and_a_stop_leaves_nothing_running(foot
         await serving.communicate()
     assert serving.returncode == 0
     async with asyncio.timeout(15):
-        while _processes_of(footnote.home):
+        while processes_of(footnote.home):
             await asyncio.sleep(0.1)
-
-
-def _processes_of(home: Path) -> list[str]:
-    """Command lines of the processes that name this folder."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = entry.read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            continue
-        if str(home) in line:
-            found.append(line)
-    return found
 
 
 async def test_status_and_check_tell_what_is_there(footnote: Installation) -> None:

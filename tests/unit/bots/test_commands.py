@@ -112,11 +112,14 @@ async def test_who_is_not_an_admin_is_refused_and_nothing_is_started() -> None:
 
 
 async def test_a_second_reindex_says_that_one_is_running() -> None:
-    running = SyncState(source="wiki", status=SyncStatus.RUNNING, started_at=NOON, report=SyncReport(seen=45))
-    reply = RecordingReply()
-    await commands(ScriptedJobs(busy=running)).run(command("reindex", "wiki"), reply)
-    assert "running already" in reply.replies[0]
-    assert "45 seen" in reply.replies[0]
+    scheduled = SyncRequest(id="1", source="wiki", requested_by="schedule", at=NOON)
+    running = SyncState(source="wiki", status=SyncStatus.RUNNING, request=scheduled, started_at=NOON, report=SyncReport(seen=45))
+    jobs, reply = ScriptedJobs(busy=running), RecordingReply()
+    await commands(jobs).run(command("reindex", "wiki"), reply)
+    assert not jobs.requests
+    assert "45 seen" in reply.shown[0]
+    assert "running already" in reply.shown[0]
+    assert "120 seen" in reply.shown[-1]
 
 
 @pytest.mark.parametrize(
