@@ -10,8 +10,9 @@ from core.models import Hit
 
 CHUNKS_PER_DOCUMENT = 3
 DOCUMENTS = 6
-CUT = 0.7
-"""A document below this share of the best score is noise (document precision .43 to .74 at recall .977)."""
+CUT = 0.6
+"""A document below this share of the best score is noise. Measured on two company knowledge bases: the share of relevant
+documents rises from .56 to .79 and from .16 to .43, of all relevant ones .96 and .98 stay (without it .98 and .98)."""
 
 
 @dataclass(frozen=True, kw_only=True)

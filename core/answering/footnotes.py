@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from core.answering.evidence import Evidence
 from core.answering.prompts import SENTINEL
+from core.answering.shown import ShownText
 from core.answering.visible import visible
 
 _LINK_REMOVED = "(link removed)"
@@ -28,8 +29,7 @@ _MAY_OPEN_FENCE = re.compile(r"[ \t]*(?:`{0,2}|~{0,2}|`{3,}[^`\n]*|~{3,}[^\n]*)\
 _WORD = re.compile(r"\w[\w+.-]{0,63}")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*\Z")
 _WWW = re.compile(r"(?i:www)\.[A-Za-z0-9]")
-_HOST = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}\Z")
-_JOINS = re.compile(r"[\[\d,;–-][\d\],;–-]|[`~][`~]")
+_HOST = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.(?!(?:js|ts|json|ya?ml|html?|css|txt|csv|xml|net)\Z)[A-Za-z]{2,}\Z", re.I)
 _URL_END = re.compile(r"[\s<>\"`|\\]")
 _AUTOLINK = re.compile(r"<([A-Za-z][A-Za-z0-9+.-]*:[^\s<>|]*)(?:\|([^<>\n]*))?>")
 _TAG = re.compile(
@@ -55,14 +55,10 @@ class FootnoteFilter:
         """True when the model said that the sources do not answer."""
         self._buffer = ""
         self._last_read = ""
-        self._space = ""
-        self._last = ""
-        self._dropped = False
         self._fence = ""
-        self._since_marker = ""
+        self._shown = ShownText()
         self._statement = ""
         self._just_cited: set[int] = set()
-        self._out: list[str] = []
 
     def feed(self, text: str) -> str:
         """What can be shown for certain after reading ``text``: possibly nothing yet."""
@@ -82,21 +78,18 @@ class FootnoteFilter:
     def _drain(self, *, final: bool) -> str:
         while self._buffer and (self._code(final) if self._fence else self._token(final)):
             pass
-        out, self._out = "".join(self._out), []
-        return out
+        return self._shown.take()
 
     # Each reader takes something off the front of the buffer and returns True, or returns False: not decidable yet.
 
     def _token(self, final: bool) -> bool:
         buffer = self._buffer
-        if not self._last or "\n" in self._space:
-            # At the start of a line as the reader sees it.
+        if self._shown.at_line_start:
             if fence := _OPENS_FENCE.match(buffer):
                 self._fence = fence.group(1)
                 self._emit(fence.group().rstrip("\n"))
-                self._take(fence.end())
-                self._space = "\n"
-                return True
+                self._shown.space("\n")
+                return self._take(fence.end())
             if _MAY_OPEN_FENCE.match(buffer):
                 if not final:
                     return False
@@ -104,8 +97,8 @@ class FootnoteFilter:
                     return self._take(len(buffer))
         first = buffer[0]
         if first.isspace():
-            self._whitespace(first)
-            return True
+            self._shown.space(first)
+            return self._take(1)
         if first == "`":
             return self._inline_code(final)
         if first in "[【［":
@@ -132,7 +125,7 @@ class FootnoteFilter:
         if line:
             self._emit(line)
         if newline:
-            self._space += "\n"
+            self._shown.space("\n")
         self._take(len(line) + len(newline))
         closing = line.strip()
         if closing.startswith(self._fence) and not closing.strip(self._fence[0]):
@@ -259,34 +252,12 @@ class FootnoteFilter:
         self._emit(self._buffer[:length])
         return self._take(length)
 
-    def _whitespace(self, character: str) -> None:
-        """White space waits: it is not shown at the ends, nor before a full stop whose marker was dropped."""
-        if character == "\n":
-            if self._dropped:
-                self._space = self._space.rstrip(" \t")
-        elif self._dropped and self._space:
-            self._take(1)
-            return
-        self._space += character
-        self._take(1)
-
     def _emit(self, text: str) -> None:
-        if self._dropped:
-            if text[0] in ".,;:!?)…" and "\n" not in self._space:
-                self._space = ""
-            if not self._space and _JOINS.match(self._last + text[0]):
-                # What stood on both sides of something dropped must not become a marker or code together.
-                self._space = " "
-            self._dropped = False
-        shown = (self._space if self._last else "") + text
-        self._out.append(shown)
-        self._space = ""
-        self._last = text[-1]
+        self._shown.add(text)
         self._just_cited.clear()
-        self._since_marker += shown
 
     def _drop(self) -> bool:
-        self._dropped = True
+        self._shown.drop()
         return True
 
     def _mark(self, numbers: Sequence[int]) -> bool:
@@ -295,21 +266,18 @@ class FootnoteFilter:
         if not fresh:
             return self._drop()
         cited_before = self._just_cited.copy()
-        statement = self._since_marker.strip()
-        if re.search(r"\w", statement):
-            self._statement = statement
+        self._statement = self._shown.statement() or self._statement
         for number in fresh:
             self.cited.setdefault(number, []).append(self._statement)
         order = list(self.cited)
         self._emit("".join(f"[{order.index(number) + 1}]" for number in fresh))
         self._just_cited = cited_before.union(fresh)
-        self._since_marker = ""
+        self._shown.statement()
         return True
 
     def _cite_link(self, number: int) -> bool:
         """A link to a source cites it."""
-        if not self._space:
-            self._space = " "
+        self._shown.space(" ", only_if_none=True)
         return self._mark([number])
 
 

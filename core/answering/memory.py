@@ -1,4 +1,4 @@
-"""Turns of conversations, in Redis: one list per conversation, and one set per person that tells where they asked."""
+"""Turns of conversations, in Redis: a list per conversation, and a sorted set per person that tells where they asked."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ log = structlog.get_logger(__name__)
 
 _TIMEOUT = 1.0
 """Seconds that an answer waits for its memory."""
+_FORGETTING = 30.0
+"""Seconds: somebody may have asked in thousands of conversations."""
 _TURN: TypeAdapter[Turn] = TypeAdapter(Turn)
 
 
@@ -65,16 +67,20 @@ class Memory:
 
     async def _forgotten(self, call: Callable[[], Awaitable[int]]) -> int:
         try:
-            return await self._outage.reach(call)
+            return await self._outage.reach(call, timeout=_FORGETTING)
         except TransientError as error:
-            raise TransientError("The memory of conversations does not answer right now, so nothing was deleted.") from error
+            raise TransientError(
+                "The memory of conversations does not answer right now, so not everything was deleted. Please try it again."
+            ) from error
 
     async def _store(self, conversation_id: str, turn: Turn) -> None:
         key, person = _conversation_key(conversation_id), _person_key(turn.asked_by)
         # The person's set first: it may name a conversation too many, never one too few.
+        kept = self._ttl + timedelta(days=1)
         async with self._redis.pipeline(transaction=True) as index:
-            index.sadd(person, conversation_id)
-            index.expire(person, self._ttl + timedelta(days=1))
+            index.zadd(person, {conversation_id: turn.at.timestamp()})
+            index.zremrangebyscore(person, "-inf", (turn.at - kept).timestamp())
+            index.expire(person, kept)
             await index.execute()
         async with self._redis.pipeline(transaction=True) as turns:
             turns.rpush(key, _TURN.dump_json(turn))
@@ -92,14 +98,15 @@ class Memory:
 
     async def _delete_person(self, user: str) -> int:
         forgotten = 0
-        for member in await self._redis.smembers(_person_key(user)):
+        asked_in = cast("list[bytes | str]", await self._redis.zrange(_person_key(user), 0, -1))
+        for member in asked_in:
             conversation_id = member.decode() if isinstance(member, bytes) else member
             key = _conversation_key(conversation_id)
             for stored in await self._stored(conversation_id):
                 if stored.turn.asked_by == user:
                     forgotten += await self._redis.lrem(key, 1, cast("str", stored.raw))
             # One by one: what the person asks meanwhile elsewhere stays findable.
-            await self._redis.srem(_person_key(user), member)
+            await self._redis.zrem(_person_key(user), member)
         return forgotten
 
     async def _stored(self, conversation_id: str) -> list[_Stored]:

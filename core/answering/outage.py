@@ -30,12 +30,12 @@ class Outage:
         self._lasting = False
         self._until = 0.0
 
-    async def reach(self, call: Callable[[], Awaitable[Result]]) -> Result:
+    async def reach(self, call: Callable[[], Awaitable[Result]], *, timeout: float | None = None) -> Result:
         """What ``call`` gives. Raises TransientError when it fails, is not done in time, or failed moments ago."""
         if self._clock() < self._until:
             raise TransientError("Redis did not answer moments ago")
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(timeout or self._timeout):
                 result = await call()
         except (RedisError, OSError) as error:
             self._until = self._clock() + _REST

@@ -74,7 +74,10 @@ def test_a_fence_that_is_only_begun_is_left_out() -> None:
         ("See [x][ref] below.\n\n[ref]: https://evil.example/", "See [x][ref] below.\n\n[ref]: (link removed)"),
         ("Nested [[a](http://one.example)](http://two.example).", "Nested a."),
         ("slack://open?x=1 and file:///etc/passwd", "(link removed) and (link removed)"),
-        ("Either and/or 3/4, a < b and List<String>.", "Either and/or 3/4, a < b and List<String>."),
+        (
+            "Either and/or 3/4, Node.js/React, a < b and List<String>.",
+            "Either and/or 3/4, Node.js/React, a < b and List<String>.",
+        ),
         ("Write to ana@acme.com about config.yaml.", "Write to ana@acme.com about config.yaml."),
     ],
 )

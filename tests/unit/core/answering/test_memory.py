@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -97,6 +98,12 @@ async def test_forgetting_a_person_leaves_what_others_asked_in_the_same_conversa
     assert b"slack:ana" not in b"".join(await redis.keys("*"))
 
 
+async def test_where_a_person_asked_is_known_no_longer_than_the_conversations_live(memory: Memory, redis: Redis) -> None:
+    await memory.add("old", turn())
+    await memory.add("new", replace(turn(), at=turn().at + timedelta(days=2)))
+    assert await redis.zrange("footnote:asked:{slack:ana}", 0, -1) == [b"new"]
+
+
 async def test_an_unreadable_entry_is_skipped_and_logged_without_its_text(memory: Memory, redis: Redis) -> None:
     await memory.add("c1", turn("before"))
     await redis.rpush("footnote:turns:{c1}", b"{not json SECRET", b'{"lc": 1, "type": "constructor", "id": ["os", "system"]}')
@@ -118,9 +125,9 @@ async def test_without_redis_nothing_is_remembered_and_nobody_waits_or_fails(los
 
 
 async def test_without_redis_nobody_is_told_that_something_was_forgotten(lost: Memory) -> None:
-    with pytest.raises(TransientError, match="nothing was deleted"):
+    with pytest.raises(TransientError, match="not everything was deleted"):
         await lost.forget("c1")
-    with pytest.raises(TransientError, match="nothing was deleted"):
+    with pytest.raises(TransientError, match="not everything was deleted"):
         await lost.forget_person("slack:ana")
 
 
