@@ -11,6 +11,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from bots.app import connect_redis
 from bots.commands import Command
 from bots.http import HttpServer
 from bots.responder import Responder
@@ -103,7 +104,7 @@ async def dialogue(
         socket = Path(folder) / "redis.sock"
         engine = RedisServer(Path(folder), socket)
         await engine.start()
-        redis = Redis(unix_socket_path=str(socket))
+        redis = connect_redis(None, socket)
         try:
             async with SlackServer(**server) as slack:
                 slack.user(ANA, name="Ana", email="ana@acme.com")

@@ -55,7 +55,7 @@ async def test_an_address_that_never_answers_is_named_within_ten_seconds() -> No
 async def test_trouble_of_the_server_is_not_blamed_on_the_token(fault: dict[str, Any]) -> None:
     async with dialogue() as talk:
         talk.slack.fail("auth.test", times=9, **fault)
-        with pytest.raises(ConfigError, match="SLACK_API_URL .* does not answer as Slack does"):
+        with pytest.raises(ConfigError, match=r"SLACK_API_URL .* does not answer as Slack does"):
             await talk.socket_bot().start()
 
 
