@@ -77,5 +77,5 @@ def failure(error: Exception) -> str:
         return type(error).__name__
     if not isinstance(error.response, AsyncSlackResponse):
         return "500"  # Something that is not JSON: a proxy, or a server on its knees.
-    status = error.response.status_code
-    return str(status) if status >= 500 else str(error.response.get("error", status))
+    status, data = error.response.status_code, error.response.data
+    return str(data.get("error", status)) if status < 500 and isinstance(data, dict) else str(status)

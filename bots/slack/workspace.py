@@ -59,7 +59,7 @@ async def enter(settings: Settings, session: aiohttp.ClientSession, redis: Redis
             f"SLACK_API_URL {settings.slack_api_url} did not answer within {_VERDICT_SECONDS:.0f} s: "
             "is it right and reachable from here?"
         ) from error
-    except (aiohttp.ClientError, SlackApiError) as error:
+    except (aiohttp.ClientError, SlackApiError, AttributeError) as error:  # slack_sdk trips over an answer in plain text
         raise ConfigError(
             f"SLACK_API_URL {settings.slack_api_url} does not answer as Slack does ({failure(error)}): "
             "check the address, the network and the proxy, and try again"

@@ -51,7 +51,17 @@ async def test_an_address_that_never_answers_is_named_within_ten_seconds() -> No
         assert time.monotonic() - started < 10
 
 
-@pytest.mark.parametrize("fault", [{"status": 500}, {"body": "<html>welcome</html>"}], ids=["500", "html"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"status": 500},
+        {"body": "<html>welcome</html>"},
+        {"body": "welcome", "content_type": "text/plain"},
+        {"body": "{", "content_type": "application/json"},
+        {"status": 404, "body": "no such page", "content_type": "text/plain"},
+    ],
+    ids=["500", "html", "text", "broken json", "404"],
+)
 async def test_trouble_of_the_server_is_not_blamed_on_the_token(fault: dict[str, Any]) -> None:
     async with dialogue() as talk:
         talk.slack.fail("auth.test", times=9, **fault)

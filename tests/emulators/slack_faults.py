@@ -18,6 +18,7 @@ class Fault:
     """The call takes effect, then the connection breaks before the answer."""
     body: str | None = None
     """Answered in place of JSON."""
+    content_type: str = "text/html"
 
 
 class Faults:

@@ -75,7 +75,7 @@ class WebApi:
             self._record(method, {}, fault.error or str(fault.status))
             headers = {"Retry-After": str(fault.retry_after)} if fault.retry_after is not None else {}
             if fault.body is not None:
-                return web.Response(status=fault.status, text=fault.body, headers=headers)
+                return web.Response(status=fault.status, text=fault.body, content_type=fault.content_type, headers=headers)
             code = fault.error or ("ratelimited" if fault.status == 429 else "internal_error")
             return web.json_response({"ok": False, "error": code}, status=fault.status, headers=headers)
         arguments: dict[str, Any] = {}
