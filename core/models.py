@@ -213,6 +213,10 @@ class Remove:
 
 @dataclass(frozen=True, kw_only=True)
 class AccessChanged:
+    """The access of a document whose content is as it was told last. Otherwise it is an Upsert: the access of the new
+    content says nothing about the old one.
+    """
+
     document_id: str
     access: Access
 

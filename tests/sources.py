@@ -128,7 +128,7 @@ class FeedSource(MemorySource):
                 yield Remove(document_id=id)
             elif id in self.unreadable:
                 yield Failed(document_id=id, error="it cannot be read")
-            elif kind == "access":
+            elif kind == "access" and ("put", id) not in self.events[position:]:
                 yield AccessChanged(document_id=id, access=found[0].access)
             else:
                 yield Upsert(document=found[0])

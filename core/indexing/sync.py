@@ -210,7 +210,9 @@ class _Run:
                 await self._upsert(document, pipeline)
             case AccessChanged(document_id=document_id, access=access):
                 await pipeline.settled(document_id)
-                await self._set_access(document_id, access)
+                # Of a document that failed the index has an older version, for which this access was never meant.
+                stale = document_id in self._retry or document_id in self._in_doubt
+                await self._set_access(document_id, NOBODY if stale else access)
             case Remove(document_id=document_id):
                 await pipeline.settled(document_id)
                 await self._note_removal(document_id)

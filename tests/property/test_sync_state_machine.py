@@ -9,21 +9,26 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from qdrant_client import AsyncQdrantClient
 
 from connectors.folder.source import FolderSource
 from connectors.folder.tree import SETTLED_SECONDS
 from core.errors import FootnoteError
+from core.indexing.index import Index, Record
 from core.indexing.sync import MAX_ATTEMPTS, Syncer
-from core.models import NOBODY, PUBLIC, Access, SyncReport, SyncRequest, SyncState
-from tests.memory_index import Crash, LineParser, MemoryIndex, WordEmbedder
+from core.models import NOBODY, PUBLIC, Access, Chunk, Document, SyncReport, SyncRequest, SyncState
+from tests.memory_index import Crash, LineParser, MemoryIndex, Point, WordEmbedder
 from tests.sources import NOON, FeedSource, MemorySource, document
+
+pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect")
 
 NAMES = st.sampled_from([f"pages:{letter}" for letter in "abcdef"])
 TEAM = Access(gates=(frozenset({"group:team"}),))
@@ -56,10 +61,13 @@ class Syncs(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.index = MemoryIndex()
+        self.index = self.an_index()
         self.parser = Failing()
         self.state = SyncState(source="pages")
         self.declared: dict[str, set[tuple[str, Access]]] = {}
+
+    def an_index(self) -> MemoryIndex:
+        return MemoryIndex()
 
     def teardown(self) -> None:
         self.loop.run_until_complete(self.loop.shutdown_default_executor())
@@ -229,6 +237,60 @@ class InMemory(Syncs):
         self.source.between = lambda: None
 
 
+class RealIndex(MemoryIndex):
+    """Footnote's own index over Qdrant's reference engine. It crashes between two calls."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.crash_after, self.crashed, self.writes = None, False, 0
+        self._loop = loop
+        self._client = AsyncQdrantClient(":memory:")
+        self._index = Index(self._client, WordEmbedder())
+        loop.run_until_complete(self._index.open())
+
+    @property
+    def points(self) -> dict[tuple[str, int], Point]:
+        return self._loop.run_until_complete(self._points())
+
+    async def _points(self) -> dict[tuple[str, int], Point]:
+        found, _ = await self._client.scroll("footnote", limit=1000)
+        payloads = [point.payload for point in found]
+        accesses = {access.class_id: access for access in (PUBLIC, TEAM, BOTH, NOBODY)}
+        return {
+            (payload["document_id"], payload["position"]): Point(
+                document_id=payload["document_id"],
+                position=payload["position"],
+                source=payload["source"],
+                text=payload["text"],
+                access=accesses[payload["access"]],
+                content_hash=payload["content_hash"],
+                title=payload["title"],
+                chunks=payload.get("chunks", 0),
+            )
+            for payload in payloads
+        }
+
+    async def upsert(self, pairs: Sequence[tuple[Document, Sequence[Chunk]]]) -> int:
+        self.step()
+        return await self._index.upsert(pairs)
+
+    async def remove(self, document_ids: Sequence[str]) -> None:
+        self.step()
+        await self._index.remove(document_ids)
+
+    async def set_access(self, document_id: str, access: Access) -> None:
+        self.step()
+        await self._index.set_access(document_id, access)
+
+    async def records(self, source: str) -> AsyncIterator[Record]:
+        async for record in self._index.records(source):
+            yield record
+
+
+class OnTheRealIndex(InMemory):
+    def an_index(self) -> MemoryIndex:
+        return RealIndex(self.loop)
+
+
 class InAFolder(Syncs):
     """The folder source itself, on a disk: files, front matter and access files."""
 
@@ -327,13 +389,21 @@ class InAFolder(Syncs):
 
 TestSyncsOfPages = InMemory.TestCase
 TestSyncsOfPages.settings = settings(
-    max_examples=60,
+    max_examples=400,
     report_multiple_bugs=False,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
+TestSyncsOnTheRealIndex = OnTheRealIndex.TestCase
+TestSyncsOnTheRealIndex.settings = settings(
+    max_examples=10,
+    stateful_step_count=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    report_multiple_bugs=False,
+)
 TestSyncsOfAFolder = InAFolder.TestCase
 TestSyncsOfAFolder.settings = settings(
-    max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
