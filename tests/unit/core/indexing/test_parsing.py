@@ -57,6 +57,10 @@ def alive(pid: int) -> bool:
         return False
 
 
+def environment(pid: int) -> str:
+    return Path(f"/proc/{pid}/environ").read_text()
+
+
 async def gone(pid: int, seconds: float = 5.0) -> bool:
     """Whether it is within so many seconds."""
     for _ in range(int(seconds / 0.02)):
@@ -191,9 +195,8 @@ async def test_the_process_gets_no_tokens(parser):
         await parser.parse(document("one"))
     finally:
         del os.environ["SLACK_BOT_TOKEN"]
-    environment = Path(f"/proc/{pid(parser)}/environ").read_bytes()
-    assert b"PATH=" in environment
-    assert b"xoxb-secret" not in environment
+    assert "PATH=" in environment(pid(parser))
+    assert "xoxb-secret" not in environment(pid(parser))
 
 
 async def test_closing_ends_the_process_and_may_be_repeated(parser):
