@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from core.answering.access import expand
@@ -270,6 +269,8 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         client = qdrant.connect(url=settings.qdrant_url, api_key=key, socket=socket)
         stack.push_async_callback(client.close)
 
+        from bots.redis import connect_redis
+
         redis = connect_redis(settings.redis_url, engines.redis_socket if engines else None)
         stack.push_async_callback(redis.aclose)
 
@@ -283,35 +284,6 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         except TransientError as error:
             raise ConfigError(f"QDRANT_URL {_address(settings.qdrant_url)} does not answer: {error}") from error
         yield App(settings, redis=redis, index=index, embedder=embedder, parser=parser)
-
-
-def connect_redis(url: str | None, socket: Path | None) -> Redis:
-    """A client of a server (``redis://``, ``rediss://``, ``unix://``), a sentinel (``redis+sentinel://host:26379/mymaster``)
-    or a cluster (``redis+cluster://host:6379``); of the embedded server without a URL.
-    """
-    from redis.asyncio import Redis
-
-    # Our calls have time limits of their own. The client's is a wait_for around each command, which before Python 3.12
-    # loses a cancellation that arrives together with the result: a stopping process would wait for ever.
-    options: dict[str, Any] = {"socket_timeout": None}
-    if url is None:
-        return Redis(unix_socket_path=str(socket), **options)
-    parts = urlsplit(url)
-    if parts.scheme == "redis+sentinel":
-        from redis.asyncio.sentinel import Sentinel
-
-        nodes = [(parts.hostname or "localhost", parts.port or 26379)]
-        sentinel = Sentinel(nodes, password=parts.password, **options)  # type: ignore[no-untyped-call]  # redis-py has no types there
-        master: Redis = sentinel.master_for(parts.path.strip("/") or "mymaster")
-        return master
-    if parts.scheme == "redis+cluster":
-        from redis.asyncio.cluster import RedisCluster
-
-        return RedisCluster.from_url("redis" + url.removeprefix("redis+cluster"), **options)  # type: ignore[return-value]
-    try:
-        return Redis.from_url(url, **options)
-    except ValueError as error:
-        raise ConfigError("REDIS_URL is not a redis://, rediss://, unix://, redis+sentinel:// or redis+cluster:// URL") from error
 
 
 async def build_embedder(settings: Settings) -> Embedder:

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import aclosing
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -39,44 +40,52 @@ class Responder:
     async def respond(self, message: Message, reply: Reply, audience_of: AudienceOf) -> None:
         """Reply once: an answer, a refusal with its reason, or an error with its id. A duplicate gets nothing."""
         with structlog.contextvars.bound_contextvars(message=message.id, conversation=message.conversation_id):
-            if not await self._gate.claim(message):
-                log.debug("message.repeated")
-                return
-            MESSAGES.labels(message.platform).inc()
-            started = time.perf_counter()
-            outcome = "failed"
+            once = _Once(reply)
             try:
-                outcome = await self._resolve(message, reply, audience_of)
+                if not await self._gate.claim(message):
+                    log.debug("message.repeated")
+                    return
+                await self._counted(message, once, audience_of)
             except asyncio.CancelledError:
-                # Stopped before the reply was sent: whoever is handed the message again shall answer it.
-                await asyncio.shield(self._gate.release(message))
+                if not once.given:
+                    # Stopped before a reply was sent: whoever is handed the message again shall answer it.
+                    await asyncio.shield(self._gate.release(message))
                 raise
             except Exception:
-                await self._apologise(message, reply)
-            finally:
-                RESOLVED.labels(message.platform, outcome).inc()
-                ANSWER_SECONDS.labels(message.platform).observe(time.perf_counter() - started)
+                await self._apologise(message, once)
 
-    async def _resolve(self, message: Message, reply: Reply, audience_of: AudienceOf) -> str:
+    async def _counted(self, message: Message, once: _Once, audience_of: AudienceOf) -> None:
+        MESSAGES.labels(message.platform).inc()
+        started = time.perf_counter()
+        outcome = "failed"
+        try:
+            outcome = await self._resolve(message, once, audience_of)
+        finally:
+            RESOLVED.labels(message.platform, outcome).inc()
+            ANSWER_SECONDS.labels(message.platform).observe(time.perf_counter() - started)
+
+    async def _resolve(self, message: Message, once: _Once, audience_of: AudienceOf) -> str:
         if not message.text.strip():
-            await reply.say(GREETING)
+            await once.say(GREETING)
             return "greeted"
         try:
             await self._gate.admit(message)
             # The platform's sign of life and the look-up of who will read the answer do not wait for each other.
-            _, audience = await asyncio.gather(reply.working(), audience_of(message))
-            async for part in self._assistant.answer(message, audience):
-                if isinstance(part, Answer):
-                    await reply.answer(part)
-                    self._log_answer(message, part)
-                else:
-                    await reply.stream(part)
+            _, audience = await asyncio.gather(once.reply.working(), audience_of(message))
+            # Closed at once when a reply fails: the model must not go on talking to nobody.
+            async with aclosing(self._assistant.answer(message, audience)) as parts:
+                async for part in parts:
+                    if isinstance(part, Answer):
+                        await once.answer(part)
+                        self._log_answer(message, part)
+                    else:
+                        await once.reply.stream(part)
         except UserError as refusal:
-            await reply.say(str(refusal))
+            await once.say(str(refusal))
             return "refused"
         except TransientError as error:
             log.warning("answer.failed", error=str(error))
-            await reply.say(f"{error} Ask again in a minute; nothing was lost.")
+            await once.say(f"{error} Ask again in a minute; nothing was lost.")
             return "failed"
         return "answered"
 
@@ -93,11 +102,13 @@ class Responder:
             waited_ms=round((self._clock() - message.sent_at).total_seconds() * 1000),
         )
 
-    async def _apologise(self, message: Message, reply: Reply) -> None:
+    async def _apologise(self, message: Message, once: _Once) -> None:
         error_id = secrets.token_hex(4)
         log.exception("answer.failed", error_id=error_id)
+        if once.given:
+            return
         try:
-            await reply.say(
+            await once.say(
                 f"Something went wrong on my side (error `{error_id}`). Please ask again; "
                 "if it happens once more, give this id to your administrator."
             )
@@ -105,3 +116,19 @@ class Responder:
             log.exception("reply.failed", error_id=error_id)
             # Nobody saw a reply: a redelivery of the same message must not be taken for a duplicate.
             await self._gate.release(message)
+
+
+class _Once:
+    """A reply that knows whether it was given."""
+
+    def __init__(self, reply: Reply) -> None:
+        self.reply = reply
+        self.given = False
+
+    async def answer(self, answer: Answer) -> None:
+        await self.reply.answer(answer)
+        self.given = True
+
+    async def say(self, text: str) -> None:
+        await self.reply.say(text)
+        self.given = True

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from redis.asyncio import Redis
 
+from bots.redis import connect_redis
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,6 +42,6 @@ async def engines(data_dir: Path) -> AsyncIterator[Engines]:
 
 @pytest.fixture
 async def redis(engines: Engines) -> AsyncIterator[Redis]:
-    redis = Redis(unix_socket_path=str(engines.redis_socket))
+    redis = connect_redis(None, engines.redis_socket)
     yield redis
     await redis.aclose()

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from bots.commands import Commands
 from bots.discord.client import DiscordBot
+from bots.redis import connect_redis
 from bots.responder import Responder
 from core.answering.gate import Gate
 from core.answering.memory import Memory
@@ -126,7 +127,7 @@ async def scene(script: Script | None = None) -> AsyncIterator[Dialogue]:
         socket = Path(folder) / "redis.sock"
         engine = RedisServer(Path(folder), socket)
         await engine.start()
-        redis = Redis(unix_socket_path=str(socket))
+        redis = connect_redis(None, socket)
         try:
             async with DiscordServer() as discord:
                 yield Dialogue(discord, redis, script or says("You have **30 days** [1].", TRAVEL))

@@ -11,9 +11,9 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from bots.app import connect_redis
 from bots.commands import Command
 from bots.http import HttpServer
+from bots.redis import connect_redis
 from bots.responder import Responder
 from bots.slack.app import SlackBot
 from core.answering.gate import Gate

