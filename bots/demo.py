@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 NEXT_STEPS = """
 To use your own pages and chat platforms, set these in the environment or in a file named .env:
 
-  your files    FOOTNOTE_FOLDER=/path/to/handbook           then: footnote sync, footnote ask "…"
+  your files    FOOTNOTE_FOLDER=/path/to/handbook           then: uv run footnote sync
   a model       OPENAI_API_KEY=…  (any OpenAI-compatible server: OPENAI_BASE_URL, FOOTNOTE_MODEL=openai:…)
   Slack         SLACK_BOT_TOKEN=xoxb-…  SLACK_APP_TOKEN=xapp-…     (manifest: deploy/slack-manifest.yaml)
   Discord       DISCORD_BOT_TOKEN=…                                (steps: deploy/discord.md)
   servers       QDRANT_URL=…  REDIS_URL=…                          (to run on many machines)
 
-Then: footnote check, and footnote serve.
+Then: uv run footnote check, and uv run footnote serve.
 """
 
 
