@@ -11,7 +11,7 @@ import pytest
 
 from core.errors import AuthError, DocumentError, FootnoteError, TransientError
 from core.indexing.sync import MAX_ATTEMPTS, Syncer, may_remove_unasked
-from core.models import NOBODY, PUBLIC, Access, SyncReport, SyncRequest, SyncState
+from core.models import NOBODY, PUBLIC, Access, AccessChanged, Checkpoint, SyncReport, SyncRequest, SyncState, Upsert
 from tests.memory_index import LineParser, MemoryIndex, WordEmbedder
 from tests.sources import NOON, FeedSource, MemorySource, document
 
@@ -418,8 +418,6 @@ async def test_progress_is_told_at_most_twice_a_second():
 async def test_the_same_document_told_twice_ends_as_it_was_told_last():
     class Stutter(MemorySource):
         async def changes(self, cursor):
-            from core.models import AccessChanged, Checkpoint, Upsert
-
             yield Upsert(document=document("pages:a", "first"))
             yield Upsert(document=document("pages:a", "second"))
             yield AccessChanged(document_id="pages:a", access=BOARD)
@@ -429,3 +427,18 @@ async def test_the_same_document_told_twice_ends_as_it_was_told_last():
     desk.source.put(document("pages:a", "second", access=BOARD))
     await desk.sync()
     assert (desk.index.text_of("pages:a"), desk.index.access_of("pages:a")) == ("second", BOARD)
+
+
+async def test_a_document_that_is_changed_and_changed_back_while_it_is_told_ends_as_it_was():
+    class Wavering(MemorySource):
+        async def changes(self, cursor):
+            yield Upsert(document=document("pages:a", "second"))
+            yield Upsert(document=document("pages:a", "first"))
+            yield Checkpoint(cursor="{}")
+
+    desk = Desk(Wavering())
+    desk.source.put(document("pages:a", "first"))
+    await Desk.sync(desk)
+    desk.index.embedded.clear()
+    await desk.sync()
+    assert desk.index.text_of("pages:a") == "first"
