@@ -4,17 +4,15 @@ Whoever lost the right to read is shut out first: what is gone is removed before
 is written as soon as it is known, and a document whose content *and* access changed is hidden until its new content
 is in the index, because the access of the new content says nothing about the old one.
 
-Every write can be repeated, and the id of a document is saved before it is written: what a run that died was writing is
-in doubt, and is written again or removed, whatever the index and the source's cursor say of it. The cursor is saved
-only when everything before it is in the index.
+Every write can be repeated, and is announced (see :mod:`core.indexing.writes`); the cursor is saved only when
+everything before it is in the index. So a sync that dies anywhere leaves nothing that the next one does not mend.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import structlog
@@ -22,9 +20,9 @@ import structlog
 from core.errors import DocumentError, FootnoteError
 from core.indexing.pipeline import Outcome, Pipeline
 from core.indexing.tally import Tally
+from core.indexing.writes import Save, Writes
 from core.models import (
     NOBODY,
-    Access,
     AccessChanged,
     Change,
     Checkpoint,
@@ -52,8 +50,6 @@ _HASHED_AT_ONCE = 256 * 1024
 _REMOVED_AT_ONCE = 256
 
 Progress = Callable[[SyncReport], Awaitable[None]]
-Save = Callable[[str | None, Mapping[str, int], frozenset[str]], Awaitable[None]]
-"""Keeps the cursor, the failed documents' attempts, and the documents in doubt, all in one."""
 
 log = structlog.get_logger(__name__)
 
@@ -91,8 +87,9 @@ class Syncer:
         the index, and FootnoteError when the source suddenly lists nothing. A report with ``withheld`` documents
         means that more vanished than may be removed unasked: they are all still in the index.
         """
-        run = _Run(self._index, source, request, state, progress, save, guard, self._clock)
-        pipeline = Pipeline(self._index, self._parser, self._embedder.count, begin=run.begin, done=run.done)
+        writes = Writes(self._index, state, save, guard, dry_run=request.dry_run)
+        run = _Run(source, request, writes, progress, self._clock)
+        pipeline = Pipeline(self._index, self._parser, self._embedder.count, begin=writes.begin, done=run.done)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(pipeline.parse())
@@ -105,42 +102,16 @@ class Syncer:
         return report
 
 
-@dataclass(frozen=True)
-class _Known:
-    content_hash: str
-    access_class: str
-
-
-_IN_DOUBT = _Known("", "")
-"""Unlike any document: what is there of it may be a part, or of another version."""
-
-
 class _Run:
     def __init__(
-        self,
-        index: Index,
-        source: Source,
-        request: SyncRequest,
-        state: SyncState,
-        progress: Progress,
-        save: Save,
-        guard: Callable[[], None],
-        clock: Callable[[], float],
+        self, source: Source, request: SyncRequest, writes: Writes, progress: Progress, clock: Callable[[], float]
     ) -> None:
-        self._index = index
         self._source = source
         self._request = request
-        self._attempts = state.retry
+        self._writes = writes
         self._progress = progress
-        self._save = save
-        self._guard = guard
         self._clock = clock
         self._began = self._shown = clock()
-        self._cursor = state.cursor
-        self._retry = dict(state.retry)
-        self._in_doubt = set(state.in_doubt)
-        self._saved = (state.cursor, dict(state.retry), state.in_doubt)
-        self._known: dict[str, _Known] = {}
         self._touched: set[str] = set()
         self._reported_gone: set[str] = set()
         self._held_cursor: str | None = None
@@ -148,44 +119,32 @@ class _Run:
         self._tally = Tally(dry_run=request.dry_run)
 
     async def all(self, pipeline: Pipeline) -> SyncReport:
-        self._known = {
-            record.document_id: _Known(record.content_hash, record.access_class)
-            async for record in self._index.records(self._source.name)
-        }
-        self._allowance = may_remove_unasked(len(self._known))
-        lost = not self._known
-        self._known |= dict.fromkeys(self._in_doubt, _IN_DOUBT)
+        cursor = self._writes.cursor
+        count = await self._writes.load(self._source.name)
+        self._allowance = may_remove_unasked(count)
         # An index that lost its documents must not believe a cursor that says they are there.
-        beginning = self._request.full or self._request.force or self._cursor is None or lost
+        beginning = self._request.full or self._request.force or cursor is None or not count
         listed = await self._list() if beginning or not self._source.reports_removals else None
         if listed is not None:
-            await self._remove(self._known.keys() - listed)
-        async for change in self._source.changes(None if beginning else self._cursor):
+            await self._remove(self._writes.known.keys() - listed)
+        async for change in self._source.changes(None if beginning else cursor):
             await self._apply(change, pipeline)
         await pipeline.drain()
-        await self._apply_reported_removals()
+        if await self._remove(self._reported_gone) and self._held_cursor is not None:
+            self._writes.cursor = self._held_cursor
         await self._fetch_what_is_due(listed, pipeline)
         await pipeline.drain()
         if listed is not None:
-            self._tally.unchanged += len((listed & self._known.keys()) - self._touched)
-        await self._keep()
+            self._tally.unchanged += len((listed & self._writes.known.keys()) - self._touched)
+        await self._writes.keep()
         return self._tally.report(self._clock() - self._began)
-
-    async def begin(self, document_ids: Sequence[str]) -> None:
-        """Say what is written next, durably: half of it may be all that ever is."""
-        self._in_doubt.update(document_ids)
-        await self._keep()
-        self._guard()
 
     async def done(self, outcome: Outcome) -> None:
         """The pipeline is through with a document."""
-        document = outcome.document
         if outcome.error is not None:
-            self._fail(document.id, outcome.error)
+            self._fail(outcome.document.id, outcome.error)
         else:
-            self._known[document.id] = _Known(document.content_hash, document.access.class_id)
-            self._in_doubt.discard(document.id)
-            self._retry.pop(document.id, None)
+            self._writes.indexed(outcome.document)
             self._tally.indexed += 1
             self._tally.chunks += outcome.chunks
         await self._tick()
@@ -197,9 +156,10 @@ class _Run:
         except DocumentError as error:
             log.warning("listing.was_incomplete", reason=str(error))
             return None
-        if not listed and self._known and not self._request.force:
+        held = len(self._writes.known)
+        if not listed and held and not self._request.force:
             raise FootnoteError(
-                f"{self._source.name} lists no documents, but the index holds {len(self._known)} of it: nothing was removed. "
+                f"{self._source.name} lists no documents, but the index holds {held} of it: nothing was removed. "
                 "Check that it is reachable and shared with Footnote; if it is meant to be empty, reindex it with --force."
             )
         return listed
@@ -210,9 +170,9 @@ class _Run:
                 await self._upsert(document, pipeline)
             case AccessChanged(document_id=document_id, access=access):
                 await pipeline.settled(document_id)
-                # Of a document that failed the index has an older version, for which this access was never meant.
-                stale = document_id in self._retry or document_id in self._in_doubt
-                await self._set_access(document_id, NOBODY if stale else access)
+                # Of a stale document the index has an older version, for which this access was never meant.
+                access = NOBODY if self._writes.is_stale(document_id) else access
+                self._tally.access_changed += await self._writes.set_access(document_id, access)
             case Remove(document_id=document_id):
                 await pipeline.settled(document_id)
                 await self._note_removal(document_id)
@@ -220,7 +180,6 @@ class _Run:
                 self._touched.add(document_id)
                 self._tally.skipped[reason] += 1
             case Failed(document_id=document_id, error=error):
-                self._touched.add(document_id)
                 self._fail(document_id, error)
             case Checkpoint(cursor=cursor):
                 self._checkpoint(cursor, pipeline)
@@ -232,42 +191,20 @@ class _Run:
         await pipeline.settled(document.id)
         if len(document.body) > _HASHED_AT_ONCE:
             await asyncio.to_thread(lambda: document.content_hash)
-        known = self._known.get(document.id)
+        known = self._writes.known.get(document.id)
         if known and known.content_hash == document.content_hash and not self._request.force:
-            self._retry.pop(document.id, None)
+            self._writes.retry.pop(document.id, None)
             self._tally.unchanged += 1
-            await self._set_access(document.id, document.access)
-            return
-        if self._request.dry_run:
+            self._tally.access_changed += await self._writes.set_access(document.id, document.access)
+        elif self._request.dry_run:
             self._tally.would_index.append(document.id)
-            return
-        if known and known.access_class != document.access.class_id:
-            await self._hide(document.id, known)
-        if not document.body.strip():
-            await self._remove_now([document.id] if known else [])
+        elif not document.body.strip():
+            await self._writes.remove([document.id])
             self._fail(document.id, "it is empty")
-            return
-        await pipeline.put(document)
-
-    async def _set_access(self, document_id: str, access: Access) -> None:
-        known = self._known.get(document_id)
-        if known is None or known.access_class == access.class_id:
-            return
-        self._tally.access_changed += 1
-        if not self._request.dry_run:
-            await self._write_access(document_id, known, access)
-
-    async def _hide(self, document_id: str, known: _Known) -> None:
-        if known.access_class != NOBODY.class_id:
-            await self._write_access(document_id, known, NOBODY)
-
-    async def _write_access(self, document_id: str, known: _Known, access: Access) -> None:
-        was_in_doubt = document_id in self._in_doubt
-        await self.begin([document_id])
-        await self._index.set_access(document_id, access)
-        self._known[document_id] = _Known(known.content_hash, access.class_id)
-        if not was_in_doubt:
-            self._in_doubt.discard(document_id)
+        else:
+            if known and known.access_class != document.access.class_id:
+                await self._writes.hide(document.id)
+            await pipeline.put(document)
 
     async def _remove(self, gone: set[str]) -> bool:
         """Remove documents from the index, unless they are too many; then False, and they are counted as withheld."""
@@ -281,34 +218,18 @@ class _Run:
         ids = sorted(gone)
         for start in range(0, len(ids), _REMOVED_AT_ONCE):
             batch = ids[start : start + _REMOVED_AT_ONCE]
-            await self._remove_now(batch)
+            await self._writes.remove(batch)
             self._tally.removed += len(batch)
             await self._tick()
         return True
 
-    async def _remove_now(self, document_ids: Sequence[str]) -> None:
-        if not document_ids:
-            return
-        await self.begin(document_ids)
-        await self._index.remove(document_ids)
-        for document_id in document_ids:
-            self._known.pop(document_id, None)
-            self._in_doubt.discard(document_id)
-            self._retry.pop(document_id, None)
-
     async def _note_removal(self, document_id: str) -> None:
         """Gone, or out of our sight: hidden at once, removed at the end, when it is known how many there are."""
         self._touched.add(document_id)
-        self._retry.pop(document_id, None)
-        known = self._known.get(document_id)
-        if known:
+        self._writes.retry.pop(document_id, None)
+        if document_id in self._writes.known:
             self._reported_gone.add(document_id)
-            if not self._request.dry_run:
-                await self._hide(document_id, known)
-
-    async def _apply_reported_removals(self) -> None:
-        if await self._remove(self._reported_gone) and self._held_cursor is not None:
-            self._cursor = self._held_cursor
+            await self._writes.hide(document_id)
 
     def _checkpoint(self, cursor: str, pipeline: Pipeline) -> None:
         if self._reported_gone:
@@ -317,45 +238,38 @@ class _Run:
             return
 
         async def save() -> None:
-            self._cursor = cursor
-            await self._keep()
+            self._writes.cursor = cursor
+            await self._writes.keep()
 
         pipeline.after(save)
 
-    async def _keep(self) -> None:
-        now = (self._cursor, dict(self._retry), frozenset(self._in_doubt))
-        if self._saved != now and not self._request.dry_run:
-            self._guard()
-            await self._save(*now)
-            self._saved = now
-
     async def _fetch_what_is_due(self, listed: set[str] | None, pipeline: Pipeline) -> None:
-        """Documents that failed before, and listed ones that the index lost, though the source reports no change of them."""
-        missing = (listed or set()) - self._known.keys() - self._retry.keys()
-        due = self._retry.keys() | self._in_doubt
-        given_up = {document_id for document_id, attempts in self._retry.items() if attempts >= MAX_ATTEMPTS}
-        for document_id in sorted((missing | due) - given_up - self._touched):
+        """Documents that failed before or are in doubt, and listed ones that the index lost, though no change was told."""
+        retry, in_doubt = self._writes.retry, self._writes.in_doubt
+        missing = (listed or set()) - self._writes.known.keys() - retry.keys()
+        given_up = {document_id for document_id, attempts in retry.items() if attempts >= MAX_ATTEMPTS}
+        for document_id in sorted((missing | retry.keys() | in_doubt) - given_up - self._touched):
             try:
                 document = await self._source.fetch(document_id)
             except DocumentError as error:
-                self._touched.add(document_id)
                 self._fail(document_id, str(error))
                 continue
-            if document is None:
-                self._touched.add(document_id)
-                self._retry.pop(document_id, None)
-                if document_id in self._in_doubt and not self._request.dry_run:
-                    await self._remove_now([document_id])
-            else:
+            if document is not None:
                 await self._upsert(document, pipeline)
+            else:
+                self._touched.add(document_id)
+                retry.pop(document_id, None)
+                if document_id in in_doubt:
+                    await self._writes.remove([document_id])
             await self._tick()
         if listed is not None:
-            for document_id in self._retry.keys() - listed - self._touched:
-                del self._retry[document_id]
+            for document_id in retry.keys() - listed - self._touched:
+                del retry[document_id]
 
     def _fail(self, document_id: str, error: str) -> None:
+        self._touched.add(document_id)
         self._tally.failed[document_id] = error
-        self._retry[document_id] = self._attempts.get(document_id, 0) + 1
+        self._writes.failed(document_id)
 
     async def _tick(self) -> None:
         now = self._clock()
