@@ -120,7 +120,10 @@ def _sections(blocks: Sequence[Block], title: str, cost: _Costs) -> Iterator[_Se
         while path and path[-1].level >= block.level:
             path.pop()
         if block.text.casefold() == title.casefold():
-            # It would stand twice in front of every chunk.
+            # It would stand twice in front of every chunk. The one above it may have no other text below.
+            if barren:
+                held.append(replace(barren, kind="text"))
+                yield from section()
             path.append(replace(block, text=""))
             barren = None
         elif cost(" > ".join((*(heading.text for heading in path), block.text))) > _PATH_MAX:
