@@ -173,18 +173,16 @@ class App:
     @property
     def probes(self) -> dict[str, Probe]:
         """The parts that answering depends on, for readiness."""
-        probes: dict[str, Probe] = {"qdrant": self.index.health, "redis": self._ping_redis}
+        probes: dict[str, Probe] = {"qdrant": self.index.health, "redis": self.ping_redis}
         for platform in self.platforms:
             probes[platform.name] = _connected(platform)
         return probes
 
-    async def _ping_redis(self) -> None:
-        from redis.exceptions import RedisError
+    async def ping_redis(self) -> None:
+        """Raises ConfigError when Redis refuses us, TransientError when it does not answer."""
+        from bots.redis import probe_redis
 
-        try:
-            await self.redis.ping()
-        except (RedisError, OSError) as error:
-            raise TransientError(f"Redis does not answer ({type(error).__name__})") from error
+        await probe_redis(self.redis)
 
     def require_servers(self) -> None:
         """Raises ConfigError unless this process can share its work with other machines."""
@@ -212,7 +210,7 @@ class App:
             return f"{_address(self.settings.qdrant_url)}, {sum((await self.index.counts()).values())} documents"
 
         async def redis() -> str:
-            await self._ping_redis()
+            await self.ping_redis()
             return _address(self.settings.redis_url)
 
         async def embeddings() -> str:
@@ -280,7 +278,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         embedder = await build_embedder(settings)
         index = qdrant.Index(client, embedder)
         try:
-            await retry(index.open, attempts=5, budget=30)
+            await retry(index.open, attempts=4, budget=25)
         except TransientError as error:
             raise ConfigError(f"QDRANT_URL {_address(settings.qdrant_url)} does not answer: {error}") from error
         yield App(settings, redis=redis, index=index, embedder=embedder, parser=parser)

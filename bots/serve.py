@@ -11,11 +11,14 @@ import structlog
 
 from bots.app import App
 from bots.http import HttpServer
+from core.errors import TransientError
 
 log = structlog.get_logger(__name__)
 
 DRAIN_SECONDS = 25.0
 """For running answers after SIGTERM; orchestrators kill after 30 s by default."""
+_REDIS_SECONDS = 5.0
+_WITHOUT_REDIS = "answers without memory and no syncs until it is there; /readyz says 503"
 
 
 async def serve(app: App, *, bots: bool = True, worker: bool = True, started: float | None = None) -> None:
@@ -34,6 +37,7 @@ async def serve(app: App, *, bots: bool = True, worker: bool = True, started: fl
     try:
         async with asyncio.TaskGroup() as starting:
             starting.create_task(app.warm())
+            starting.create_task(_look_for_redis(app))
             for platform in platforms:
                 starting.create_task(platform.start())
         # What is loaded now stays: looking through it for garbage would stop all answers for a tenth of a second each time.
@@ -63,6 +67,19 @@ async def serve(app: App, *, bots: bool = True, worker: bool = True, started: fl
         await asyncio.gather(*(platform.stop(DRAIN_SECONDS) for platform in platforms))
         await _end(background)
         await http.stop()
+
+
+async def _look_for_redis(app: App) -> None:
+    """Raises ConfigError when it refuses us, which does not pass by itself. That it is away is only said: questions are
+    answered without it, and a restart during an outage must not silence everybody.
+    """
+    try:
+        async with asyncio.timeout(_REDIS_SECONDS):
+            await app.ping_redis()
+    except TransientError as error:
+        log.warning("redis.away", error=str(error), consequence=_WITHOUT_REDIS)
+    except TimeoutError:
+        log.warning("redis.away", error=f"no answer within {_REDIS_SECONDS:.0f} s. Check REDIS_URL", consequence=_WITHOUT_REDIS)
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

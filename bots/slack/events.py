@@ -9,11 +9,12 @@ import json
 import structlog
 from aiohttp import web
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 from slack_bolt.adapter.aiohttp import to_aiohttp_response
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.signature import SignatureVerifier
+
+from core.redis import AWAY
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +64,7 @@ class EventsEndpoint:
         try:
             async with asyncio.timeout(_SECONDS):
                 return bool(await self._redis.set(_key(signature), 1, nx=True, ex=_REPLAY_SECONDS))
-        except (RedisError, OSError) as error:
+        except AWAY as error:
             log.warning("request.not_remembered", error=type(error).__name__)
             return True
 
@@ -71,7 +72,7 @@ class EventsEndpoint:
         try:
             async with asyncio.timeout(_SECONDS):
                 await self._redis.delete(_key(signature))
-        except (RedisError, OSError) as error:
+        except AWAY as error:
             log.warning("request.not_forgotten", error=type(error).__name__)
 
 

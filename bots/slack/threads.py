@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+
+from core.redis import AWAY
 
 log = structlog.get_logger(__name__)
 
@@ -28,14 +29,14 @@ class SlackThreads:
         try:
             async with asyncio.timeout(_SECONDS):
                 await self._redis.set(self._key(channel, thread), 1, ex=self._ttl)
-        except (RedisError, OSError) as error:
+        except AWAY as error:
             log.warning("thread.not_remembered", channel=channel, error=type(error).__name__)
 
     async def joined(self, channel: str, thread: str) -> bool:
         try:
             async with asyncio.timeout(_SECONDS):
                 return bool(await self._redis.expire(self._key(channel, thread), self._ttl))
-        except (RedisError, OSError) as error:
+        except AWAY as error:
             log.warning("thread.not_known", channel=channel, error=type(error).__name__)
             return False
 

@@ -30,12 +30,13 @@ _REMEMBERED = 10_000
 _SHORTCODE = re.compile(r"<a?:\w+:\d+>|:[\w+'-]+:")
 
 # If any id is taken the message is a repetition, and its other ids are taken too: it may come once more under those.
+# What is ours already is a claim whose answer was lost on its way: this process asks once for each message.
 # All claims share one hash tag, hence one slot of a cluster, because they must be checked and set in one step.
 _CLAIM = """
 local owner = false
 for _, key in ipairs(KEYS) do owner = owner or redis.call('GET', key) end
 for _, key in ipairs(KEYS) do redis.call('SET', key, owner or ARGV[1], 'EX', ARGV[2], 'NX') end
-return owner and 0 or 1
+return owner and owner ~= ARGV[1] and 0 or 1
 """
 _RELEASE = """
 for _, key in ipairs(KEYS) do if redis.call('GET', key) == ARGV[1] then redis.call('DEL', key) end end

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import structlog
-from redis.exceptions import RedisError
 
 from core.errors import TransientError
+from core.redis import AWAY
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +37,7 @@ class Outage:
         try:
             async with asyncio.timeout(timeout or self._timeout):
                 result = await call()
-        except (RedisError, OSError) as error:
+        except AWAY as error:
             self._until = self._clock() + _REST
             if not self._lasting:
                 log.warning("redis.went_away", error=type(error).__name__, consequence=self._consequence)

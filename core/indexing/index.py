@@ -92,7 +92,8 @@ class Index:
 
     async def open(self) -> None:
         """Create the collection or verify it. Raises ConfigError if another embedding model made it."""
-        if not await self._ask(self._client.collection_exists(self._collection)):
+        # The first question is a small one: a server that is not there is known soon.
+        if not await self._ask(self._client.collection_exists(self._collection), seconds=SEARCH_SECONDS):
             await self._create()
         info = await self._ask(self._client.get_collection(self._collection))
         self._verify(info)

@@ -127,6 +127,7 @@ async def scene(script: Script | None = None) -> AsyncIterator[Dialogue]:
         socket = Path(folder) / "redis.sock"
         engine = RedisServer(Path(folder), socket)
         await engine.start()
+        await engine.ready()
         redis = connect_redis(None, socket)
         try:
             async with DiscordServer() as discord:

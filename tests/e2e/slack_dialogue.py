@@ -104,6 +104,7 @@ async def dialogue(
         socket = Path(folder) / "redis.sock"
         engine = RedisServer(Path(folder), socket)
         await engine.start()
+        await engine.ready()
         redis = connect_redis(None, socket)
         try:
             async with SlackServer(**server) as slack:

@@ -10,12 +10,11 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from redis.exceptions import RedisError
-
 from core.errors import TransientError
 from core.indexing.jobs.claim import Claim
 from core.indexing.jobs.records import CLAIM, REQUESTS, SOURCES, STATES, SUBMIT, WAKE, Keys, ask, script, text, view, wake
 from core.models import SyncReport, SyncRequest, SyncState, SyncStatus
+from core.redis import AWAY
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -125,6 +124,7 @@ class Jobs:
         pubsub: Any = self._redis.pubsub(ignore_subscribe_messages=True)
 
         async def told(seconds: float) -> None:
+            nonlocal pubsub
             until = time.monotonic() + seconds
             try:
                 if not pubsub.subscribed:
@@ -132,13 +132,17 @@ class Jobs:
                 while (left := until - time.monotonic()) > 0:
                     if await pubsub.get_message(timeout=left):
                         return
-            except (RedisError, OSError):
-                # Its news will be looked up; the connection is made anew.
+            except AWAY:
+                # Its news will be looked up. Made anew, because a cluster's stays with its node, even when that is gone.
+                await pubsub.aclose()
+                pubsub = self._redis.pubsub(ignore_subscribe_messages=True)
                 await asyncio.sleep(max(0.0, until - time.monotonic()))
 
         try:
             # Before anything is looked up, so that nothing is missed between looking and listening.
-            with suppress(RedisError, OSError):
+            with suppress(*AWAY):
+                # A cluster's client must have asked for the nodes before.
+                await self._redis.initialize()
                 await pubsub.subscribe(channel)
             yield told
         finally:

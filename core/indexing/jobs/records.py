@@ -21,10 +21,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter
-from redis.exceptions import RedisError
 
 from core.errors import TransientError
 from core.models import SyncReport, SyncRequest, SyncState, SyncStatus
+from core.redis import AWAY
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -126,7 +126,7 @@ async def ask(call: Awaitable[Result]) -> Result:
     try:
         async with asyncio.timeout(_ANSWER_SECONDS):
             return await call
-    except (RedisError, OSError, TimeoutError) as error:
+    except AWAY as error:
         raise TransientError(
             f"the queue of syncs cannot be reached: Redis does not answer ({type(error).__name__}). Check REDIS_URL"
         ) from error

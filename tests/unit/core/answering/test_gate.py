@@ -54,6 +54,15 @@ async def test_a_repetition_makes_its_other_names_known(gate: Gate, redis: Redis
     assert not await Gate(redis, 3).claim(message(id="event:2"))
 
 
+async def test_a_claim_whose_answer_was_lost_is_asked_again_and_still_ours(gate: Gate, redis: Redis) -> None:
+    said = message(id="ts:1", aliases=("event:1",))
+    assert await gate.claim(said)
+    # The client asks again by itself, below what this process knows.
+    gate._claims.clear()
+    assert await gate.claim(said)
+    assert not await Gate(redis, rate_limit=3).claim(said)
+
+
 async def test_of_many_who_claim_at_once_exactly_one_succeeds(redis: Redis) -> None:
     gates = [Gate(redis, rate_limit=3) for _ in range(10)]
     for number in range(20):

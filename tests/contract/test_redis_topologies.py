@@ -1,0 +1,166 @@
+"""Everything that Footnote keeps in Redis, over real servers in every set-up that REDIS_URL can name."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from redis.asyncio import Redis
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+
+from bots.redis import connect_redis
+from bots.slack.events import EventsEndpoint
+from bots.slack.threads import SlackThreads
+from core.answering.gate import Gate
+from core.answering.memory import Memory
+from core.errors import UserError
+from core.indexing.jobs import Jobs, Worker
+from core.indexing.sync import Syncer
+from core.models import ANYONE, PUBLIC, SyncRequest, SyncStatus, Turn
+from tests.fakes import message
+from tests.memory_index import LineParser, MemoryIndex, WordEmbedder
+from tests.redis_servers import SETUPS
+from tests.sources import NOON, MemorySource, document
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=SETUPS)
+async def url(request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    with tempfile.TemporaryDirectory(prefix="fn-") as folder:
+        async with SETUPS[request.param](Path(folder)) as url:
+            yield url
+
+
+@pytest.fixture
+async def redis(url: str) -> AsyncIterator[Redis]:
+    redis = connect_redis(url)
+    await redis.flushall()
+    yield redis
+    await redis.aclose()
+
+
+def turn(question: str, by: str = "slack:ana") -> Turn:
+    return Turn(
+        question=question, answer="Thirty [1].", accesses=(PUBLIC,), asked_by=by, asked_by_name="Ana", at=datetime.now(UTC)
+    )
+
+
+async def test_a_conversation_is_remembered_shortened_and_forgotten(redis: Redis) -> None:
+    memory = Memory(redis, turns=2, ttl=timedelta(minutes=5))
+    for question in ("one", "two", "three"):
+        await memory.add("slack:T1:C1:1.0", turn(question))
+    await memory.add("discord:2", turn("four"))
+    await memory.add("discord:2", turn("five", by="slack:bo"))
+    assert [item.question for item in await memory.read("slack:T1:C1:1.0", ANYONE)] == ["two", "three"]
+    assert await memory.forget_person("slack:ana") == 3
+    assert [item.question for item in await memory.read("discord:2", ANYONE)] == ["five"]
+    assert await memory.forget("discord:2") == 1
+    assert await memory.read("discord:2", ANYONE) == []
+
+
+async def test_a_message_is_claimed_by_one_process_under_all_its_names(redis: Redis, url: str) -> None:
+    elsewhere = connect_redis(url)
+    here, there = Gate(redis, rate_limit=5), Gate(elsewhere, rate_limit=5)
+    said = message(id="slack:T1:C1:1.0", aliases=("event:Ev1", "client:b1c2"))
+    assert sorted(await asyncio.gather(here.claim(said), there.claim(said))) == [False, True]
+    assert not await there.claim(message(id="client:b1c2"))
+    other = replace(said, id="slack:T1:C1:2.0", aliases=("event:Ev2",))
+    assert await here.claim(other)
+    await here.release(other)
+    assert await there.claim(other)
+    await elsewhere.aclose()
+
+
+async def test_questions_of_a_person_are_counted_over_all_processes(redis: Redis, url: str) -> None:
+    elsewhere = connect_redis(url)
+    gates = Gate(redis, rate_limit=3), Gate(elsewhere, rate_limit=3)
+    for number in range(3):
+        await gates[number % 2].admit(message())
+    for gate in gates:
+        with pytest.raises(UserError, match="limit"):
+            await gate.admit(message())
+    await elsewhere.aclose()
+
+
+def request(id: str = "r1") -> SyncRequest:
+    return SyncRequest(id=id, source="pages", requested_by="slack:ana", at=NOON)
+
+
+async def test_a_worker_is_woken_by_a_request_from_another_process_that_follows_it_to_its_end(redis: Redis, url: str) -> None:
+    elsewhere = connect_redis(url)
+    pages = MemorySource()
+    pages.put(document("pages:a"))
+    worker = asyncio.create_task(Worker(Jobs(redis), {"pages": pages}, Syncer(MemoryIndex(), LineParser(), WordEmbedder())).run())
+    await asyncio.sleep(0.5)
+    asked = Jobs(elsewhere)
+    began = time.monotonic()
+    assert (await asked.submit(request())).accepted
+    async with asyncio.timeout(10):
+        seen = [state async for state in asked.follow(request())]
+    assert (seen[-1].status, seen[-1].report.indexed, seen[-1].error) == (SyncStatus.DONE, 1, None)
+    assert time.monotonic() - began < 1.5, "nobody was woken, the worker merely looked"
+    assert list(await asked.states()) == ["pages"]
+    assert not worker.done()
+    worker.cancel()
+    await asyncio.gather(worker, return_exceptions=True)
+    await elsewhere.aclose()
+
+
+async def test_the_request_of_a_worker_that_died_is_taken_over_where_it_was(redis: Redis, url: str) -> None:
+    elsewhere = connect_redis(url)
+    jobs, others = Jobs(redis, ttl=0.3), Jobs(elsewhere)
+    await jobs.submit(request())
+    dead = await jobs.claim("pages")
+    assert dead is not None
+    await dead.write(replace(dead.state, cursor="half"))
+    assert await others.claim("pages") is None
+    await asyncio.sleep(0.4)
+    alive = await others.claim("pages")
+    assert alive is not None
+    assert (alive.takeovers, alive.state.cursor) == (1, "half")
+    await alive.finish(replace(alive.state, status=SyncStatus.DONE))
+    assert [state.status async for state in jobs.follow(request())] == [SyncStatus.DONE]
+    await elsewhere.aclose()
+
+
+async def test_slack_threads_are_known_to_every_process(redis: Redis, url: str) -> None:
+    elsewhere = connect_redis(url)
+    await SlackThreads(redis, "T1", timedelta(minutes=5)).join("C1", "1.0")
+    there = SlackThreads(elsewhere, "T1", timedelta(minutes=5))
+    assert await there.joined("C1", "1.0")
+    assert not await there.joined("C1", "2.0")
+    await elsewhere.aclose()
+
+
+async def test_a_request_of_slack_is_accepted_once_however_many_processes_hear_it(redis: Redis, url: str) -> None:
+    elsewhere = connect_redis(url)
+    async with _endpoint(redis) as here, _endpoint(elsewhere) as there:
+        stamp, body = str(int(time.time())), '{"type": "event_callback", "event": {"type": "message"}}'
+        digest = hmac.new(b"secret", f"v0:{stamp}:{body}".encode(), hashlib.sha256).hexdigest()
+        signed = {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": f"v0={digest}", "Content-Type": "application/json"}
+        first = await here.post("/slack/events", data=body, headers=signed)
+        again = await there.post("/slack/events", data=body, headers=signed)
+        assert first.status != 401
+        assert (again.status, "received before" in await again.text()) == (401, True)
+    await elsewhere.aclose()
+
+
+def _endpoint(redis: Redis) -> TestClient[web.Request, web.Application]:
+    async def authorize() -> AuthorizeResult:
+        return AuthorizeResult(enterprise_id=None, team_id="T1", bot_user_id="U0", bot_id="B0", bot_token="xoxb-1")
+
+    app = web.Application()
+    bolt = AsyncApp(signing_secret="secret", authorize=authorize)
+    app.router.add_post("/slack/events", EventsEndpoint(bolt, "secret", redis))
+    return TestClient(TestServer(app))
