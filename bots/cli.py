@@ -217,6 +217,20 @@ def _sync(sources: tuple[str, ...], as_json: bool, **flags: bool) -> None:
 
 
 @main.command()
+@click.argument("source")
+def remove(source: str) -> None:
+    """Take SOURCE, which is not configured any more, out of the index."""
+
+    async def work(app: App) -> int:
+        from bots import sync
+
+        click.echo(f"{source}: {await sync.remove(app, source)} documents removed")
+        return 0
+
+    _run(work, level="error")
+
+
+@main.command()
 @json_option
 def status(as_json: bool) -> None:
     """Show how fresh each source is, and which parts are up."""

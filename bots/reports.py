@@ -67,9 +67,9 @@ def progress(state: SyncState, now: datetime) -> str:
 
 def status(states: Mapping[str, SyncState], documents: Mapping[str, int], interval: timedelta, now: datetime) -> str:
     """All sources: how fresh, how many documents, what failed, when next."""
-    if not states:
-        return "No sources are configured: set `FOOTNOTE_FOLDER`, or add `[[folders]]` to footnote.toml."
     lines = []
+    if not states:
+        lines.append("No sources are configured: set `FOOTNOTE_FOLDER`, or add `[[folders]]` to footnote.toml.")
     for name, state in states.items():
         in_index = f"{documents.get(name, 0)} documents in the index"
         if state.finished_at is None:
@@ -82,4 +82,9 @@ def status(states: Mapping[str, SyncState], documents: Mapping[str, int], interv
         lines.append(f"- **{name}**: {outcome}, last {ago(state.finished_at, now)} · {in_index}{failed}{next_run}")
         if state.error:
             lines.append(f"  {state.error}")
+    for name in documents.keys() - states.keys():
+        lines.append(
+            f"- **{name}**: not configured any more, {documents[name]} documents still in the index. "
+            f"`footnote remove {name}` takes them out"
+        )
     return "\n".join(lines)

@@ -62,6 +62,20 @@ async def run(
             await working
 
 
+async def remove(app: App, name: str) -> int:
+    """Take a source that is not configured any more out of the index. Returns how many documents that were.
+
+    Raises UserError for a configured source, which the next sync would bring back, and for one without documents.
+    """
+    if name in app.sources:
+        raise UserError(f"{name} is still configured, and the next sync would bring it back: take it out of the settings first")
+    documents = [record.document_id async for record in app.index.records(name)]
+    if not documents:
+        raise UserError(f"the index holds nothing of a source {name!r}")
+    await app.index.remove(documents)
+    return len(documents)
+
+
 async def _follow(app: App, request: SyncRequest, card: _Card) -> SyncState:
     submitted = await app.jobs.submit(request)
     if not submitted.accepted and submitted.state.request is not None:

@@ -121,3 +121,14 @@ async def test_bad_usage_and_settings_end_with_a_line_that_names_them(
     assert ran.status == status, ran.err
     assert said in ran.err
     assert "Traceback" not in ran.err
+
+
+@pytest.mark.slow
+async def test_a_source_that_is_not_configured_any_more_is_told_and_can_be_removed(footnote: Installation) -> None:
+    await footnote.run("sync")
+    assert "still configured" in (await footnote.run("remove", "folder")).err
+    without = {"FOOTNOTE_FOLDER": ""}
+    assert "footnote remove folder" in (await footnote.run("status", **without)).out
+    removed = await footnote.run("remove", "folder", **without)
+    assert removed.out == "folder: 2 documents removed\n"
+    assert (await footnote.run("search", "leave", "--json", **without)).json["hits"] == []
