@@ -25,12 +25,18 @@ _TICK_SECONDS = 0.25
 log = logging.getLogger("footnote.keeper")
 
 
+class Undermined(Exception):
+    """The data dir, or an engine's folder in it, was deleted while the engines ran."""
+
+
 class Leases:
     """Counts the processes that use the engines, and tells each when they are ready, or why they never will be."""
 
-    def __init__(self) -> None:
+    def __init__(self, whole: Callable[[], bool]) -> None:
+        """``whole`` tells whether the engines still stand on what they were started on."""
         self._held = 0
         self._closed = False
+        self.whole = whole
         self._outcome: asyncio.Future[dict[str, str]] = asyncio.get_running_loop().create_future()
         self._free_since: float | None = None
 
@@ -44,8 +50,10 @@ class Leases:
             return
         self._held += 1
         try:
-            writer.write(json.dumps(await asyncio.shield(self._outcome)).encode() + b"\n")
-            await reader.read()
+            outcome = json.dumps(await asyncio.shield(self._outcome)).encode() + b"\n"
+            if self.whole():
+                writer.write(outcome)
+                await reader.read()
         except OSError:
             pass
         finally:
@@ -54,11 +62,13 @@ class Leases:
             writer.close()
 
     async def all_gone(self, meanwhile: Callable[[], None]) -> None:
-        """Until nobody has held a lease for a moment; the first holder has longer to come."""
+        """Until nobody has held a lease for a moment; the first holder has longer to come. Raises Undermined."""
         clock = asyncio.get_running_loop().time
         began = clock()
         while True:
             await asyncio.sleep(_TICK_SECONDS)
+            if not self.whole():
+                raise Undermined
             meanwhile()
             since, patience = (began, _FIRST_LEASE_SECONDS) if self._free_since is None else (self._free_since, _LINGER_SECONDS)
             if not self._held and clock() - since > patience:
@@ -67,9 +77,10 @@ class Leases:
 
 
 async def keep(data: DataDir) -> None:
-    """Run both engines until no lease is left."""
+    """Run both engines until no lease is left. Raises Undermined: then nothing more may be written."""
     sockets = data.make_sockets()
-    leases = Leases()
+    foundations: list[object] = []
+    leases = Leases(lambda: not foundations or foundations == [data.foundations()])
     door = await asyncio.start_unix_server(leases.hold, sock=listen(sockets / "lease.sock"))
     # Imported behind the open door: whoever attaches meanwhile waits instead of starting another keeper.
     from core.embedded.collections import Collections
@@ -83,6 +94,7 @@ async def keep(data: DataDir) -> None:
         data.check_room()
         await redis.start()
         collections.load()
+        foundations.append(data.foundations())
         await qdrant.start(listen(sockets / "qdrant.sock"))
         await redis.ready()
     except (ConfigError, OSError) as error:
@@ -95,12 +107,16 @@ async def keep(data: DataDir) -> None:
         await leases.all_gone(data.trim_log)
     finally:
         door.close()
-        (sockets / "lease.sock").unlink(missing_ok=True)
-        try:
-            await qdrant.stop()
-        finally:
+        if leases.whole():
+            (sockets / "lease.sock").unlink(missing_ok=True)
+            try:
+                await qdrant.stop()
+            finally:
+                await redis.stop()
+                data.remove_sockets(sockets)
+        else:
+            # In its place may be the data dir of another keeper by now, with sockets and files of the same names.
             await redis.stop()
-            data.remove_sockets(sockets)
         log.info("gone")
 
 
@@ -121,6 +137,10 @@ def main(path: str) -> int:
             os._exit(0)
         sign(lock)
         asyncio.run(keep(data))
+    except Undermined:
+        log.critical("%s was deleted while the engines ran: they end without writing", data.path)
+        # An orderly end would write what the engine has in its memory.
+        os._exit(1)
     except OSError as error:
         log.critical("%s", data.unusable(error))
         return 1

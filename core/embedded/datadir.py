@@ -124,6 +124,10 @@ class DataDir:
             folder.rmdir()
             self._elsewhere.unlink(missing_ok=True)
 
+    def foundations(self) -> tuple[tuple[int, int] | None, ...]:
+        """What the engines stand on. It changes when somebody deletes the data dir, or an engine's folder, below them."""
+        return tuple(_identity(path) for path in (self._lock, self.qdrant, self.redis))
+
     def trim_log(self) -> None:
         """Keep one old copy of 1 MB at most. The open file is emptied in place: other processes go on appending to it."""
         with suppress(OSError):
@@ -147,6 +151,13 @@ def listen(path: Path) -> socket.socket:
     listener.listen(128)
     listener.setblocking(False)
     return listener
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    with suppress(OSError):
+        status = path.stat()
+        return status.st_dev, status.st_ino
+    return None
 
 
 def _fits(folder: Path) -> bool:

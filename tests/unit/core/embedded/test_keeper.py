@@ -419,3 +419,25 @@ class TestFaults:
         async with clients(engines) as (qdrant, redis):
             await answered(qdrant, redis)
         await engines.release()
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("deleted", ["", "qdrant"], ids=["the data dir", "the index in it"])
+async def test_what_is_deleted_below_a_keeper_is_made_anew_for_whoever_comes_next(folder: Path, deleted: str) -> None:
+    first = await attach(folder / "d")
+    old = keeper_of(folder / "d")
+    async with clients(first) as (qdrant, _):
+        await qdrant.create_collection("notes", models.VectorParams(size=2, distance=models.Distance.DOT))
+    await first.release()
+    # At once, as somebody does who was told to: the keeper lingers for a moment.
+    shutil.rmtree(folder / "d" / deleted)
+    second = await attach(folder / "d")
+    assert keeper_of(folder / "d") not in {None, old}
+    await eventually(lambda: not Path(f"/proc/{old}").exists(), "the first keeper is gone")
+    try:
+        async with clients(second) as (qdrant, redis):
+            assert not await qdrant.collection_exists("notes")
+            await qdrant.create_collection("notes", models.VectorParams(size=2, distance=models.Distance.DOT))
+            assert await redis.ping()
+    finally:
+        await second.release()
