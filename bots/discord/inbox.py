@@ -31,10 +31,10 @@ from bots.discord.translate import (
     to_command,
     to_message,
 )
-from core.answering.access import expand
 from core.errors import FootnoteError
 from core.models import ANYONE, Audience, Message, Principal
 from core.ports import AudienceOf
+from core.principals import expand
 
 if TYPE_CHECKING:
     from bots.commands import Commands
@@ -94,12 +94,12 @@ class Inbox:
         root = await self._acknowledge(interaction, private=private)
         if root is None:
             return
-        if own := own_conversation(interaction.channel):
-            conversation = own
-        elif private:
+        own = own_conversation(interaction.channel)
+        if private and (own is None or interaction.guild_id is not None):
+            # Also in a thread: what others say there must not be answered from a question that they never saw.
             conversation = private_conversation(interaction)
         else:
-            conversation = chain_conversation(interaction.channel_id, root)
+            conversation = own or chain_conversation(interaction.channel_id, root)
         asked = f"-# {literal(interaction.user.display_name)} asked: {literal(' '.join(question.split())[:300])}"
         reply = DiscordReply(
             self._places(interaction, root, asked, private=private), on_sent=lambda sent: self._chains.add(sent, root)

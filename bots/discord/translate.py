@@ -103,7 +103,7 @@ def chain_conversation(channel_id: int | None, root: int) -> str:
 
 
 def private_conversation(interaction: Asked) -> str:
-    """The conversation of one person's private questions in a channel: nobody can reply to what only they see."""
+    """The conversation of one person's private questions in a channel or thread: nobody can reply to what only they see."""
     return f"discord:{interaction.channel_id}:private:{interaction.user.id}"
 
 

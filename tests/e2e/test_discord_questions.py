@@ -126,6 +126,18 @@ async def test_a_thread_is_one_conversation_and_answered_inside() -> None:
         assert {message.conversation_id for message, _ in talk.assistant.asked} == {f"discord:{thread.id}"}
 
 
+async def test_a_private_question_in_a_thread_is_no_part_of_what_the_others_say_there() -> None:
+    async with dialogue() as talk:
+        thread = talk.discord.thread(talk.general, "Leave in Spain")
+        asked = await talk.discord.slash(talk.ana, "ask", channel=thread, question="Am I to be dismissed?", private=True)
+        await talk.discord.finished(asked)
+        said = await talk.discord.say(talk.root, thread, "Does anybody know how many days we have?")
+        await talk.discord.finished(await talk.discord.menu(talk.ana, "Ask about this", said))
+        await talk.discord.answer_to(await talk.discord.mention(talk.root, thread, "What was asked here before?"))
+        first, second, public = (message.conversation_id for message, _ in talk.assistant.asked)
+        assert first == second != public
+
+
 async def test_the_message_menu_asks_about_a_message_in_private() -> None:
     async with dialogue() as talk:
         said = await talk.discord.say(talk.root, talk.general, "Does anybody know how many days of leave we have?")
