@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -10,9 +11,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from core.answering.access import expand
 from core.errors import ConfigError, FootnoteError, TransientError
 from core.models import ANYONE, Audience
+from core.principals import expand
 from core.retry import retry
 from core.settings import Settings
 
@@ -119,6 +120,14 @@ class App:
         return Responder(self.assistant, self.gate)
 
     @cached_property
+    def terminal(self) -> Responder:
+        """For the one person at the keyboard, who may ask as fast as they like."""
+        from bots.responder import Responder
+        from core.answering.gate import Gate
+
+        return Responder(self.assistant, Gate(self.redis, rate_limit=sys.maxsize))
+
+    @cached_property
     def commands(self) -> Commands:
         from bots.commands import Commands
 
@@ -172,11 +181,8 @@ class App:
 
     @property
     def probes(self) -> dict[str, Probe]:
-        """The parts that answering depends on, for readiness."""
-        probes: dict[str, Probe] = {"qdrant": self.index.health, "redis": self.ping_redis}
-        for platform in self.platforms:
-            probes[platform.name] = _connected(platform)
-        return probes
+        """The parts that every process depends on."""
+        return {"qdrant": self.index.health, "redis": self.ping_redis}
 
     async def ping_redis(self) -> None:
         """Raises ConfigError when Redis refuses us, TransientError when it does not answer."""
@@ -226,14 +232,6 @@ class App:
         probes |= {f"source {name}": source.check for name, source in self.sources.items()}
         probes |= {platform.name: platform.check for platform in self.platforms}
         return list(await asyncio.gather(*(row(part, probe) for part, probe in probes.items())))
-
-
-def _connected(platform: Platform) -> Probe:
-    async def probe() -> None:
-        if not platform.connected:
-            raise TransientError("not connected; it is tried again")
-
-    return probe
 
 
 def _address(url: str | None) -> str:

@@ -19,8 +19,18 @@ if TYPE_CHECKING:
     from bots.app import App
     from core.settings import Settings
 
+
+def _readers(_context: click.Context, _option: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
+    from core.principals import parse_principal
+
+    try:
+        return tuple(parse_principal(name) for name in names)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
 AS_HELP = "Reader of the answer, e.g. user:ana@acme.com. Repeatable: then all of them must be allowed to see it."
-as_option = click.option("readers", "--as", metavar="PRINCIPAL", multiple=True, help=AS_HELP)
+as_option = click.option("readers", "--as", metavar="PRINCIPAL", multiple=True, callback=_readers, help=AS_HELP)
 json_option = click.option("as_json", "--json", is_flag=True, help="Print JSON.")
 
 
@@ -126,12 +136,18 @@ def ask(question: str, readers: tuple[str, ...], conversation: str | None, as_js
 
         reply = terminal.JsonReply() if as_json else terminal.TerminalReply()
         await app.warm()
-        await terminal.ask(app.responder, reply, question, app.audience(readers), conversation)
+        await terminal.ask(app.terminal, reply, question, app.audience(readers), conversation)
         if isinstance(reply, terminal.JsonReply):
             _print_json(reply.result())
+        await _tell_if_nothing_is_indexed(app)
         return 0 if reply.resolved else 1
 
     _run(work, level="error")
+
+
+async def _tell_if_nothing_is_indexed(app: App) -> None:
+    if not await app.index.counts():
+        click.echo("footnote: nothing is indexed yet: set FOOTNOTE_FOLDER and run `footnote sync`", err=True)
 
 
 @main.command()
@@ -144,7 +160,7 @@ def chat(readers: tuple[str, ...], conversation: str) -> None:
         from bots import terminal
 
         await app.warm()
-        await terminal.chat(app.responder, app.audience(readers), conversation)
+        await terminal.chat(app.terminal, app.audience(readers), conversation)
         return 0
 
     _run(work, level="error")
@@ -176,6 +192,7 @@ def search(query: str, readers: tuple[str, ...], limit: int, as_json: bool) -> N
             ]
             _print_json({"hits": rows, "timings": {"search": total}})
             return 0
+        await _tell_if_nothing_is_indexed(app)
         for hit in hits:
             click.secho(" > ".join((hit.chunk.title, *hit.chunk.headings)), bold=True, nl=False)
             click.echo(f"  {hit.score:.3f}  {hit.chunk.document_id}\n{hit.chunk.text}\n")

@@ -81,4 +81,6 @@ class HttpServer:
         return web.json_response({"status": "ready" if ready else "not ready", "parts": parts}, status=200 if ready else 503)
 
     async def _metrics(self, _request: web.Request) -> web.Response:
+        # Whoever scrapes need not ask for readiness, too.
+        await probe_all(self._probes)
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

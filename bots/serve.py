@@ -10,7 +10,8 @@ import time
 import structlog
 
 from bots.app import App
-from bots.http import HttpServer
+from bots.http import HttpServer, Probe
+from bots.platform import Platform
 from core.errors import TransientError
 
 log = structlog.get_logger(__name__)
@@ -29,8 +30,9 @@ async def serve(app: App, *, bots: bool = True, worker: bool = True, started: fl
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     platforms = app.platforms if bots else []
+    probes = app.probes | {platform.name: _connected(platform) for platform in platforms}
     http = HttpServer(
-        app.settings.footnote_http_host, app.settings.footnote_http_port, app.probes, app.slack_events if bots else None
+        app.settings.footnote_http_host, app.settings.footnote_http_port, probes, app.slack_events if bots else None
     )
     background: list[asyncio.Task[None]] = []
     await http.start()
@@ -67,6 +69,14 @@ async def serve(app: App, *, bots: bool = True, worker: bool = True, started: fl
         await asyncio.gather(*(platform.stop(DRAIN_SECONDS) for platform in platforms))
         await _end(background)
         await http.stop()
+
+
+def _connected(platform: Platform) -> Probe:
+    async def probe() -> None:
+        if not platform.connected:
+            raise TransientError("not connected; it is tried again")
+
+    return probe
 
 
 async def _look_for_redis(app: App) -> None:

@@ -13,8 +13,8 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bots.slack.client import failure
-from core.answering.access import expand
 from core.models import ANYONE, Audience, Message, Principal
+from core.principals import expand
 
 log = structlog.get_logger(__name__)
 

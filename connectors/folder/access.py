@@ -15,7 +15,6 @@ understood admits nobody: see :class:`AccessUnknown`.
 
 from __future__ import annotations
 
-import re
 import tomllib
 import unicodedata
 from collections.abc import Iterable
@@ -25,10 +24,10 @@ from fnmatch import fnmatchcase
 from connectors.folder.names import Parts
 from core.errors import DocumentError
 from core.models import EVERYONE, Access, Principal
+from core.principals import parse_principal
 
 ACCESS_FILE = ".access.toml"
 _MISTAKEN = {".access", "access.toml", ".access.toml", ".access.yaml", ".access.yml", ".access.json", ".access.txt"}
-_DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 _EXPECTED = 'write a list such as ["group:people-ops", "user:ana@acme.com"]'
 
 Gates = tuple[frozenset[Principal], ...]
@@ -54,25 +53,10 @@ def principals(value: object, where: str) -> frozenset[Principal]:
 def _principal(name: object, where: str) -> Principal:
     if not isinstance(name, str):
         raise AccessUnknown(f"{where} names {name!r}, which is not text: {_EXPECTED}")
-    name = unicodedata.normalize("NFC", name)
-    kind, _, value = name.partition(":")
-    if name == EVERYONE:
-        return name
-    plain = value == value.strip() and value.isprintable() and not set(value) & {",", "\ufffd"}
-    if kind in {"user", "domain"}:
-        # Platforms report addresses in any case; they are compared in lower case everywhere.
-        name = name.lower()
-    fits = {
-        "user": not re.search(r"\s", value),
-        "group": True,
-        "role": True,
-        "domain": bool(_DOMAIN.fullmatch(value.lower())),
-    }
-    if not value or not plain or not fits.get(kind, False):
-        raise AccessUnknown(
-            f"{where} names {name!r}, which is no reader: use everyone, user:ana@acme.com, group:NAME, domain:acme.com or role:ID"
-        )
-    return name
+    try:
+        return parse_principal(name)
+    except ValueError as error:
+        raise AccessUnknown(f"{where}: {error}") from error
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -110,9 +110,18 @@ async def test_a_dry_run_says_what_would_change_and_changes_nothing(footnote: In
         (("bots",), {}, 2, "QDRANT_URL"),
         (("check",), {"FOOTNOTE_EMBEDDINGS": "local:nothing"}, 2, "local:nothing"),
         (("ask",), {}, 2, "QUESTION"),
+        (("ask", "x", "--as", "ana@acme.com"), {}, 2, "user:ana@acme.com"),
         (("ask", "x"), {"FOOTNOTE_DATA_DIR": "/dev/null/data"}, 2, "/dev/null/data"),
     ],
-    ids=["unknown source", "half a platform", "bots without servers", "unknown embeddings", "no question", "impossible data dir"],
+    ids=[
+        "unknown source",
+        "half a platform",
+        "bots without servers",
+        "unknown embeddings",
+        "no question",
+        "no principal",
+        "impossible data dir",
+    ],
 )
 async def test_bad_usage_and_settings_end_with_a_line_that_names_them(
     footnote: Installation, args: tuple[str, ...], settings: dict[str, str], status: int, said: str

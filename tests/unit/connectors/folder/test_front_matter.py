@@ -51,13 +51,13 @@ def test_front_matter_that_is_no_yaml_and_does_not_speak_of_access_is_dropped():
 @pytest.mark.parametrize(
     ("head", "complaint"),
     [
-        ("access:", "which is no reader|names no reader"),
+        ("access:", "is no reader|names no reader"),
         ("access: []", "names no reader"),
-        ("access: staff", "'staff', which is no reader"),
+        ("access: staff", "'staff' is no reader"),
         ("access: {group: hr}", "names no reader"),
         ("access: [group: hr]", "not text"),
         ("access: [[group:hr]]", "not text"),
-        ("access: no", "'no', which is no reader"),
+        ("access: no", "'no' is no reader"),
         ("access: [group:hr\ntitle: x", "not valid YAML"),
         ("access: [group:hr]\naccess: [everyone]", "says 'access' twice"),
         ("access: [group:hr]\nread: [everyone]", "both `access` and `read`"),

@@ -101,7 +101,7 @@ async def test_an_access_file_that_means_nothing_closes_the_folder(root: Path, n
 async def test_a_page_with_a_broken_declaration_is_hidden_and_reported(root: Path):
     (root / "pay.md").write_text("---\naccess: hr\n---\nx")
     found = await read(folder(root))
-    assert "'hr', which is no reader" in found.failed["pay.md"]
+    assert "'hr' is no reader" in found.failed["pay.md"]
     assert AccessChanged(document_id="docs:pay.md", access=NOBODY) in found.changes
     with pytest.raises(DocumentError, match="no reader"):
         await folder(root).fetch("docs:pay.md")

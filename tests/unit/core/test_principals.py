@@ -1,0 +1,52 @@
+"""People write principals in many ways; they are compared in one."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.principals import expand, parse_principal
+
+
+@pytest.mark.parametrize(
+    ("written", "compared"),
+    [
+        ("everyone", "everyone"),
+        ("user:Ana@ACME.com", "user:ana@acme.com"),
+        ("domain:ACME.com", "domain:acme.com"),
+        ("group:People Ops", "group:People Ops"),
+        ("role:discord:123", "role:discord:123"),
+        ("group:Cafe\u0301", "group:Caf\u00e9"),
+    ],
+)
+def test_a_principal_is_compared_in_one_form(written: str, compared: str) -> None:
+    assert parse_principal(written) == compared
+
+
+@pytest.mark.parametrize(
+    "written", ["", "ana@acme.com", "user:", "user:ana acme", "domain:acme", "team:x", "group:a,b", "group: a"]
+)
+def test_what_could_never_be_anybody_is_refused(written: str) -> None:
+    with pytest.raises(ValueError, match="is no reader"):
+        parse_principal(written)
+
+
+def test_a_person_holds_their_domain_and_every_group_around_them() -> None:
+    groups = {
+        "group:eng": ["user:ana@acme.com"],
+        "group:makers": ["group:eng", "group:design"],
+        "group:acme": ["domain:acme.com"],
+        "group:others": ["user:bo@acme.com"],
+    }
+    assert expand({"user:ana@acme.com"}, groups) == {
+        "everyone",
+        "user:ana@acme.com",
+        "domain:acme.com",
+        "group:eng",
+        "group:makers",
+        "group:acme",
+    }
+
+
+def test_groups_that_hold_each_other_come_to_an_end() -> None:
+    groups = {"group:a": ["group:b"], "group:b": ["group:a", "user:ana@acme.com"]}
+    assert {"group:a", "group:b"} <= expand({"user:ana@acme.com"}, groups)
