@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from connectors.folder.source import FolderSource
-from core.answering.access import expand
 from core.indexing.parsing import Parser
 from core.models import ANYONE, PUBLIC, Audience, Document, Failed, Skipped, Upsert
+from core.principals import expand
 from core.settings import ConfigFile
 
 DEPLOY = Path(__file__).parents[3] / "deploy"

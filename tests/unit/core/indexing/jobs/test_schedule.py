@@ -87,7 +87,7 @@ async def test_a_timer_outlives_an_outage_of_redis(valkey: Valkey, jobs: Jobs):
     async with running(Schedule(jobs, ["pages"], TEN_MINUTES, clock=lambda: NOON)):
         await valkey.start()
         async with asyncio.timeout(20):
-            while await waiting(jobs) != {"pages"}:  # noqa: ASYNC110 - another process's doing cannot set an Event here
+            while await waiting(jobs) != {"pages"}:
                 await asyncio.sleep(0.1)
 
 

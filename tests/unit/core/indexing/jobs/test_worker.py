@@ -284,7 +284,7 @@ async def test_a_worker_survives_a_redis_that_goes_away_and_comes_back(valkey: V
             await asyncio.sleep(0.3)
             valkey.kill()
             async with asyncio.timeout(30):
-                while not logs:  # noqa: ASYNC110 - a log line sets no Event
+                while not logs:
                     await asyncio.sleep(0.1)
             await asyncio.sleep(3)
             await valkey.start()
