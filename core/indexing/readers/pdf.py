@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from core.errors import DocumentError
 from core.indexing.blocks import Block
@@ -17,6 +18,9 @@ _HEADING_CHARS = 120
 _HEADING_LEVELS = 3
 _PARAGRAPH_GAP = 1.7
 """A distance between baselines above this multiple of the type size parts paragraphs."""
+_WRAPPED = 0.6
+"""A line that reaches this share of the longest one's length went on to the next line for want of room."""
+_ITEM = re.compile(r"(?:\d{1,3}[.)]|[-–•*▪◦‣])\s")
 _HYPHENS = "\x02\ufffe"
 """What pdfium gives for a hyphen at a line's end that only breaks a word."""
 
@@ -120,8 +124,13 @@ def _continues(above: _Line, below: _Line) -> bool:
 
 
 def _paragraph(lines: list[_Line]) -> Block:
-    text = ""
-    for line in lines:
-        text = text[:-1] if text.endswith(tuple(_HYPHENS)) else text + "\n" if text else text
-        text += line.text
+    """Lines that were only wrapped are joined; an item of a list, and what follows a short line, begins a new one."""
+    full = _WRAPPED * max(len(line.text) for line in lines)
+    text = lines[0].text
+    for above, line in pairwise(lines):
+        if text.endswith(tuple(_HYPHENS)):
+            text = text[:-1] + line.text
+        else:
+            wrapped = len(above.text) >= full and not _ITEM.match(line.text)
+            text += (" " if wrapped else "\n") + line.text
     return Block("text", text.translate(dict.fromkeys(map(ord, _HYPHENS), "-")))

@@ -250,7 +250,7 @@ class TestPdf:
         )
         assert read(body, PDF) == [
             Block("heading", "Travel policy", 1),
-            Block("text", "Everybody books through the portal and\nkeeps every receipt."),
+            Block("text", "Everybody books through the portal and keeps every receipt."),
             Block("heading", "Trains", 2),
             Block("text", "Second class is the rule."),
             Block("text", "Planes need the consent of the lead."),
@@ -312,6 +312,16 @@ class TestRefusals:
         body = saved(make())
         with pytest.raises(DocumentError, match="damaged"):
             read(body[: int(len(body) * keep)], media_type)
+
+    def test_a_wrapped_item_of_a_list_stays_one_line(self):
+        lines = [
+            "1. Hang the Heron on the perch until it",
+            "clicks, and turn the screw.",
+            "2. Connect the panel and wait for it.",
+        ]
+        assert read(make_pdf([[(line, 11) for line in lines]]), PDF) == [
+            Block("text", f"{lines[0]} {lines[1]}\n{lines[2]}"),
+        ]
 
     def test_a_cut_off_pdf_is_said_to_be_damaged(self):
         with pytest.raises(DocumentError, match="damaged"):
