@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 from redis.asyncio import Redis
 
@@ -22,6 +23,12 @@ SERVER_URL = os.environ.get("QDRANT_URL")
 for _name in Settings.model_fields:
     os.environ.pop(_name.upper(), None)
     os.environ.pop(f"{_name.upper()}_FILE", None)
+
+# The same examples every time and no clock: a change is not held up by what another one broke, nor by a busy machine.
+# Who looks for new examples runs with --hypothesis-profile=search.
+hypothesis.settings.register_profile("search", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile("same", hypothesis.settings.get_profile("search"), derandomize=True, database=None)
+hypothesis.settings.load_profile("same")
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import os
 import signal
 import struct
 import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -43,6 +44,9 @@ FRAME = struct.Struct("!Q")
 
 _KEPT = frozenset({"PATH", "HOME", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT"})
 """Variables that the process gets. Tokens and keys are none of its business."""
+
+_LAST_SECONDS = 5.0
+"""For a process that has closed its pipes to end."""
 
 _log = structlog.get_logger(__name__)
 
@@ -138,6 +142,10 @@ class Parser:
                 document, f"could not be parsed within {self._limits.wall:g} seconds: split it or store it in another format"
             ) from error
         except (asyncio.IncompleteReadError, ConnectionError) as error:
+            # It is ending by itself. A kill before asyncio knows of the end would take away what it died of.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_SECONDS):
+                    await process.wait()
             await self._kill()
             _log.warning("parser.died", document=document.id, returncode=process.returncode)
             if process.returncode != -signal.SIGXCPU:

@@ -22,14 +22,14 @@ def valkey() -> Iterator[Path]:
         socket = Path(folder) / "v.sock"
         options = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", folder]
         server = subprocess.Popen([get_binary_path(), *options], stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not socket.exists():
             assert server.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.01)
         yield socket
         server.terminate()
-        server.wait(10)
+        server.wait(60)
 
 
 @pytest.fixture

@@ -160,7 +160,7 @@ async def test_without_redis_a_message_is_still_answered_once_and_the_outage_log
             assert not await lost.claim(message(id="event:1", aliases=(f"x:{number}",)))
         await lost.release(message(id="ts:1", aliases=("event:1",)))
         assert await lost.claim(message(id="ts:1"))
-        assert time.perf_counter() - started < 2.5
+        assert time.perf_counter() - started < 15
     assert [entry["event"] for entry in logs] == ["redis.went_away"]
 
 

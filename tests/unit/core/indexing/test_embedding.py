@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import math
 import shutil
-import time
 from pathlib import Path
 
 import numpy as np
@@ -93,16 +92,13 @@ def test_pieces_are_counted_without_marks_and_without_a_limit(local):
 async def test_a_question_does_not_wait_for_a_long_batch_of_documents(local):
     await local.embed_query("warm")
     batch = asyncio.create_task(
-        local.embed_documents([f"{number} " + "many words about leave and printers " * 20 for number in range(60)])
+        local.embed_documents([f"{number} " + "many words about leave and printers " * 20 for number in range(40)])
     )
     await asyncio.sleep(0.05)
-    began = time.perf_counter()
-    await local.embed_query("How many vacation days do I get?")
-    waited = time.perf_counter() - began
-    assert not batch.done()
-    began = time.perf_counter()
+    for question in ("How many vacation days do I get?", "Where is the printer?"):
+        await local.embed_query(question)
+        assert not batch.done()
     await batch
-    assert waited < (time.perf_counter() - began) / 2
 
 
 async def test_the_event_loop_keeps_turning_while_documents_are_embedded(local):

@@ -33,7 +33,7 @@ class Valkey:
     async def start(self) -> None:
         self._spawn()
         redis = self.client()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 try:
                     await redis.ping()

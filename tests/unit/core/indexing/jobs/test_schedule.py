@@ -45,10 +45,18 @@ async def waiting(jobs: Jobs) -> set[str]:
     return {name for name, state in (await jobs.states()).items() if state.status is SyncStatus.WAITING}
 
 
+async def until_waiting(jobs: Jobs, *names: str) -> None:
+    async with asyncio.timeout(60):
+        while await waiting(jobs) != set(names):
+            await asyncio.sleep(0.02)
+
+
 async def test_what_was_never_synced_or_is_overdue_is_requested_at_once_and_the_rest_is_not(jobs: Jobs):
     await finished(jobs, "overdue", NOON - timedelta(hours=1))
     await finished(jobs, "fresh", NOON - timedelta(minutes=1))
     async with running(Schedule(jobs, ["never", "overdue", "fresh"], TEN_MINUTES, clock=lambda: NOON)):
+        await until_waiting(jobs, "never", "overdue")
+        await asyncio.sleep(0.1)
         assert await waiting(jobs) == {"never", "overdue"}
     state = await jobs.state("never")
     assert (state.request.requested_by, state.request.at, state.request.full) == ("schedule", NOON, False)
@@ -58,25 +66,22 @@ async def test_what_was_never_synced_or_is_overdue_is_requested_at_once_and_the_
 async def test_sources_that_ended_badly_are_tried_again_so_that_they_heal_without_a_restart(jobs: Jobs, status: SyncStatus):
     await finished(jobs, "pages", NOON - timedelta(hours=1), status)
     async with running(Schedule(jobs, ["pages"], TEN_MINUTES, clock=lambda: NOON)):
-        assert await waiting(jobs) == {"pages"}
+        await until_waiting(jobs, "pages")
 
 
 async def test_a_source_is_requested_again_when_the_interval_is_over(jobs: Jobs):
-    start = asyncio.get_running_loop().time()
-
-    def clock() -> datetime:
-        return NOON + timedelta(seconds=asyncio.get_running_loop().time() - start)
-
+    time = NOON + timedelta(seconds=1)
     await finished(jobs, "pages", NOON)
-    async with running(Schedule(jobs, ["pages"], timedelta(seconds=1), clock=clock, jitter=lambda: 1.0)):
+    async with running(Schedule(jobs, ["pages"], timedelta(seconds=1.5), clock=lambda: time, jitter=lambda: 1.0)):
         assert await waiting(jobs) == set()
-        await asyncio.sleep(0.9)
-        assert await waiting(jobs) == {"pages"}
+        time = NOON + timedelta(seconds=1.5)
+        await until_waiting(jobs, "pages")
 
 
 async def test_many_timers_make_one_request(jobs: Jobs, redis: Redis):
     timers = [Schedule(Jobs(redis), ["pages"], TEN_MINUTES, clock=lambda: NOON) for _ in range(3)]
     async with running(timers[0]), running(timers[1]), running(timers[2]):
+        await until_waiting(jobs, "pages")
         await finished(jobs, "pages", NOON)
         await asyncio.sleep(0.3)
         assert await waiting(jobs) == set()
@@ -86,9 +91,7 @@ async def test_a_timer_outlives_an_outage_of_redis(valkey: Valkey, jobs: Jobs):
     valkey.kill()
     async with running(Schedule(jobs, ["pages"], TEN_MINUTES, clock=lambda: NOON)):
         await valkey.start()
-        async with asyncio.timeout(20):
-            while await waiting(jobs) != {"pages"}:
-                await asyncio.sleep(0.1)
+        await until_waiting(jobs, "pages")
 
 
 async def test_without_sources_it_simply_waits(jobs: Jobs):

@@ -1,0 +1,106 @@
+"""Embeddings of a server of one's own: the real client over servers that work, refuse, babble and say nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from core.answering.embeddings import LangChainEmbedder
+from core.errors import ConfigError, FootnoteError
+from core.settings import Settings
+from tests.emulators.openai import OpenAIServer
+
+
+def settings(url: str, key: str = "sk-emulator-key") -> Settings:
+    return Settings(_env_file=None, openai_base_url=url, openai_api_key=key)
+
+
+def vectors(*vectors: list[float] | None) -> dict[str, Any]:
+    return {"object": "list", "model": "m", "data": [{"embedding": vector, "index": i} for i, vector in enumerate(vectors)]}
+
+
+class Server:
+    """Answers every request with what ``reply`` holds."""
+
+    def __init__(self, reply: Callable[[], web.StreamResponse]) -> None:
+        self.reply = reply
+        self.url = ""
+
+    async def __aenter__(self) -> Server:
+        async def answer(_: web.Request) -> web.StreamResponse:
+            return self.reply()
+
+        app = web.Application()
+        app.router.add_post("/v1/embeddings", answer)
+        self._runner = web.AppRunner(app)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/v1"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()
+
+
+async def test_texts_and_questions_become_vectors_of_unit_length() -> None:
+    async with OpenAIServer(dimension=48) as server:
+        embedder = await LangChainEmbedder.connect("openai:text-embedding-3-small", settings(server.url))
+        assert (embedder.name, embedder.dimension) == ("openai:text-embedding-3-small", 48)
+        texts = [f"text number {number}" for number in range(40)]
+        found = await embedder.embed_documents(texts)
+        assert [math.hypot(*vector) for vector in found] == pytest.approx([1.0] * 40)
+        assert await embedder.embed_query(texts[7]) == pytest.approx(found[7], abs=1e-5)
+
+
+async def test_without_a_key_it_is_said_which_one_is_missing() -> None:
+    with pytest.raises(ConfigError, match="OPENAI_API_KEY"):
+        await LangChainEmbedder.connect("openai:text-embedding-3-small", Settings(_env_file=None))
+
+
+async def test_a_wrong_key_is_named_and_not_shown() -> None:
+    async with OpenAIServer() as server:
+        with pytest.raises(ConfigError, match="OPENAI_API_KEY") as caught:
+            await LangChainEmbedder.connect("openai:m", settings(server.url, key="sk-wrong-and-secret"))
+    assert "sk-wrong" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (lambda: web.json_response({"error": {"message": "No such model."}}, status=404), "404"),
+        (lambda: web.json_response({"error": {"message": "What?"}}, status=400), "400"),
+        (lambda: web.Response(text="<html>Welcome</html>", content_type="text/html"), "OPENAI_BASE_URL"),
+        (lambda: web.Response(text='{"data": [', content_type="application/json"), "OPENAI_BASE_URL"),
+        (lambda: web.json_response([1]), "OPENAI_BASE_URL"),
+        (lambda: web.json_response(vectors()), "OPENAI_BASE_URL"),
+        (lambda: web.json_response(vectors(None)), "empty vectors"),
+        (lambda: web.json_response(vectors([])), "empty vectors"),
+    ],
+    ids=["unknown model", "bad request", "a website", "cut off", "another shape", "no vector", "null", "empty"],
+)
+async def test_a_server_that_does_not_embed_is_a_setting_to_mend(reply: Callable[[], web.StreamResponse], said: str) -> None:
+    async with Server(reply) as server:
+        with pytest.raises(ConfigError, match=f"FOOTNOTE_EMBEDDINGS.*{said}"):
+            await LangChainEmbedder.connect("openai:m", settings(server.url))
+
+
+async def test_a_server_that_is_away_is_a_setting_to_mend() -> None:
+    with pytest.raises(ConfigError, match=r"FOOTNOTE_EMBEDDINGS.*does not answer"):
+        await LangChainEmbedder.connect("openai:m", settings("http://127.0.0.1:9/v1"))
+
+
+async def test_a_model_that_was_exchanged_while_we_run_never_fills_the_index_with_other_vectors() -> None:
+    async with Server(lambda: web.json_response(vectors([1.0, 0.0]))) as server:
+        embedder = await LangChainEmbedder.connect("openai:m", settings(server.url))
+        server.reply = lambda: web.json_response(vectors([1.0, 0.0, 0.0]))
+        with pytest.raises(FootnoteError, match="3 dimensions instead of 2"):
+            await embedder.embed_documents(["text"])
+        with pytest.raises(FootnoteError, match="3 dimensions instead of 2"):
+            await embedder.embed_query("text")
+        server.reply = lambda: web.json_response(vectors([1.0, 0.0], [0.0, 1.0]))
+        with pytest.raises(FootnoteError, match="1 texts with 2 vectors"):
+            await embedder.embed_documents(["text"])
