@@ -44,6 +44,8 @@ log = structlog.get_logger(__name__)
 
 _REMEMBERED = 1000
 """Interactions that a resumed connection may bring again."""
+_FAREWELL_SECONDS = 4.0
+"""Of the time to drain: for ending what runs too long, and for telling who waits for it."""
 _UNKNOWN_INTERACTION = 10062
 _ALREADY_ACKNOWLEDGED = 40060
 
@@ -136,22 +138,19 @@ class Inbox:
             await InChannel(message.channel).send(_report("message.failed", error))
 
     async def close(self, drain: float) -> None:
-        """Take nothing new, wait ``drain`` seconds for what runs, then cancel the rest and tell who waits for it."""
+        """Take nothing new, wait for what runs, then cancel the rest and tell who waits for it: ``drain`` seconds in all."""
         self._closed = True
         if not self._replies:
             return
-        _, late = await asyncio.wait(set(self._replies), timeout=drain)
+        farewell = min(_FAREWELL_SECONDS, drain / 2)
+        _, late = await asyncio.wait(set(self._replies), timeout=drain - farewell)
         unfinished = [self._replies[task] for task in late if task in self._replies]
         for task in late:
             task.cancel()
         if late:
-            await asyncio.wait(late)
-        for reply in unfinished:
-            if not reply.spoken:
-                log.warning("reply.abandoned")
-                with suppress(FootnoteError, discord.HTTPException, TimeoutError):
-                    async with asyncio.timeout(2):
-                        await reply.say(_RESTARTING)
+            # Whoever waits for Discord's leave to write is not waited for.
+            await asyncio.wait(late, timeout=farewell / 2)
+        await asyncio.gather(*(_abandon(reply, farewell / 2) for reply in unfinished if not reply.spoken))
 
     @asynccontextmanager
     async def _running(self, reply: DiscordReply) -> AsyncIterator[None]:
@@ -225,6 +224,13 @@ class Inbox:
             places.append(InChannel(interaction.channel, reference if places else None, preface=preface))
         places.append(InChannel(interaction.user, preface=preface))
         return places
+
+
+async def _abandon(reply: DiscordReply, seconds: float) -> None:
+    log.warning("reply.abandoned")
+    with suppress(FootnoteError, discord.HTTPException, TimeoutError):
+        async with asyncio.timeout(seconds):
+            await reply.say(_RESTARTING)
 
 
 def _report(event: str, error: BaseException) -> str:

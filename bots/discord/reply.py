@@ -43,7 +43,7 @@ class DiscordReply:
         self._writing = asyncio.Lock()
         self._closed_because = "there is no place to write in"
         self.spoken = False
-        """Whether an answer or a notice was sent."""
+        """True once an answer or a notice was written whole."""
 
     async def working(self) -> None:
         """Type until the reply is sent; a command shows that it thinks by itself."""
@@ -54,7 +54,8 @@ class DiscordReply:
         """Discord shows whole answers: an edit for every few words would meet its rate limit."""
 
     async def answer(self, answer: Answer) -> None:
-        await self._speak(render(answer))
+        # A long one takes some tenths of a second.
+        await self._speak(await asyncio.to_thread(render, answer))
 
     async def say(self, text: str) -> None:
         await self._speak(notice(text))
@@ -71,9 +72,9 @@ class DiscordReply:
     async def _speak(self, texts: Sequence[str]) -> None:
         if self._typing is not None:
             self._typing.cancel()
-        self.spoken = True
         for text in texts:
             await self.post(text)
+        self.spoken = True
 
     async def post(self, text: str) -> Posted | None:
         """Write one message in the first open place; None when every place is closed."""
