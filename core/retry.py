@@ -32,4 +32,9 @@ async def retry(call: Callable[[], Awaitable[Result]], *, attempts: int = 5, bud
         wait=_wait,
         reraise=True,
     )
-    return await policy(call)
+
+    # It awaits only what it can tell to be a coroutine function; a lambda that returns an awaitable is none.
+    async def attempt() -> Result:
+        return await call()
+
+    return await policy(attempt)

@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+import unicodedata
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from core.errors import ConfigError
-from core.models import Principal
+from core.models import EVERYONE, Principal
 
+_LONGEST = timedelta(days=3650)
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
@@ -24,13 +26,18 @@ def _duration(value: object) -> object:
     """``90s``, ``10m``, ``1h30m``, ``2d``; a bare number is seconds."""
     if not isinstance(value, str):
         return value
-    if value.isdigit():
-        return timedelta(seconds=int(value))
-    match = _DURATION.fullmatch(value.strip())
-    if not match or not any(match.groups()):
+    text = value.strip()
+    match = _DURATION.fullmatch(f"{text}s" if text.isdecimal() else text)
+    if not match:
         raise ValueError(f"{value!r} is not a duration: write 90s, 10m, 1h30m or 2d")
     days, hours, minutes, seconds = (int(group or 0) for group in match.groups())
-    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    try:
+        duration = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    except OverflowError:
+        duration = timedelta.max
+    if not timedelta(seconds=1) <= duration <= _LONGEST:
+        raise ValueError(f"{value!r} is not a duration from 1 second to {_LONGEST.days} days")
+    return duration
 
 
 def _words(value: object) -> object:
@@ -45,8 +52,20 @@ def _url(value: object) -> object:
     return value
 
 
+def _compared(name: str) -> Principal:
+    """As it is compared everywhere: platforms report addresses in any case."""
+    name = unicodedata.normalize("NFC", name.strip())
+    kind, _, value = name.partition(":")
+    if name != EVERYONE and not (kind and value):
+        raise ValueError(
+            f"{name!r} names nobody: write slack:U123, discord:456, discord:role:789, user:ana@acme.com or group:NAME"
+        )
+    return name.lower() if kind in {"user", "domain"} else name
+
+
+Named = Annotated[Principal, AfterValidator(_compared)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
+Words = Annotated[tuple[Named, ...], NoDecode, BeforeValidator(_words)]
 HttpUrl = Annotated[str, BeforeValidator(_url)]
 
 
@@ -66,9 +85,9 @@ class ConfigFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    admins: tuple[Principal, ...] = ()
+    admins: tuple[Named, ...] = ()
     folders: tuple[FolderConfig, ...] = ()
-    groups: Mapping[Principal, tuple[Principal, ...]] = Field(default_factory=dict)
+    groups: Mapping[Named, tuple[Named, ...]] = Field(default_factory=dict)
     """``"group:people-ops" = ["user:ana@acme.com"]``: whom a group principal of the folder sources contains."""
 
 
@@ -184,6 +203,8 @@ class _SecretFiles(PydanticBaseSettingsSource):
             return Path(path).read_text(encoding="utf-8").strip(), field_name, False
         except OSError as error:
             raise ConfigError(f"{field_name.upper()}_FILE names {path}, which cannot be read: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{field_name.upper()}_FILE names {path}, which is not text in UTF-8") from error
 
     def __call__(self) -> dict[str, Any]:
         values = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
@@ -194,27 +215,37 @@ def load_settings(**overrides: Any) -> Settings:
     """Read all settings. Raises ConfigError that names the setting and never shows a value that may be a secret."""
     try:
         settings = Settings(**overrides)
-        path = settings.footnote_config or Path("footnote.toml")
-        if settings.footnote_config is None and not path.exists():
-            return settings
-        file = ConfigFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         raise ConfigError(_explain(error)) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(".env is not text in UTF-8: save it again as UTF-8") from error
+    except OSError as error:
+        raise ConfigError(f".env cannot be read: {error.strerror}") from error
+    path = settings.footnote_config or Path("footnote.toml")
+    if settings.footnote_config is None and not path.exists():
+        return settings
+    return settings.model_copy(update={"file": _config_file(path)})
+
+
+def _config_file(path: Path) -> ConfigFile:
+    try:
+        return ConfigFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        raise ConfigError(_explain(error, f"{path}: ")) from None
     except OSError as error:
         raise ConfigError(f"FOOTNOTE_CONFIG names {path}, which cannot be read: {error.strerror}") from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
-    return settings.model_copy(update={"file": file})
 
 
-def _explain(error: ValidationError) -> str:
+def _explain(error: ValidationError, file: str = "") -> str:
     lines = []
     for problem in error.errors(include_input=False, include_url=False):
-        where = ".".join(str(part) for part in problem["loc"])
-        name = where.upper() if where in Settings.model_fields else where
+        where = [str(part) for part in problem["loc"]]
+        name = ".".join(where) if file else "".join(where[:1]).upper()
         if problem["type"] == "extra_forbidden":
-            lines.append(f"footnote.toml: {name} is not a setting that Footnote knows")
+            lines.append(f"{file}{name} is not a setting that Footnote knows")
             continue
         text = problem["msg"].removeprefix("Value error, ")
-        lines.append(f"{name}: {text}" if name else text)
+        lines.append(f"{file}{name}: {text}" if name else f"{file}{text}")
     return "\n".join(lines)

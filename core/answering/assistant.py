@@ -17,6 +17,7 @@ from core.answering.history import ConversationHistory, to_messages
 from core.answering.memory import Memory
 from core.answering.model import name_of
 from core.answering.prompts import PROMPT_VERSION
+from core.answering.visible import visible
 from core.models import Access, Answer, Audience, Message, Turn, now
 from core.ports import Search
 from core.telemetry import STEP_SECONDS
@@ -52,7 +53,7 @@ class Assistant:
         """
         started = time.perf_counter()
         history = ConversationHistory(self._memory, message.conversation_id, audience)
-        ask = Ask(question=message.text.strip(), audience=audience, history=tuple(await history.aget_messages()))
+        ask = Ask(question=visible(message.text).strip(), audience=audience, history=tuple(await history.aget_messages()))
         parts = cast("AsyncGenerator[str | Draft, None]", self._chain.astream(ask))
         async with aclosing(parts):
             async for part in parts:
@@ -64,7 +65,7 @@ class Assistant:
                     answer=part.text,
                     accesses=_made_from(part, ask.history),
                     asked_by=message.user,
-                    asked_by_name=message.user_name,
+                    asked_by_name=visible(message.user_name),
                     at=self._clock(),
                 )
                 # Before the answer is shown, so that a follow-up sent at once finds it.

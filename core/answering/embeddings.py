@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from core.errors import ConfigError, TransientError
+from core.errors import ConfigError, FootnoteError, TransientError
 from core.retry import retry
 from core.settings import Settings
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
 
 Result = TypeVar("Result")
+
+_QUERY_SECONDS = 10.0
+_BATCH_SECONDS = 120.0
+"""How long a server may think about one request; one of one's own without a GPU takes its time over a batch."""
 
 
 class LangChainEmbedder:
@@ -34,9 +39,14 @@ class LangChainEmbedder:
 
         options: dict[str, Any] = {}
         if name.startswith("openai:"):
+            if not (settings.openai_api_key or settings.openai_base_url):
+                raise ConfigError(
+                    f"FOOTNOTE_EMBEDDINGS is {name}, which needs a key: set OPENAI_API_KEY, or OPENAI_BASE_URL for a server "
+                    "of your own; or unset it to use the bundled model"
+                )
             options["max_retries"] = 0
-            if settings.openai_api_key:
-                options["api_key"] = settings.openai_api_key.get_secret_value()
+            # Servers of one's own often need no key, but the client insists on one.
+            options["api_key"] = settings.openai_api_key.get_secret_value() if settings.openai_api_key else "none"
             if settings.openai_base_url:
                 # Servers other than OpenAI's expect text where the client would send token numbers.
                 options |= {"base_url": settings.openai_base_url, "check_embedding_ctx_length": False}
@@ -47,36 +57,51 @@ class LangChainEmbedder:
         if not hasattr(embeddings, "aembed_query"):
             raise ConfigError(f"FOOTNOTE_EMBEDDINGS {name!r} does not name embeddings")
         try:
-            vector = await retry(lambda: _translated(lambda: embeddings.aembed_query("footnote")), attempts=3, budget=20)
-        except TransientError as error:
-            raise ConfigError(f"FOOTNOTE_EMBEDDINGS {name!r} cannot be reached: {error}") from error
+            vector = await retry(
+                lambda: _translated(lambda: embeddings.aembed_query("footnote"), _QUERY_SECONDS), attempts=3, budget=20
+            )
+        except FootnoteError as error:
+            raise ConfigError(f"FOOTNOTE_EMBEDDINGS {name!r} cannot be used: {error}") from error
+        if not vector:
+            raise ConfigError(f"FOOTNOTE_EMBEDDINGS {name!r} cannot be used: the server answers with empty vectors")
         return cls(name, len(vector), embeddings)
 
     async def embed_documents(self, texts: Sequence[str]) -> list[list[float]]:
-        vectors = await retry(lambda: _translated(lambda: self._embeddings.aembed_documents(list(texts))))
-        return [_unit(vector) for vector in vectors]
+        vectors = await retry(lambda: _translated(lambda: self._embeddings.aembed_documents(list(texts)), _BATCH_SECONDS))
+        if len(vectors) != len(texts):
+            raise FootnoteError(f"the embeddings server answered {len(texts)} texts with {len(vectors)} vectors")
+        return [self._unit(vector) for vector in vectors]
 
     async def embed_query(self, text: str) -> list[float]:
         # A person waits: better a clear error now than an answer in five minutes.
-        vector = await retry(lambda: _translated(lambda: self._embeddings.aembed_query(text)), attempts=2, budget=3)
-        return _unit(vector)
+        vector = await retry(
+            lambda: _translated(lambda: self._embeddings.aembed_query(text), _QUERY_SECONDS), attempts=2, budget=3
+        )
+        return self._unit(vector)
 
     def count(self, text: str) -> int:
         """About as many wordpieces as ``text`` has: providers do not say, and chunks need not be exact."""
         return max(1, math.ceil(len(text) / 4))
 
+    def _unit(self, vector: Sequence[float]) -> list[float]:
+        if len(vector) != self.dimension:
+            raise FootnoteError(
+                f"the embeddings server now answers with {len(vector)} dimensions instead of {self.dimension}: "
+                "was its model exchanged? Bring it back, or restart Footnote"
+            )
+        length = math.sqrt(sum(value * value for value in vector)) or 1.0
+        return [value / length for value in vector]
 
-def _unit(vector: Sequence[float]) -> list[float]:
-    length = math.sqrt(sum(value * value for value in vector)) or 1.0
-    return [value / length for value in vector]
 
-
-async def _translated(call: Callable[[], Awaitable[Result]]) -> Result:
+async def _translated(call: Callable[[], Awaitable[Result]], seconds: float) -> Result:
     import httpx
     import openai
 
     try:
-        return await call()
+        async with asyncio.timeout(seconds):
+            return await call()
+    except TimeoutError as error:
+        raise TransientError(f"the embeddings server has not answered for {seconds:.0f} s") from error
     except (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError) as error:
         raise ConfigError(
             f"the embeddings server refused the request ({error.status_code}): check OPENAI_API_KEY and the name"
@@ -88,3 +113,10 @@ async def _translated(call: Callable[[], Awaitable[Result]]) -> Result:
         ) from error
     except (openai.APIConnectionError, openai.InternalServerError, httpx.TransportError) as error:
         raise TransientError(f"the embeddings server does not answer ({type(error).__name__})") from error
+    except openai.APIStatusError as error:
+        raise FootnoteError(f"the embeddings server refused the request ({error.status_code})") from error
+    # Any provider's package may raise anything over an answer that is none.
+    except Exception as error:
+        raise FootnoteError(
+            f"the embeddings server's answer was not understood ({type(error).__name__}): check OPENAI_BASE_URL and the name"
+        ) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from qdrant_client.http.exceptions import ApiException, ResponseHandlingExceptio
 from core.errors import ConfigError, FootnoteError, TransientError
 from core.indexing import sparse
 from core.indexing.classes import AccessClasses
+from core.indexing.cleaning import clean
 from core.indexing.payloads import chunk_of, gates_of, payload_of
 from core.models import Access, Audience, Chunk, Document, Hit
 from core.ports import Embedder
@@ -73,7 +75,10 @@ def connect(*, url: str | None = None, api_key: str | None = None, socket: Path 
         raise ConfigError(
             "neither QDRANT_URL nor the embedded engine's socket is given: set QDRANT_URL, or unset it to use the engine"
         )
-    return AsyncQdrantClient(url=url, api_key=api_key, timeout=REQUEST_SECONDS, check_compatibility=False, limits=limits)
+    with warnings.catch_warnings():
+        # It warns of every key over http://, which is usual where servers share a network of their own.
+        warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
+        return AsyncQdrantClient(url=url, api_key=api_key, timeout=REQUEST_SECONDS, check_compatibility=False, limits=limits)
 
 
 class Index:
@@ -84,7 +89,11 @@ class Index:
     whose write was cut off anywhere is known, and known not to be up to date.
     """
 
-    def __init__(self, client: AsyncQdrantClient, embedder: Embedder, collection: str = "footnote") -> None:
+    def __init__(
+        self, client: AsyncQdrantClient, embedder: Embedder, collection: str = "footnote", *, folder: Path | None = None
+    ) -> None:
+        """``folder`` is where the embedded engine keeps all this; None for a server."""
+        self._folder = folder
         self._client = client
         self._embedder = embedder
         self._collection = collection
@@ -176,8 +185,10 @@ class Index:
         """The ``k`` best chunks that every reader may read, by meaning and by words together; equal scores by id.
 
         Who may read is part of the query, in every branch of it, and is checked again on what comes back.
-        Without an embedding (a remote model that does not answer) words alone decide.
+        Without an embedding (a remote model that does not answer) words alone decide. What is invisible in a query
+        counts as little as in a document.
         """
+        query = clean(query)
         allowed = await self._classes.readable_by(audience)
         if not allowed or not query.strip() or k < 1:
             return []
@@ -254,9 +265,12 @@ class Index:
             raise ConfigError(
                 f"the index {self._collection!r} was made with the embeddings {made_by} ({dense.size} dimensions), but "
                 f"FOOTNOTE_EMBEDDINGS now stands for {self._embedder.name} ({self._embedder.dimension} dimensions): set "
-                "FOOTNOTE_EMBEDDINGS back, or delete the index (the collection on your server; without QDRANT_URL its folder "
-                "in FOOTNOTE_DATA_DIR) and run `footnote reindex`"
+                f"FOOTNOTE_EMBEDDINGS back, or stop Footnote, delete {self._place} and run `footnote reindex`"
             )
+
+    @property
+    def _place(self) -> str:
+        return f"the folder {self._folder}" if self._folder else "that collection on the server at QDRANT_URL"
 
     async def _write(self, batch: Sequence[_Write], vectors: Sequence[list[float]]) -> None:
         heads: list[models.PointStruct] = []

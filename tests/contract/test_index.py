@@ -355,10 +355,19 @@ async def test_an_exact_code_beats_everything_that_only_sounds_alike(index):
     assert (await found(index, "error code QX9137", k=3))[0] == "wiki:lunch"
 
 
-@pytest.mark.parametrize("query", ["", "  \n", "the of and", "🙂", "?!", "x" * 20_000, "日本語の質問", "a\x00b"])
+@pytest.mark.parametrize(
+    "query", ["", "  \n", "the of and", "🙂", "?!", "x" * 20_000, "日本語の質問", "a\x00b", "half \ud83d a pair"]
+)
 async def test_no_question_makes_the_search_fail(index, query):
     await index.upsert([LEAVE])
     assert set(await found(index, query)) <= {"wiki:leave"}
+
+
+async def test_a_question_is_read_as_documents_are(index):
+    await index.upsert([LEAVE])
+    plain = await index.search("Vacation days", ANYONE, 3)
+    hidden = await index.search("V\u200bacation\u00a0\u202edays", ANYONE, 3)
+    assert [(hit.chunk.id, hit.score) for hit in hidden] == [(hit.chunk.id, hit.score) for hit in plain]
 
 
 async def test_no_hits_are_asked_for_or_there_are_none(index):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -52,12 +53,54 @@ def test_durations_are_written_as_people_write_them(text: str, value: timedelta)
         ("FOOTNOTE_HTTP_PORT=70000", "FOOTNOTE_HTTP_PORT"),
         ("FOOTNOTE_LOG_LEVEL=loud", "FOOTNOTE_LOG_LEVEL"),
         ("FOOTNOTE_CONFIG=nowhere.toml", "FOOTNOTE_CONFIG"),
+        ("FOOTNOTE_SYNC_INTERVAL=0s", "FOOTNOTE_SYNC_INTERVAL"),
+        ("FOOTNOTE_MODEL_TIMEOUT=0", "FOOTNOTE_MODEL_TIMEOUT"),
+        ("FOOTNOTE_MEMORY_TTL=99999999999999d", "FOOTNOTE_MEMORY_TTL"),
+        ("FOOTNOTE_ADMINS=U123", "FOOTNOTE_ADMINS.*'U123' names nobody"),
     ],
 )
 def test_a_wrong_or_half_set_setting_is_refused_by_its_name(lines: str, named: str) -> None:
     Path(".env").write_text(lines + "\n")
     with pytest.raises(ConfigError, match=named):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        (".env", b"FOOTNOTE_FOLDER=\xff\xfe\n", r"\.env is not text"),
+        ("footnote.toml", b"\xff\xfe", "footnote.toml is not valid TOML"),
+        ("footnote.toml", b"admins = [", "footnote.toml is not valid TOML"),
+        ("footnote.toml", b"admins = [1]", "footnote.toml: admins"),
+        ("footnote.toml", b'admins = ["ana"]', "footnote.toml: admins.*'ana' names nobody"),
+        ("footnote.toml", b'[groups]\n"people" = ["user:ana@acme.com"]', "'people' names nobody"),
+    ],
+)
+def test_a_file_that_cannot_be_understood_is_named(name: str, content: bytes, said: str) -> None:
+    Path(name).write_bytes(content)
+    with pytest.raises(ConfigError, match=said):
+        load_settings()
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"], ids=["missing", "no text"])
+def test_a_secret_file_that_cannot_be_read_is_named(content: bytes | None) -> None:
+    if content is not None:
+        Path("key").write_bytes(content)
+    os.environ["OPENAI_API_KEY_FILE"] = "key"
+    try:
+        with pytest.raises(ConfigError, match="OPENAI_API_KEY_FILE names key"):
+            load_settings()
+    finally:
+        del os.environ["OPENAI_API_KEY_FILE"]
+
+
+def test_people_are_compared_whatever_the_case_of_their_addresses() -> None:
+    Path("footnote.toml").write_text(
+        'admins = ["user:Ana@ACME.com", "slack:U1"]\n[groups]\n"group:Eng" = ["user:Bo@Acme.com", "domain:ACME.com"]\n'
+    )
+    settings = load_settings()
+    assert settings.admins == {"user:ana@acme.com", "slack:U1"}
+    assert settings.file.groups == {"group:Eng": ("user:bo@acme.com", "domain:acme.com")}
 
 
 def test_an_unknown_key_of_the_file_is_refused_by_its_name() -> None:
