@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -20,6 +21,8 @@ _CONNECTIONS = 50
 """Per process; whoever comes later waits for one. The library's own pool would refuse him instead."""
 _UNBOUNDED = 10_000
 """Where the library has no pool that waits."""
+_PROBE_SECONDS = 2.5
+"""Less than readiness waits, so that it can say what is wrong."""
 _SENTINEL_PORT, _PORT = 26379, 6379
 _RETRY = Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.2), 4)
 """Half a second at most: a connection that broke is made anew, and who waits for an answer is not kept by a longer outage."""
@@ -62,7 +65,8 @@ def connect_redis(url: str | None, socket: Path | None = None) -> Redis:
 async def probe_redis(redis: Redis) -> None:
     """Raises ConfigError when Redis refuses us, TransientError when it does not answer."""
     try:
-        await redis.ping()
+        async with asyncio.timeout(_PROBE_SECONDS):
+            await redis.ping()
     except AWAY as error:
         cause = error.__cause__ if isinstance(error, RedisClusterException) else error
         if isinstance(cause, AuthenticationError | AuthorizationError):
