@@ -80,6 +80,17 @@ def says(text: str, *citations: Citation, seconds: float = 0.0) -> Script:
     return script
 
 
+def held(text: str) -> tuple[Script, asyncio.Event]:
+    """An assistant that gives this answer once the event is set."""
+    released = asyncio.Event()
+
+    async def script(message: Message, _audience: Audience) -> AsyncIterator[str | Answer]:
+        await released.wait()
+        yield answer(text, question=message.text)
+
+    return script, released
+
+
 class Dialogue:
     """Ana is a member with the role People Ops; Root is a server administrator and Footnote's."""
 

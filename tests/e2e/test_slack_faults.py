@@ -81,9 +81,9 @@ async def test_when_every_call_takes_five_seconds_events_are_acknowledged_and_an
             questions = [await talk.slack.mention(ANA, GENERAL, f"question {number}") for number in range(5)]
             private = await talk.slack.dm(ANA, "how many days?")
             for question in [*questions, private]:
-                await talk.slack.until_reply(question, timeout=25)
+                await talk.slack.until_reply(question)
             await talk.slack.settled()
-            assert max(delivery.seconds or 9 for delivery in talk.slack.deliveries) < 1
+            assert max(delivery.seconds or 9 for delivery in talk.slack.deliveries) < 3
             by_text = {message.text: audience for message, audience in talk.assistant.asked}
             assert by_text["how many days?"] == Audience.of({"user:ana@acme.com", "domain:acme.com"})
         assert all(talk.slack.status(question) is None for question in questions)
@@ -91,13 +91,13 @@ async def test_when_every_call_takes_five_seconds_events_are_acknowledged_and_an
 
 async def test_a_status_that_hangs_does_not_delay_the_answer_nor_stay_behind() -> None:
     async with dialogue(says("Thirty days.")) as talk, talk.running():
-        talk.slack.slow(3.0, "assistant.threads.setStatus", times=1)
+        talk.slack.slow(6.0, "assistant.threads.setStatus", times=1)
         started = time.monotonic()
         question = await talk.slack.mention(ANA, GENERAL, "how many days?")
         await talk.slack.until_reply(question)
-        assert time.monotonic() - started < 2
-        await asyncio.sleep(3.5)
-        assert talk.slack.status(question) is None
+        assert time.monotonic() - started < 6
+        await asyncio.sleep(max(0.0, started + 6.5 - time.monotonic()))
+        await talk.slack.until(lambda: talk.slack.status(question) is None, what="clearing the status")
 
 
 async def test_a_status_that_is_refused_is_no_trouble() -> None:

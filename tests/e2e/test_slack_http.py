@@ -61,7 +61,7 @@ async def test_a_forged_request_is_refused() -> None:
         await post.nothing_was_asked()
 
 
-@pytest.mark.parametrize("seconds", [-301, 301, -86400], ids=["old", "from the future", "very old"])
+@pytest.mark.parametrize("seconds", [-301, 400, -86400], ids=["old", "from the future", "very old"])
 async def test_a_stale_request_is_refused(seconds: int) -> None:
     async with open_endpoint() as (_, post):
         body = mention()

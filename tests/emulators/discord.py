@@ -270,12 +270,12 @@ class DiscordServer:
     def said_by_bot(self, channel: Channel) -> list[Message]:
         return [message for message in channel.messages if message.author is self.bot and message.content]
 
-    async def answer_to(self, message: Message, timeout: float = 10.0) -> Message:
+    async def answer_to(self, message: Message, timeout: float = 60.0) -> Message:
         """The first message of the bot that replies to this one."""
         await self.until(lambda: bool(self._replies(message)), timeout, f"a reply to {message.content!r}")
         return self._replies(message)[0]
 
-    async def finished(self, interaction: Interaction, timeout: float = 10.0) -> list[str]:
+    async def finished(self, interaction: Interaction, timeout: float = 60.0) -> list[str]:
         """What the person sees once "thinking…" is replaced."""
         await self.until(lambda: bool(interaction.texts), timeout, f"an answer to /{interaction.data['name']}")
         return interaction.texts
@@ -283,7 +283,7 @@ class DiscordServer:
     def _replies(self, message: Message) -> list[Message]:
         return [found for found in message.channel.messages if found.author is self.bot and found.reply_to is message]
 
-    async def until(self, condition: Callable[[], bool], timeout: float = 10.0, what: str = "it") -> None:
+    async def until(self, condition: Callable[[], bool], timeout: float = 60.0, what: str = "it") -> None:
         """Wait for something that a request of the bot brings about."""
         try:
             async with asyncio.timeout(timeout):

@@ -187,16 +187,16 @@ class SlackServer:
     def calls(self, method: str) -> list[Call]:
         return [call for call in self.api.calls if call.method == method]
 
-    async def until_reply(self, post: Post, count: int = 1, *, timeout: float = 10.0) -> Post:
+    async def until_reply(self, post: Post, count: int = 1, *, timeout: float = 60.0) -> Post:
         """Wait for ``count`` replies in the thread; returns the last of them."""
         await self.until(lambda: len(self.replies(post)) >= count, timeout=timeout, what=f"{count} replies to {post.text!r}")
         return self.replies(post)[count - 1]
 
-    async def until_whisper(self, user: str, count: int = 1, *, timeout: float = 10.0) -> Whisper:
+    async def until_whisper(self, user: str, count: int = 1, *, timeout: float = 60.0) -> Whisper:
         await self.until(lambda: len(self.whispers(user)) >= count, timeout=timeout, what=f"{count} notices to {user}")
         return self.whispers(user)[count - 1]
 
-    async def until(self, condition: Callable[[], object], *, timeout: float = 10.0, what: str = "it") -> None:
+    async def until(self, condition: Callable[[], object], *, timeout: float = 60.0, what: str = "it") -> None:
         try:
             async with asyncio.timeout(timeout):
                 while True:

@@ -49,11 +49,11 @@ def folder() -> Iterator[Path]:
         until(lambda: unused(Path(path)), "both engines are gone")
 
 
-def until(condition: Callable[[], bool], what: str, seconds: float = 20) -> None:
+def until(condition: Callable[[], bool], what: str, seconds: float = 90) -> None:
     asyncio.run(eventually(condition, what, seconds))
 
 
-async def eventually(condition: Callable[[], bool], what: str, seconds: float = 20) -> None:
+async def eventually(condition: Callable[[], bool], what: str, seconds: float = 90) -> None:
     clock = asyncio.get_running_loop().time
     deadline = clock() + seconds
     while not condition():
@@ -98,7 +98,7 @@ async def user(path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
 
 async def attached(process: asyncio.subprocess.Process) -> None:
     assert process.stdout is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         assert await process.stdout.readline() == b"attached\n"
 
 
@@ -114,10 +114,18 @@ async def clients(engines: Engines) -> AsyncIterator[tuple[AsyncQdrantClient, Re
         await redis.aclose()
 
 
-async def output_of(*command: str) -> str:
-    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
-    output, _ = await process.communicate()
-    return output.decode()
+def keepers_in(path: Path) -> list[int]:
+    """Process ids of all keepers of this folder, in use or not."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if entry.read_text().rstrip("\0").endswith(f"core.embedded\0{path}"):
+                found.append(int(entry.parent.name))
+    return found
+
+
+def environment_of(pid: int | None) -> str:
+    return Path(f"/proc/{pid}/environ").read_text()
 
 
 async def make(qdrant: AsyncQdrantClient) -> None:
@@ -137,7 +145,7 @@ async def written(qdrant: AsyncQdrantClient, redis: Redis) -> tuple[set[int], se
 
 async def answered(qdrant: AsyncQdrantClient, redis: Redis) -> None:
     """Until both engines answer again."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while True:
             try:
                 await qdrant.get_collections()
@@ -264,7 +272,7 @@ async def test_the_keeper_knows_none_of_our_secrets(folder: Path) -> None:
         env={**os.environ, "OPENAI_API_KEY": secret},
     )
     await attached(process)
-    told = await output_of("ps", "eww", str(keeper_of(folder)))
+    told = environment_of(keeper_of(folder))
     assert "PATH=" in told
     assert secret not in told
     process.kill()
@@ -288,9 +296,7 @@ class TestFaults:
         async with user(folder) as a, user(folder) as b, user(folder) as c, user(folder) as d:
             for process in (a, b, c, d):
                 await attached(process)
-            listed = (await output_of("ps", "-A", "-o", "pid=,args=")).splitlines()
-            keepers = [int(line.split()[0]) for line in listed if line.endswith(f"core.embedded {folder}")]
-            assert keepers == [keeper_of(folder)]
+            assert keepers_in(folder) == [keeper_of(folder)]
 
     async def test_a_killed_user_leaves_no_process_behind(self, folder: Path) -> None:
         async with user(folder) as process:
@@ -298,7 +304,7 @@ class TestFaults:
             assert keeper_of(folder)
             assert redis_of(folder)
             process.kill()
-            await eventually(lambda: unused(folder), "the keeper and its server are gone", 10)
+            await eventually(lambda: unused(folder), "the keeper and its server are gone")
 
     async def test_a_killed_keeper_is_replaced_and_nothing_acknowledged_is_lost(self, folder: Path) -> None:
         engines = await attach(folder)
@@ -314,7 +320,8 @@ class TestFaults:
             for round_ in range(3):
                 keeper = keeper_of(folder)
                 writing = asyncio.create_task(go_on_writing(1 + 100_000 * round_))
-                await asyncio.sleep(0.7)
+                enough = len(acknowledged) + 25
+                await eventually(lambda enough=enough: len(acknowledged) >= enough, "some writes")
                 assert keeper is not None
                 os.kill(keeper, signal.SIGKILL)
                 with pytest.raises((ResponseHandlingException, RedisError, OSError)):
@@ -322,7 +329,6 @@ class TestFaults:
                 await eventually(lambda keeper=keeper: keeper_of(folder) not in {None, keeper}, "another keeper")
                 await answered(qdrant, redis)
                 points, keys = await written(qdrant, redis)
-                assert len(acknowledged) > 10 * (round_ + 1)
                 assert acknowledged <= points
                 assert acknowledged <= keys
         await engines.release()
