@@ -44,7 +44,8 @@ class Command:
     """Who the person is: ``slack:U123``, ``discord:456``, ``discord:role:789``, ``user:ana@acme.com``."""
     platform: str
     channel_id: str
-    conversation_id: str
+    conversation_id: str | None
+    """None where the platform does not tell in which conversation a command is given."""
 
 
 class Commands:
@@ -116,6 +117,8 @@ class Commands:
         if scope == "me":
             turns = await self._memory.forget_person(command.user)
             await reply.say(f"Forgotten: {turns} of your questions, with their answers.")
+        elif command.conversation_id is None:
+            raise UserError("I am not told in which thread you are. `forget me` deletes all your questions, everywhere.")
         else:
             turns = await self._memory.forget(command.conversation_id)
             await reply.say(f"Forgotten: {turns} questions of this conversation, with their answers.")
@@ -160,8 +163,10 @@ class Commands:
         """Submit all, then keep one card with a line per source until the last one is over.
 
         A source that is being synced already gets no second sync: the running one is followed, and the card says so.
+        The card stands where others see it, so documents are named to the person alone.
         """
         lines: dict[str, str] = {}
+        named: dict[str, str] = {}
         notes: dict[str, str] = {}
         following: list[SyncRequest] = []
         for request in requests:
@@ -178,11 +183,18 @@ class Commands:
         async def follow(request: SyncRequest) -> None:
             async for state in self._jobs.follow(request):
                 line = reports.progress(state, self._clock())
+                named[request.source] = reports.details(state.report)
                 if lines[request.source] != line:
                     lines[request.source] = line
                     await reply.show(card())
 
         await reply.show(card())
-        async with asyncio.TaskGroup() as group:
-            for request in following:
-                group.create_task(follow(request))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for request in following:
+                    group.create_task(follow(request))
+        except ExceptionGroup as failures:
+            # One cause says it all: the others are the same queue.
+            raise failures.exceptions[0] from None
+        if any(named.values()):
+            await reply.say("\n\n".join(f"**{source}**\n{text}" for source, text in named.items() if text))

@@ -23,6 +23,8 @@ def counts(report: SyncReport) -> str:
     """``120 seen · 3 indexed · 117 unchanged``: only what is not zero, ``seen`` always."""
     parts = [f"{report.seen} seen"]
     for name, count in (
+        ("would be indexed", len(report.would_index)),
+        ("would be removed", len(report.would_remove)),
         ("indexed", report.indexed),
         ("unchanged", report.unchanged),
         ("access changed", report.access_changed),
@@ -36,7 +38,7 @@ def counts(report: SyncReport) -> str:
 
 
 def progress(state: SyncState, now: datetime) -> str:
-    """One source's progress card, or its report once it is over."""
+    """One source's progress card, or its report once it is over. It names no document: a whole channel may see it."""
     name = f"**{state.source}**"
     report = state.report
     if state.status is SyncStatus.WAITING:
@@ -52,10 +54,12 @@ def progress(state: SyncState, now: datetime) -> str:
         return f"{name}: failed. {state.error}"
     if state.status is SyncStatus.NEVER:
         return f"{name}: never synced"
-    lines = [
-        f"{name}: {'dry run, nothing was changed' if report.dry_run else 'done'} in {report.seconds:.1f} s · {counts(report)}"
-    ]
-    lines += [f"- would index `{document}`" for document in report.would_index[:_SHOWN]]
+    return f"{name}: {'dry run, nothing was changed' if report.dry_run else 'done'} in {report.seconds:.1f} s · {counts(report)}"
+
+
+def details(report: SyncReport) -> str:
+    """What a sync did not do and why, by document: empty when there is nothing to tell. Not everybody may know the names."""
+    lines = [f"- would index `{document}`" for document in report.would_index[:_SHOWN]]
     lines += [f"- would remove `{document}`" for document in report.would_remove[:_SHOWN]]
     lines += [f"- failed `{document}`: {why}" for document, why in list(report.failed.items())[:_SHOWN]]
     rest = sum(max(0, len(rows) - _SHOWN) for rows in (report.would_index, report.would_remove, report.failed))

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from bots import reports
 from bots.http import probe_all
 from core.errors import UserError
@@ -86,6 +88,11 @@ async def _follow(app: App, request: SyncRequest, card: _Card) -> SyncState:
     return state
 
 
+def _lines(state: SyncState) -> str:
+    progress, details = reports.progress(state, now()), reports.details(state.report)
+    return f"{progress}\n{details}" if succeeded(state) and details else progress
+
+
 class _Card:
     """A line per source, redrawn in place on a terminal; elsewhere each source's last line only."""
 
@@ -100,7 +107,7 @@ class _Card:
             self._live.update(self._text())
 
     def _text(self) -> str:
-        return "\n".join(reports.progress(state, now()) for state in self._states.values()).replace("**", "")
+        return "\n".join(_lines(state) for state in self._states.values()).replace("**", "")
 
     def start(self) -> None:
         if not self._quiet and sys.stdout.isatty():
@@ -113,7 +120,7 @@ class _Card:
         if self._live is not None:
             self._live.stop()
         elif not self._quiet and self._states:
-            sys.stdout.write(self._text() + "\n")
+            click.echo(self._text())
 
 
 @contextlib.contextmanager

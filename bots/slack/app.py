@@ -224,7 +224,7 @@ class SlackBot:
             principals=await workspace.people.principals(user),
             platform=self.name,
             channel_id=channel,
-            conversation_id=f"slack:{workspace.me.team}:{channel}",
+            conversation_id=None,  # Slack says the channel of a command, never the thread.
         )
         key = f"slack:{workspace.me.team}:{channel}:{body.get('trigger_id', time.time_ns())}"
         reply = CommandReply(channel, str(body["response_url"]), key, f"{time.time() - _RECENT_SECONDS:.6f}", workspace.poster)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 
 from slack_sdk.web.async_client import AsyncWebClient
@@ -36,7 +37,8 @@ class ThreadReply:
         """Slack gets whole answers."""
 
     async def answer(self, answer: Answer) -> None:
-        await self._post(render(answer))
+        # A long one takes some tenths of a second.
+        await self._post(await asyncio.to_thread(render, answer))
 
     async def say(self, text: str) -> None:
         """In a channel only the person who asked sees it."""
@@ -101,7 +103,7 @@ class CommandReply:
         """Slack gets whole answers."""
 
     async def answer(self, answer: Answer) -> None:
-        await self._tell(render(answer))
+        await self._tell(await asyncio.to_thread(render, answer))
 
     async def say(self, text: str) -> None:
         await self._tell(render_text(text))

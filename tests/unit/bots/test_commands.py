@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from bots.commands import Command, Commands
+from core.errors import TransientError
 from core.models import SyncReport, SyncRequest, SyncState, SyncStatus
 from tests.fakes import NOON, RecordingReply
 
@@ -87,8 +88,24 @@ async def test_an_admin_follows_a_reindex_to_its_report() -> None:
     assert reply.shown[0] == "**wiki**: waiting for a worker"
     assert "40 seen" in reply.shown[1]
     assert "120 seen · 2 indexed · 117 unchanged · 1 failed" in reply.shown[-1]
-    assert "wiki:broken.docx" in reply.shown[-1]
-    assert not reply.replies
+    assert reply.replies == ["**wiki**\n- failed `wiki:broken.docx`: not a Word file"]
+
+
+async def test_the_card_that_others_see_names_no_document() -> None:
+    reply = RecordingReply()
+    await commands().run(command("reindex", "wiki"), reply)
+    assert not any("broken" in card for card in reply.shown)
+
+
+async def test_when_the_queue_goes_away_while_a_sync_is_followed_the_person_is_told_so() -> None:
+    class Lost(ScriptedJobs):
+        async def follow(self, request: SyncRequest) -> AsyncIterator[SyncState]:
+            raise TransientError("The queue of syncs cannot be reached.")
+            yield
+
+    reply = RecordingReply()
+    await commands(Lost()).run(command("reindex"), reply)
+    assert reply.replies == ["The queue of syncs cannot be reached."]
 
 
 async def test_reindex_without_a_name_takes_every_source() -> None:
@@ -143,6 +160,12 @@ async def test_anybody_may_make_it_forget(text: str, said: str) -> None:
     reply = RecordingReply()
     await commands().run(command("forget", text, user="slack:U2"), reply)
     assert said in reply.replies[0]
+
+
+async def test_where_the_thread_is_not_known_nothing_is_said_to_be_forgotten() -> None:
+    reply = RecordingReply()
+    await commands().run(replace(command("forget", "here"), conversation_id=None), reply)
+    assert "`forget me`" in reply.replies[0]
 
 
 async def test_an_unknown_command_is_answered_with_the_known_ones() -> None:
