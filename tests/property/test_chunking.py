@@ -50,7 +50,7 @@ def letters(text: str) -> str:
     return "".join(letter for letter in text.casefold() if letter.isalnum() or ord(letter) > 0x2000)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80)
 @example(replace(TITLED, title="Leave"), [Block("heading", "People", 1), Block("heading", "Leave", 2)])
 @given(documents, st.lists(blocks, max_size=8))
 def test_no_text_is_lost_and_limits_hold(document, blocks):
@@ -68,7 +68,7 @@ def test_no_text_is_lost_and_limits_hold(document, blocks):
         assert c.text.strip()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(documents, st.lists(blocks, max_size=6))
 def test_the_same_document_gives_the_same_chunks_with_ids_of_their_own(document, blocks):
     found = chunk(document, blocks, COUNT)
@@ -77,7 +77,7 @@ def test_the_same_document_gives_the_same_chunks_with_ids_of_their_own(document,
     assert len({c.id for c in found}) == len(found)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(documents, prose)
 def test_prose_alone_comes_back_in_order_and_once(document, text):
     found = chunk(document, [Block("text", text)], COUNT)

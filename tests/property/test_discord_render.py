@@ -38,7 +38,7 @@ def _outside_code(text: str) -> str:
     return _CODE.sub("", text)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200)
 @given(_MARKDOWN)
 def test_discord_accepts_every_message(markdown: str) -> None:
     for text in (*notice(markdown), *render(replace(answer(markdown), citations=_CITATIONS))):
@@ -47,7 +47,7 @@ def test_discord_accepts_every_message(markdown: str) -> None:
         assert len(re.findall(r"(?m)^(?:> )?```", text)) % 2 == 0
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200)
 @given(_MARKDOWN)
 def test_nothing_pings_and_nothing_unfurls(markdown: str) -> None:
     for text in render(replace(answer(markdown), citations=_CITATIONS)):
@@ -58,7 +58,7 @@ def test_nothing_pings_and_nothing_unfurls(markdown: str) -> None:
         assert all(url.startswith("https://wiki.acme.example/") for url in masked)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(
         st.sampled_from(["alpha", "beta", "**gamma**", "`delta`", "\n\n", "- epsilon\n", "> zeta\n\n", "eta."]), max_size=900

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from qdrant_client import AsyncQdrantClient
@@ -402,23 +402,15 @@ class InAFolder(Syncs):
         time.sleep(0.05)
 
 
+class ManyHistories(InMemory):
+    """The same again, for longer."""
+
+
 TestSyncsOfPages = InMemory.TestCase
-TestSyncsOfPages.settings = settings(
-    max_examples=800,
-    report_multiple_bugs=False,
-    stateful_step_count=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+TestSyncsOfPages.settings = settings(max_examples=100, stateful_step_count=40, report_multiple_bugs=False)
+TestManySyncsOfPages = pytest.mark.slow(ManyHistories.TestCase)
+TestManySyncsOfPages.settings = settings(max_examples=800, stateful_step_count=40, report_multiple_bugs=False)
 TestSyncsOnTheRealIndex = OnTheRealIndex.TestCase
-TestSyncsOnTheRealIndex.settings = settings(
-    max_examples=10,
-    stateful_step_count=20,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-    report_multiple_bugs=False,
-)
+TestSyncsOnTheRealIndex.settings = settings(max_examples=10, stateful_step_count=20, report_multiple_bugs=False)
 TestSyncsOfAFolder = InAFolder.TestCase
-TestSyncsOfAFolder.settings = settings(
-    max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+TestSyncsOfAFolder.settings = settings(max_examples=40, stateful_step_count=40)

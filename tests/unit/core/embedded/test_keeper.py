@@ -41,6 +41,21 @@ asyncio.run(main())
 """
 """A process that holds a lease until its input ends."""
 
+NOBODY = """
+import asyncio, os, sys
+from pathlib import Path
+from core.embedded.keeper import attach
+from core.errors import ConfigError
+
+if os.geteuid() == 0:
+    os.setuid(65534)
+try:
+    asyncio.run(attach(Path(sys.argv[1])))
+except ConfigError as error:
+    print(f"ConfigError: {error}")
+"""
+"""A process that may write nowhere."""
+
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
@@ -220,26 +235,14 @@ async def test_a_data_dir_that_is_a_file_is_refused_with_advice(tmp_path: Path) 
 
 
 def test_a_data_dir_that_is_not_ours_to_write_is_refused_with_advice(tmp_path: Path) -> None:
-    """In a child of its own that gives up the rights of root, for whom nothing is read-only."""
+    """In a process that gives up the rights of root, for whom nothing is read-only."""
     locked = tmp_path / "locked"
-    locked.mkdir(mode=0o500)
-    for folder in (tmp_path, *tmp_path.parents[:3]):
-        folder.chmod(folder.stat().st_mode | 0o055)
-    locked.chmod(0o500)
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            if os.geteuid() == 0:
-                os.setuid(65534)
-            asyncio.run(attach(locked))
-        except BaseException as error:
-            os.write(writing, f"{type(error).__name__}: {error}".encode())
-        os._exit(0)
-    os.close(writing)
-    os.waitpid(child, 0)
-    with os.fdopen(reading) as report:
-        said = report.read()
+    locked.mkdir()
+    if os.geteuid() == 0:
+        for folder in (tmp_path, *tmp_path.parents[:3]):
+            folder.chmod(folder.stat().st_mode | 0o055)
+    locked.chmod(0o555)
+    said = subprocess.run([sys.executable, "-c", NOBODY, locked], stdout=subprocess.PIPE, text=True, check=True).stdout
     assert said.startswith("ConfigError: The data dir")
     assert "Permission denied" in said
     assert "FOOTNOTE_DATA_DIR" in said
