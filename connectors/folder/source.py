@@ -11,6 +11,7 @@ import os
 import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -18,12 +19,23 @@ from connectors.folder.access import AccessFile, AccessUnknown, Gates, access_of
 from connectors.folder.file import media_type, modified_at, read, stamp
 from connectors.folder.names import Parts, document_id, parts_of, printable
 from connectors.folder.text import split_title
-from connectors.folder.tree import SETTLED_SECONDS, Tree
+from connectors.folder.tree import SETTLED_SECONDS, File, Listing, Tree
 from core.errors import DocumentError
 from core.models import NOBODY, AccessChanged, Change, Checkpoint, Document, Failed, Skipped, Upsert
 
 Seen = Mapping[str, str]
 """Document id to a mark of the file and of who may read it, when it was last read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Compared:
+    """A folder, compared with what a cursor remembers of it."""
+
+    listing: Listing
+    before: Seen
+    unchanged: dict[str, str]
+    changed: list[tuple[str, File]]
+    """By document id; known ones first."""
 
 
 class FolderSource:
@@ -48,12 +60,8 @@ class FolderSource:
         return f"{self._root}: {len(found.files)} documents{closed}"
 
     async def ids(self) -> AsyncIterator[str]:
-        found = await asyncio.to_thread(self._tree.walk)
-        if found.unlistable:
-            parts, reason = found.unlistable[0]
-            raise DocumentError(f"{self._id(parts)}: {reason}")
-        for file in found.files:
-            yield self._id(file.parts)
+        for id in await asyncio.to_thread(self._list):
+            yield id
 
     async def fetch(self, document_id: str) -> Document | None:
         parts = parts_of(self.name, document_id)
@@ -67,37 +75,54 @@ class FolderSource:
 
     async def changes(self, cursor: str | None) -> AsyncIterator[Change]:
         """Known documents come before new ones, so that who lost the right to read is shut out first."""
-        before = _decode_cursor(cursor)
-        found = await asyncio.to_thread(self._tree.walk)
-        for parts, reason in found.skipped:
+        found = await asyncio.to_thread(self._compare, cursor)
+        for parts, reason in found.listing.skipped:
             yield Skipped(document_id=self._id(parts), reason=reason)
-        for parts, reason in found.unlistable:
+        for parts, reason in found.listing.unlistable:
             # What lies below cannot be checked for who may read it.
-            for known in before:
+            for known in found.before:
                 if known.startswith(self._id(parts) + "/") or not parts:
                     yield AccessChanged(document_id=known, access=NOBODY)
             yield Failed(document_id=self._id(parts), error=reason)
-        seen: dict[str, str] = {}
-        for file in sorted(found.files, key=lambda file: self._id(file.parts) not in before):
-            id = self._id(file.parts)
-            mark = before.get(id)
-            if mark is not None and mark == _mark(file.stamp, file.access_files, file.parts):
-                seen[id] = mark
-                continue
+        seen = found.unchanged
+        for id, file in found.changed:
             try:
                 document, mark = await asyncio.to_thread(self._load, file.parts)
             except FileNotFoundError:
                 continue
-            except AccessUnknown as error:
-                yield AccessChanged(document_id=id, access=NOBODY)
-                yield Failed(document_id=id, error=str(error))
             except DocumentError as error:
+                # Who may read it now stands in it or around it, and one of them could not be read.
+                yield AccessChanged(document_id=id, access=NOBODY)
                 yield Failed(document_id=id, error=str(error))
             else:
                 if mark:
                     seen[id] = mark
                 yield Upsert(document=document)
-        yield Checkpoint(cursor=_encode_cursor(seen))
+        yield Checkpoint(cursor=await asyncio.to_thread(_encode_cursor, seen))
+
+    # Thousands of files take a while even to compare: these are called in threads.
+
+    def _list(self) -> list[str]:
+        found = self._tree.walk()
+        if found.unlistable:
+            parts, reason = found.unlistable[0]
+            raise DocumentError(f"{self._id(parts)}: {reason}")
+        return [self._id(file.parts) for file in found.files]
+
+    def _compare(self, cursor: str | None) -> _Compared:
+        before = _decode_cursor(cursor)
+        listing = self._tree.walk()
+        unchanged: dict[str, str] = {}
+        changed: list[tuple[str, File]] = []
+        for file in listing.files:
+            id = self._id(file.parts)
+            mark = before.get(id)
+            if mark is not None and mark == _mark(file.stamp, file.access_files, file.parts):
+                unchanged[id] = mark
+            else:
+                changed.append((id, file))
+        changed.sort(key=lambda item: item[0] not in before)
+        return _Compared(listing=listing, before=before, unchanged=unchanged, changed=changed)
 
     def _id(self, parts: Parts) -> str:
         return document_id(self.name, parts)

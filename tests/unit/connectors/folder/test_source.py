@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import threading
@@ -356,3 +357,37 @@ async def test_office_files_keep_their_bytes(root: Path):
     document = (await read(folder(root))).documents["a.docx"]
     assert document.body == b"PK\x03\x04\0\0"
     assert document.media_type == "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+
+
+async def test_others_are_served_while_thousands_of_unchanged_files_are_compared(root: Path):
+    for number in range(6000):
+        (root / f"a page of the handbook, number {number}.md").touch()
+    source = folder(root, clock=later())
+    cursor = (await read(source)).cursor
+    longest = 0.0
+
+    async def others() -> None:
+        nonlocal longest
+        while True:
+            began = time.thread_time()
+            await asyncio.sleep(0.001)
+            longest = max(longest, time.thread_time() - began)
+
+    serving = asyncio.create_task(others())
+    await asyncio.sleep(0.01)
+    assert not (await read(source, cursor)).documents
+    assert len([document_id async for document_id in source.ids()]) == 6000
+    await asyncio.sleep(0.01)
+    serving.cancel()
+    assert longest < 0.05
+
+
+async def test_who_may_read_a_file_that_turned_unreadable_is_unknown(root: Path):
+    (root / "pay.md").write_text("Everybody earns thirty.")
+    source = folder(root)
+    cursor = (await read(source)).cursor
+    (root / ".access.toml").write_text('read = ["group:hr"]')
+    (root / "pay.md").write_bytes(b"\0\1\2")
+    told = await read(source, cursor)
+    assert "binary" in told.failed["pay.md"]
+    assert AccessChanged(document_id="docs:pay.md", access=NOBODY) in told.changes
