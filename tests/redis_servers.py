@@ -18,7 +18,7 @@ PASSWORD = "p@ss/wörd"
 _SLOTS = 16384
 
 
-def _userinfo(password: str | None) -> str:
+def userinfo(password: str | None) -> str:
     return f":{quote(password, safe='')}@" if password else ""
 
 
@@ -43,7 +43,7 @@ class Valkey:
 
     @property
     def url(self) -> str:
-        return f"redis://{_userinfo(self.password)}127.0.0.1:{self.port}"
+        return f"redis://{userinfo(self.password)}127.0.0.1:{self.port}"
 
     async def start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -79,6 +79,13 @@ class Valkey:
             return answer
         finally:
             writer.close()
+
+    async def says(self, what: str, *words: object) -> bool:
+        """Whether the answer to a command has this in it; not when there is none."""
+        try:
+            return what in await self.ask(*words)
+        except OSError:
+            return False
 
     async def _answers(self) -> bool:
         try:
@@ -173,7 +180,7 @@ async def watched_by_sentinel(folder: Path, *, replicas: int = 0) -> AsyncIterat
 @asynccontextmanager
 async def sentinel(folder: Path) -> AsyncIterator[str]:
     async with watched_by_sentinel(folder) as (_, _, [watcher]):
-        yield f"redis+sentinel://{_userinfo(PASSWORD)}127.0.0.1:{watcher.port}/mymaster"
+        yield f"redis+sentinel://{userinfo(PASSWORD)}127.0.0.1:{watcher.port}/mymaster"
 
 
 SETUPS: dict[str, Callable[[Path], AbstractAsyncContextManager[str]]] = {
