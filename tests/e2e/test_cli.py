@@ -44,6 +44,7 @@ async def test_pages_are_synced_then_asked_about_with_footnotes(footnote: Instal
     assert [(row["indexed"], row["unchanged"]) for row in again.json] == [(0, 2)]
 
 
+@pytest.mark.slow
 async def test_who_may_not_read_a_page_neither_finds_nor_sees_it(footnote: Installation) -> None:
     await footnote.run("sync")
     question = "What is the salary band of level 5?"
@@ -60,6 +61,7 @@ async def test_who_may_not_read_a_page_neither_finds_nor_sees_it(footnote: Insta
     assert "81,000" not in refused.out
 
 
+@pytest.mark.slow
 async def test_asking_works_while_serving_and_a_stop_leaves_nothing_running(footnote: Installation) -> None:
     serving = await footnote.start("serve", FOOTNOTE_LOG_FORMAT="json")
     try:
@@ -83,6 +85,7 @@ async def test_asking_works_while_serving_and_a_stop_leaves_nothing_running(foot
             await asyncio.sleep(0.1)
 
 
+@pytest.mark.slow
 async def test_status_and_check_tell_what_is_there(footnote: Installation) -> None:
     await footnote.run("sync")
     status, check = await asyncio.gather(footnote.run("status", "--json"), footnote.run("check", "--json"))
@@ -93,6 +96,7 @@ async def test_status_and_check_tell_what_is_there(footnote: Installation) -> No
     assert {row["part"] for row in check.json} == {"qdrant", "redis", "embeddings", "model", "source folder"}
 
 
+@pytest.mark.slow
 async def test_a_dry_run_says_what_would_change_and_changes_nothing(footnote: Installation) -> None:
     await footnote.run("sync")
     (footnote.home / "pages" / "new.md").write_text("# New\n\nSomething new.\n")

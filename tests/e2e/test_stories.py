@@ -93,6 +93,7 @@ async def test_a_question_becomes_a_footnoted_answer_on_both_platforms(team: Tea
         assert "Leave" in in_discord.content
 
 
+@pytest.mark.slow
 async def test_a_changed_page_becomes_knowledge_when_an_admin_says_so(team: Team) -> None:
     async with team.serving():
         assert "1 seen" in await team.reindex()
