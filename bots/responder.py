@@ -42,17 +42,18 @@ class Responder:
         with structlog.contextvars.bound_contextvars(message=message.id, conversation=message.conversation_id):
             once = _Once(reply)
             try:
-                if not await self._gate.claim(message):
-                    log.debug("message.repeated")
-                    return
-                await self._counted(message, once, audience_of)
+                try:
+                    if not await self._gate.claim(message):
+                        log.debug("message.repeated")
+                        return
+                    await self._counted(message, once, audience_of)
+                except Exception:
+                    await self._apologise(message, once)
             except asyncio.CancelledError:
                 if not once.given:
                     # Stopped before a reply was sent: whoever is handed the message again shall answer it.
                     await asyncio.shield(self._gate.release(message))
                 raise
-            except Exception:
-                await self._apologise(message, once)
 
     async def _counted(self, message: Message, once: _Once, audience_of: AudienceOf) -> None:
         MESSAGES.labels(message.platform).inc()

@@ -104,6 +104,26 @@ async def test_a_question_whose_answer_was_cut_off_by_a_stop_may_be_asked_again(
     assert not gate.claimed
 
 
+async def test_a_question_whose_apology_was_cut_off_by_a_stop_may_be_asked_again() -> None:
+    apologising = asyncio.Event()
+
+    class Stuck(RecordingReply):
+        async def answer(self, answer: Answer) -> None:
+            raise ConnectionError
+
+        async def say(self, text: str) -> None:
+            apologising.set()
+            await asyncio.sleep(60)
+
+    gate = MemoryGate()
+    task = asyncio.create_task(Responder(ScriptedAssistant(), gate).respond(message(), Stuck(), anyone))
+    await apologising.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not gate.claimed
+
+
 async def test_when_no_reply_could_be_delivered_a_redelivery_is_not_a_duplicate() -> None:
     class Unreachable(RecordingReply):
         async def answer(self, answer: Answer) -> None:
