@@ -274,11 +274,15 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         stack.push_async_callback(parser.close)
 
         embedder = await build_embedder(settings)
-        index = qdrant.Index(client, embedder)
+        index = qdrant.Index(client, embedder, folder=engines.qdrant_folder if engines and socket else None)
         try:
             await retry(index.open, attempts=4, budget=25)
         except TransientError as error:
-            raise ConfigError(f"QDRANT_URL {_address(settings.qdrant_url)} does not answer: {error}") from error
+            if engines and socket:
+                raise ConfigError(f"the embedded index does not answer: {engines.log} says why") from error
+            raise ConfigError(
+                f"QDRANT_URL {_address(settings.qdrant_url)} does not answer: is the server running, and reachable from here?"
+            ) from error
         yield App(settings, redis=redis, index=index, embedder=embedder, parser=parser)
 
 

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from bots import streams
+from core.errors import ConfigError, FootnoteError
 
 if TYPE_CHECKING:
     from bots.app import App
@@ -38,26 +42,39 @@ def _run(
     work: Callable[[App], Awaitable[int]], *, level: str | None = None, overrides: Callable[[], dict[str, Any]] = dict
 ) -> None:
     """Open the parts, do the work, exit with its status."""
-    from core.errors import ConfigError, FootnoteError
-    from core.settings import load_settings
-
-    async def within() -> int:
-        from bots.app import open_app
-
-        async with open_app(settings) as app:
-            return await work(app)
-
     try:
+        from core.settings import load_settings
+
         settings = load_settings(**overrides())
         _log(settings, level)
-        status = asyncio.run(within())
+        status = asyncio.run(_within(settings, work))
     except ConfigError as error:
         _fail(str(error), 2)
     except FootnoteError as error:
         _fail(str(error), 1)
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(128 + signal.SIGINT)
+    except asyncio.CancelledError:
+        sys.exit(128 + signal.SIGTERM)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough.
+        streams.give_up()
+        sys.exit(1)
+    except OSError as error:
+        streams.give_up()
+        _fail(f"the operating system refused: {error}", 1)
     sys.exit(status)
+
+
+async def _within(settings: Settings, work: Callable[[App], Awaitable[int]]) -> int:
+    # Ended in order, like by Ctrl-C: a sync that is cut off would keep its source to itself for a while.
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    from bots.app import open_app
+
+    async with open_app(settings) as app:
+        return await work(app)
 
 
 def _log(settings: Settings, level: str | None) -> None:
@@ -81,6 +98,7 @@ def _print_json(value: Any) -> None:
 @click.version_option(package_name="footnote")
 def main() -> None:
     """Answers in Slack, Discord and the terminal from your team's own pages, every statement with its footnote."""
+    streams.settle()
 
 
 @main.command()

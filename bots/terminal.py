@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import IO, Any
 
 from bots.responder import Responder
+from core.answering.visible import visible
 from core.models import Answer, Audience, Message, now
 
 
@@ -17,7 +18,7 @@ def message(text: str, conversation_id: str) -> Message:
     return Message(
         id=f"terminal:{secrets.token_hex(8)}",
         platform="terminal",
-        conversation_id=f"terminal:{conversation_id}",
+        conversation_id=f"terminal:{visible(conversation_id)}",
         channel_id="terminal",
         user="terminal:local",
         user_name=_user_name(),
@@ -43,6 +44,8 @@ class TerminalReply:
         self._streamed = ""
         self.final: Answer | None = None
         self.notice = ""
+        self.unwritable: OSError | None = None
+        """Why nobody sees what is written: a closed pipe, a full disk."""
 
     @property
     def resolved(self) -> bool:
@@ -76,8 +79,12 @@ class TerminalReply:
         self._write(text + "\n")
 
     def _write(self, text: str) -> None:
-        self._out.write(text)
-        self._out.flush()
+        if self.unwritable is None:
+            try:
+                self._out.write(text)
+                self._out.flush()
+            except OSError as error:
+                self.unwritable = error
 
 
 class JsonReply:
@@ -128,12 +135,17 @@ class JsonReply:
 async def ask(
     responder: Responder, reply: TerminalReply | JsonReply, question: str, audience: Audience, conversation_id: str | None
 ) -> None:
-    """One question; without a conversation it is remembered under one that nobody will name again."""
+    """One question; without a conversation it is remembered under one that nobody will name again.
+
+    Raises OSError when the answer could not be written.
+    """
 
     async def audience_of(_message: Message) -> Audience:
         return audience
 
     await responder.respond(message(question, conversation_id or secrets.token_hex(8)), reply, audience_of)
+    if isinstance(reply, TerminalReply) and reply.unwritable is not None:
+        raise reply.unwritable
 
 
 async def chat(responder: Responder, audience: Audience, conversation_id: str) -> None:
