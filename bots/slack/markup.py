@@ -76,16 +76,20 @@ def link(url: str, label: str) -> str:
 
 def target_of(url: str) -> str:
     """The URL as it stands inside ``<…>``, or nothing unless it is http(s)."""
-    try:
-        parts = urlsplit(url.strip())
-        usable = parts.scheme.lower() in {"http", "https"} and bool(parts.hostname)
-    except ValueError:
-        return ""
-    if not usable:
+    if not host(url):
         return ""
     for character, code in (("|", "%7C"), ("<", "%3C"), (">", "%3E"), ('"', "%22"), ("`", "%60")):
         url = url.replace(character, code)
     return "%20".join(url.split()).replace("&", "&amp;")
+
+
+def host(url: str) -> str:
+    """The host of a http(s) URL; of anything else nothing."""
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError:
+        return ""
+    return (parts.hostname or "") if parts.scheme.lower() in {"http", "https"} else ""
 
 
 def code_line(text: str) -> str:

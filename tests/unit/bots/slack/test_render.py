@@ -47,6 +47,15 @@ def test_an_answer_with_two_footnotes() -> None:
     }
 
 
+def test_a_link_that_a_document_quotes_shows_where_it_leads_unless_to_a_source() -> None:
+    quoted = "> [The form](https://wiki.acme.com/form), then [log in](https://evil.example/?q=x) or [1](https://evil.example). [1]"
+    (message,) = rendered(quoted, citation(1))
+    assert message.text == (
+        "> <https://wiki.acme.com/form|The form>, then log in (<https://evil.example/?q=x>) "
+        "or 1 (<https://evil.example>). <https://wiki.acme.com/1|[1]>"
+    )
+
+
 def test_a_document_without_a_web_address_is_named_but_not_linked() -> None:
     (message,) = rendered("Thirty days [1].", citation(1, url="file:///srv/handbook/leave.md", title="Leave <2026>"))
     assert message.blocks == (section("Thirty days [1]."), context("1. Leave &lt;2026&gt; · 2026-03-02"))
