@@ -53,7 +53,7 @@ class Valkey:
             command = [get_binary_path(), "sentinel.conf", "--sentinel"]
         with (self.folder / "valkey.log").open("ab") as log:
             self._process = self._spawn(command, log)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(90):
             while not await self._answers():
                 assert self._process.poll() is None, (self.folder / "valkey.log").read_text()
                 await asyncio.sleep(0.02)
@@ -132,7 +132,7 @@ async def cluster_of(folder: Path, nodes: int = 1, replicas: int = 0) -> AsyncIt
         await _until_all(servers, lambda info: "cluster_state:ok" in info and f"cluster_known_nodes:{len(servers)}" in info)
         for number, server in enumerate(servers[nodes:]):
             primary = await servers[number].ask("CLUSTER", "MYID")
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(90):
                 while await server.ask("CLUSTER", "REPLICATE", primary) != "+OK":
                     await asyncio.sleep(0.1)
         yield servers
@@ -142,7 +142,7 @@ async def cluster_of(folder: Path, nodes: int = 1, replicas: int = 0) -> AsyncIt
 
 
 async def _until_all(servers: list[Valkey], satisfied: Callable[[str], bool]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         for server in servers:
             while not satisfied(await server.ask("CLUSTER", "INFO")):
                 await asyncio.sleep(0.05)
