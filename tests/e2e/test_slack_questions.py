@@ -210,7 +210,7 @@ async def test_an_answer_of_12000_characters_arrives_whole_in_the_thread() -> No
         assert len(shown) > 20_000
         for number in range(40):
             assert shown.count(f"Paragraph {number} ") == 2
-            assert shown.count(f"<https://a.b/{number}|link>") == 2
+            assert shown.count(f"link (<https://a.b/{number}>)") == 2
         for number in range(150):
             assert f"line_{number} = {number} &lt; {number + 1} &amp;&amp; True" in shown
 

@@ -48,7 +48,9 @@ def test_an_answer_with_two_footnotes() -> None:
 
 
 def test_a_link_that_a_document_quotes_shows_where_it_leads_unless_to_a_source() -> None:
-    quoted = "> [The form](https://wiki.acme.com/form), then [log in](https://evil.example/?q=x) or [1](https://evil.example). [1]"
+    quoted = (
+        "> [The form](https://wiki.acme.com/form), then [log in](https://evil.example/?q=x) or [1](https://evil.example). [1]"
+    )
     (message,) = rendered(quoted, citation(1))
     assert message.text == (
         "> <https://wiki.acme.com/form|The form>, then log in (<https://evil.example/?q=x>) "
