@@ -20,6 +20,8 @@ log = structlog.get_logger(__name__)
 _METADATA = "footnote_reply"
 _OUT_OF_REACH = {"not_in_channel", "channel_not_found", "is_archived", "no_permission", "restricted_action"}
 _GONE = {"message_not_found", "cant_update_message", "edit_window_closed"}
+_PASSING = {"fatal_error", "internal_error", "ratelimited", "request_timeout", "service_unavailable"}
+"""Slack says so of itself with status 200, too."""
 _BUDGET_SECONDS = 60.0
 
 
@@ -118,7 +120,7 @@ class Poster:
 
 def _explained(error: Exception) -> FootnoteError:
     reason = failure(error)
-    if not isinstance(error, SlackApiError) or reason.isdigit():
+    if not isinstance(error, SlackApiError) or reason.isdigit() or reason in _PASSING:
         return TransientError(f"Slack did not answer ({reason}).")
     if reason in _OUT_OF_REACH:
         return OutOfReachError()

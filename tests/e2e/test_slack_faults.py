@@ -54,6 +54,17 @@ async def test_a_lost_answer_of_any_method_leaves_one_answer(method: str) -> Non
         assert talk.slack.status(question) is None
 
 
+@pytest.mark.parametrize("error", ["internal_error", "service_unavailable"])
+async def test_an_error_of_slack_that_passes_delays_the_answer(error: str) -> None:
+    async with dialogue(says("Thirty days.")) as talk, talk.running():
+        talk.slack.fail("chat.postMessage", error=error)
+        question = await talk.slack.mention(ANA, GENERAL, "how many days?")
+        reply = await talk.slack.until_reply(question)
+        await talk.slack.settled()
+        assert "Thirty days." in reply.shown
+        assert len(talk.slack.replies(question)) == 1
+
+
 async def test_a_page_of_html_in_place_of_json_leaves_one_answer() -> None:
     async with dialogue(says("Thirty days.")) as talk, talk.running():
         talk.slack.fail("chat.postMessage", status=502, body="<html>bad gateway</html>")
