@@ -121,10 +121,11 @@ class SlackBot:
     async def stop(self, drain: float = 25.0) -> None:
         """Take no new events, let running answers finish, tell those who wait too long, close. Takes at most ``drain`` s."""
         self._stopping = True
+        until = time.monotonic() + drain
         if self._connection is not None:
             await self._connection.silence()
         farewell = min(_FAREWELL_SECONDS, drain / 4)
-        await self._answers.drain(drain - farewell)
+        await self._answers.drain(until - farewell - time.monotonic())
         # Nobody waits for the end of a sync that a command merely follows.
         await asyncio.gather(self._answers.cancel(farewell), self._running_commands.cancel(farewell))
         if self._workspace is not None:
