@@ -76,6 +76,12 @@ async def test_of_many_who_claim_at_once_exactly_one_succeeds(redis: Redis) -> N
         assert sum(claims) == 1
 
 
+async def test_a_redis_that_is_busy_for_two_seconds_does_not_make_two_processes_answer(redis: Redis) -> None:
+    gates = [Gate(redis, rate_limit=3) for _ in range(2)]
+    await redis.execute_command("CLIENT", "PAUSE", 2000, "ALL")
+    assert sum(await asyncio.gather(*(gate.claim(message(id="ts:1")) for gate in gates))) == 1
+
+
 async def test_a_released_message_may_be_claimed_again_but_not_by_releasing_anothers(gate: Gate, redis: Redis) -> None:
     other = Gate(redis, rate_limit=3)
     asked = message(id="ts:1", aliases=("event:1",))
