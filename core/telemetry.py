@@ -64,10 +64,9 @@ def configure_logging(level: str = "info", style: str = "auto") -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    if level != "debug":
-        # Their INFO speaks of every request; ours has one line per answer and per sync.
-        for name in ("httpx", "httpx2", "slack_bolt", "slack_sdk", "discord", "aiohttp.access", "openai"):
-            logging.getLogger(name).setLevel(logging.WARNING)
+    for name in ("httpx", "httpx2", "httpcore", "slack_bolt", "slack_sdk", "discord", "aiohttp.access", "openai"):
+        # Their DEBUG repeats what people and pages say, their INFO speaks of every request; ours has one line per answer.
+        logging.getLogger(name).setLevel(logging.INFO if level == "debug" else logging.WARNING)
 
 
 MESSAGES = Counter("footnote_messages_total", "Messages addressed to the bot.", ["platform"])

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from core.settings import Settings
 
@@ -32,7 +32,14 @@ class Installation:
     home: Path
     settings: Mapping[str, str]
 
-    async def start(self, *args: str, **settings: str) -> asyncio.subprocess.Process:
+    async def start(
+        self,
+        *args: str | bytes,
+        stdin: int | IO[bytes] | None = None,
+        stdout: int | IO[bytes] = asyncio.subprocess.PIPE,
+        stderr: int | IO[bytes] = asyncio.subprocess.PIPE,
+        **settings: str,
+    ) -> asyncio.subprocess.Process:
         names = {name.upper() for name in Settings.model_fields}
         environment = {name: value for name, value in os.environ.items() if name not in names}
         return await asyncio.create_subprocess_exec(
@@ -40,13 +47,15 @@ class Installation:
             *args,
             cwd=self.home,
             env=environment | dict(self.settings) | settings,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
         )
 
-    async def run(self, *args: str, **settings: str) -> Ran:
-        process = await self.start(*args, **settings)
-        out, err = await process.communicate()
+    async def run(self, *args: str | bytes, typed: bytes | None = None, **settings: str) -> Ran:
+        """``typed`` is what comes over standard input."""
+        process = await self.start(*args, stdin=asyncio.subprocess.PIPE if typed is not None else None, **settings)
+        out, err = await process.communicate(typed)
         return Ran(process.returncode or 0, out.decode(), err.decode())
 
 

@@ -5,78 +5,19 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.installation import Installation, ready
-from tests.emulators.discord import DiscordServer
-from tests.emulators.openai import OpenAIServer, Says
-from tests.emulators.slack import SlackServer
+from tests.e2e.team import ANA, LEAVE, Team, a_team
+from tests.emulators.openai import Says
 
-LEAVE = "# Leave\n\nEverybody has thirty days of paid leave a year. Unused days expire at the end of March.\n"
 PARKING = "# Parking\n\nThe garage under the office opens at six in the morning.\n"
-ADMIN, ANA = "U1ADMIN", "U2ANA"
-
-
-class Team:
-    """One company: its pages, its Slack, its Discord, its model, and Footnote in the middle."""
-
-    def __init__(self, home: Path, slack: SlackServer, discord: DiscordServer, model: OpenAIServer) -> None:
-        self.pages = home / "pages"
-        self.slack = slack
-        self.discord = discord
-        self.model = model
-        self.bo = discord.user("Bo")
-        self.boss = discord.user("Chris", admin=True)
-        self.general = discord.channel("general")
-        self.footnote = Installation(
-            home,
-            {
-                "FOOTNOTE_DATA_DIR": str(home / "d"),
-                "FOOTNOTE_FOLDER": str(self.pages),
-                "FOOTNOTE_HTTP_PORT": "0",
-                "FOOTNOTE_LOG_FORMAT": "json",
-                "FOOTNOTE_ADMINS": f"slack:{ADMIN}, discord:{self.boss.id}",
-                "OPENAI_BASE_URL": model.url,
-                "OPENAI_API_KEY": model.key,
-                "SLACK_BOT_TOKEN": slack.bot_token,
-                "SLACK_APP_TOKEN": slack.app_token,
-                "SLACK_API_URL": slack.url,
-                "DISCORD_BOT_TOKEN": discord.token,
-                "DISCORD_API_URL": discord.api_url,
-            },
-        )
-
-    @asynccontextmanager
-    async def serving(self) -> AsyncIterator[asyncio.subprocess.Process]:
-        process = await self.footnote.start("serve")
-        try:
-            await ready(process)
-            yield process
-        finally:
-            if process.returncode is None:
-                process.send_signal(signal.SIGTERM)
-            await process.communicate()
-
-    async def reindex(self) -> str:
-        """The admin's /reindex, followed to its report."""
-        cards = len(self.slack.posts("C1"))
-        await self.slack.command(ADMIN, "C1", "/reindex", "folder")
-        await self.slack.until(lambda: "done in" in "".join(post.shown for post in self.slack.posts("C1")[cards:]))
-        return self.slack.posts("C1")[-1].shown
 
 
 @pytest.fixture
 async def team(data_dir: Path) -> AsyncIterator[Team]:
-    async with SlackServer() as slack, DiscordServer() as discord, OpenAIServer() as model:
-        slack.user(ADMIN, email="admin@acme.com")
-        slack.user(ANA, email="ana@acme.com")
-        slack.channel("C1")
-        team = Team(data_dir, slack, discord, model)
-        team.pages.mkdir()
-        (team.pages / "leave.md").write_text(LEAVE)
+    async with a_team(data_dir) as team:
         yield team
 
 
