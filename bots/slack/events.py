@@ -18,7 +18,7 @@ from core.redis import AWAY
 
 log = structlog.get_logger(__name__)
 
-_SECONDS = 0.5
+_SECONDS = 1.0
 """For Redis: Slack wants its answer within three seconds, and the gate knows repetitions too."""
 _REPLAY_SECONDS = 600
 """A signature is valid for five minutes in both directions."""
