@@ -152,10 +152,23 @@ async def chat(responder: Responder, audience: Audience, conversation_id: str) -
     """Questions and answers until the end of input; the conversation is remembered."""
 
     while True:
-        try:
-            text = await asyncio.to_thread(input, "\n? ")
-        except EOFError:
-            return
+        text = await _typed("\n? ")
         if text.strip().casefold() in {"", "exit", "quit"}:
             return
         await ask(responder, TerminalReply(), text, audience, conversation_id)
+
+
+async def _typed(prompt: str) -> str:
+    """The next line, empty at the end of input. While a person types nothing blocks, so that Ctrl-C works at once."""
+    sys.stdout.write(prompt)
+    sys.stdout.flush()
+    if not sys.stdin.isatty():
+        return await asyncio.to_thread(sys.stdin.readline)
+    loop, ready = asyncio.get_running_loop(), asyncio.Event()
+    # A terminal hands over whole lines.
+    loop.add_reader(sys.stdin, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(sys.stdin)
+    return sys.stdin.readline()

@@ -164,14 +164,14 @@ async def test_a_folder_that_vanishes_or_empties_takes_no_knowledge_with_it(foot
 @pytest.mark.slow
 async def test_after_another_embedding_model_the_advice_works_as_it_is_given(footnote: Installation) -> None:
     await footnote.run("sync")
-    other = {"FOOTNOTE_EMBEDDINGS": "local:wordllama"}
-    refused = await footnote.run("ask", QUESTION, **other)
+    other = "local:wordllama"
+    refused = await footnote.run("ask", QUESTION, FOOTNOTE_EMBEDDINGS=other)
     assert refused.status == 2
     folder = (footnote.home / "d" / "qdrant").resolve()
     assert f"delete the folder {folder} and run `footnote reindex`" in refused.err
     shutil.rmtree(folder)
-    assert (await footnote.run("reindex", **other)).status == 0
-    assert "thirty days" in (await footnote.run("ask", QUESTION, **other)).out
+    assert (await footnote.run("reindex", FOOTNOTE_EMBEDDINGS=other)).status == 0
+    assert "thirty days" in (await footnote.run("ask", QUESTION, FOOTNOTE_EMBEDDINGS=other)).out
 
 
 @pytest.mark.slow
@@ -200,6 +200,20 @@ async def test_closed_streams_and_a_poor_terminal_are_no_trouble(footnote: Insta
     poor = await footnote.run("ask", "Wie viel Käse gibt es?", PYTHONIOENCODING="ascii", TERM="dumb", HOME="/nonexistent")
     assert (poor.status, poor.err) == (0, "")
     assert "K?se" in poor.out
+
+
+@pytest.mark.slow
+async def test_a_chat_ends_at_once_when_it_is_interrupted_at_its_prompt(footnote: Installation) -> None:
+    ours, theirs = os.openpty()
+    with os.fdopen(ours, "wb"), os.fdopen(theirs, "rb") as keyboard:
+        process = await footnote.start("chat", stdin=keyboard)
+        assert process.stdout is not None
+        async with asyncio.timeout(60):
+            await process.stdout.readuntil(b"? ")
+        process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(10):
+            _, err = await process.communicate()
+    assert (process.returncode, err) == (130, b"")
 
 
 @pytest.mark.fault
