@@ -116,8 +116,8 @@ async def test_a_folder_of_broken_files_costs_only_those_files(footnote: Install
     (root / "loop").symlink_to(".")
     (root / "passwords.md").symlink_to("/etc/passwd")
     os.mkfifo(root / "pipe.md")
-    for name in (b"new\nline.md", b"by\xff\xfetes.md", "party 🎉 #1?%20.md".encode(), b"-rf.md"):
-        (root / os.fsdecode(name)).write_text("# Odd\n\nThe page with the odd name speaks of zebras.\n")
+    for odd in (b"new\nline.md", b"by\xff\xfetes.md", "party 🎉 #1?%20.md".encode(), b"-rf.md"):
+        (root / os.fsdecode(odd)).write_text("# Odd\n\nThe page with the odd name speaks of zebras.\n")
 
     ran = await footnote.run("sync", "--json")
     assert (ran.status, ran.err) == (0, "")
