@@ -64,7 +64,11 @@ async def serve(app: App, *, bots: bool = True, worker: bool = True, started: fl
         raise failures.exceptions[0] from None
     finally:
         log.info("footnote.stopping")
-        await asyncio.gather(*(platform.stop(DRAIN_SECONDS) for platform in platforms))
+        stops = await asyncio.gather(*(platform.stop(DRAIN_SECONDS) for platform in platforms), return_exceptions=True)
+        for platform, outcome in zip(platforms, stops, strict=True):
+            if isinstance(outcome, BaseException):
+                # The others, the running sync and the port still have to be let go of.
+                log.error("platform.stop_failed", platform=platform.name, exc_info=outcome)
         await _end(background)
         await http.stop()
 
