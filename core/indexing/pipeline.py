@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 64 * 1024 * 1024
 """Bodies in flight; a larger document travels alone."""
 MAX_DOCUMENTS = 64
-BATCH_CHUNKS = 64
+BATCH_CHUNKS = 128
 """At least so many chunks, if they are there already, make one call to the index: its embedder sorts them by length."""
 
 Pair = tuple[Document, Sequence[Chunk]]
