@@ -117,10 +117,10 @@ async def test_who_searches_while_a_sync_runs_waits_at_most_three_times_as_long(
 async def test_a_sync_costs_little_more_than_embedding_its_chunks(index: Index, full: bool) -> None:
     """Plain text, so that parsing is left out. In turns, so that a noisy neighbour meets both."""
     embedder = LocalEmbedder()
-    found = documents("page")[: 1600 if full else 400]
+    found = documents("page")[: 800 if full else 200]
     embedding = syncing = 0.0
     chunks = 0
-    part = 200
+    part = 50
     await embedder.embed_documents(["warm"])
     for start in range(0, len(found), part):
         pages_ = found[start : start + part]

@@ -27,7 +27,7 @@ async def test_a_command_is_acknowledged_at_once_and_answered_to_the_person_alon
         await talk.slack.settled()
         assert (whisper.shown, whisper.via) == ("You said `status`.", "response_url")
         assert talk.slack.deliveries[0].seconds is not None
-        assert talk.slack.deliveries[0].seconds < 3
+        assert talk.slack.deliveries[0].seconds < 1
         assert talk.slack.posts(GENERAL) == []
 
 
