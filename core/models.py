@@ -108,6 +108,8 @@ class Document:
     path: tuple[str, ...] = ()
     """Headings above the title: space and ancestor pages, folders. Outermost first."""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    version: str = ""
+    """The source's mark of this state: as long as it is equal, nothing that is indexed has changed. Empty: unknown."""
 
     @cached_property
     def content_hash(self) -> str:
@@ -202,6 +204,42 @@ class Turn:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Known:
+    """How a document stands with us: in the index, or among those that were left out of it for a reason."""
+
+    version: str
+    """As the source gave it with the document; empty when the document should be told again."""
+    content_hash: str = ""
+    """Empty when it is not in the index as a whole."""
+    access_class: str = ""
+    """Empty when it is not in the index."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """All that there is, after a listing that was provably complete: a known document that is not among them is gone.
+
+    A source tells it before the documents themselves, so that what is gone goes first. What it skips or fails to read
+    is listed, too.
+    """
+
+    document_ids: frozenset[str]
+    expected: int | None = None
+    """How many documents will be told after it, if that is known: progress is measured by it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Groups:
+    """The people and groups that accesses name: principal to members. It replaces what the source told before.
+
+    An account without a known address is a group of nobody; with one, ``account:confluence:5b1`` has the member
+    ``user:ana@acme.com``.
+    """
+
+    members: Mapping[Principal, frozenset[Principal]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Upsert:
     document: Document
 
@@ -227,12 +265,15 @@ class Skipped:
 
     document_id: str
     reason: str
+    version: str = ""
+    """As of :class:`Document`: a document left out is not told again while it is equal."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Failed:
     document_id: str
     error: str
+    version: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,7 +283,7 @@ class Checkpoint:
     cursor: str
 
 
-Change = Upsert | Remove | AccessChanged | Skipped | Failed | Checkpoint
+Change = Listed | Groups | Upsert | Remove | AccessChanged | Skipped | Failed | Checkpoint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,11 +300,36 @@ class SyncRequest:
     force: bool = False
     """Embed unchanged documents again, and prune above the guarded share."""
     dry_run: bool = False
+    scope: str | None = None
+    """Only these documents: a space, a folder or an address, as the source understands it, or ``failed``."""
+
+
+FAILED = "failed"
+"""The scope of a request that tries again what failed before."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coverage:
+    """Where every document of a source is, at the end of a sync: ``in_source`` = ``in_index`` + ``skipped`` + ``failed`` +
+    ``missing``.
+    """
+
+    in_source: int
+    in_index: int
+    """Complete and up to date."""
+    skipped: Mapping[str, int]
+    """Reason to count."""
+    failed: int
+    """Not in the index, or with an older version."""
+    missing: int
+    """Nobody knows why: should be 0, and the next sync fetches them."""
+    listed_at: datetime | None = None
+    """When the source was last listed as a whole."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SyncReport:
-    """Counts of documents. ``seen`` = indexed + unchanged + failed + skipped."""
+    """Counts of documents. ``seen`` = indexed + unchanged + failures + skipped."""
 
     seen: int = 0
     indexed: int = 0
@@ -271,7 +337,9 @@ class SyncReport:
     removed: int = 0
     access_changed: int = 0
     failed: Mapping[str, str] = field(default_factory=dict)
-    """Document id to what went wrong with it."""
+    """Document id to what went wrong with it: the first hundred."""
+    failures: int = 0
+    """How many failed."""
     skipped: Mapping[str, int] = field(default_factory=dict)
     """Reason to count."""
     chunks: int = 0
@@ -281,6 +349,10 @@ class SyncReport:
     dry_run: bool = False
     would_index: tuple[str, ...] = ()
     would_remove: tuple[str, ...] = ()
+    expected: int | None = None
+    """How many documents the source will tell in this sync, if it says so: the share of them that is done is the progress."""
+    coverage: Coverage | None = None
+    """Set when the sync is over."""
 
 
 class SyncStatus(StrEnum):

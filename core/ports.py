@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from core.models import Answer, Audience, Change, Document, Hit, Message
+from core.models import Answer, Audience, Change, Document, Hit, Known, Message
 
 
 class Search(Protocol):
@@ -23,23 +23,42 @@ class Source(Protocol):
     """A system with documents, by name."""
 
     name: str
-    reports_removals: bool
-    """True when changes() tells of removed documents; otherwise every sync compares ids() with the index."""
 
     async def check(self) -> str:
         """Probe it: one line that says what was reached. Raises ConfigError, AuthError or TransientError."""
         ...
 
-    def changes(self, cursor: str | None) -> AsyncIterator[Change]:
-        """What changed since ``cursor``, everything if it is None. Ends with a Checkpoint."""
+    def changes(self, cursor: str | None, known: Mapping[str, Known]) -> AsyncIterator[Change]:
+        """What is different from what is ``known``, by document id. Ends with a Checkpoint.
+
+        A source with a feed of changes reads on from ``cursor`` and tells what is gone with Remove; without a cursor, or
+        without a feed, it lists everything, tells Listed, and then only documents whose version is not the known one.
+        Losses of access come before anything is added. A document that cannot be read is a Failed. Raises AuthError,
+        TransientError, or FootnoteError when a listing cannot be believed; never ends early without one.
+        """
         ...
 
     async def fetch(self, document_id: str) -> Document | None:
-        """One document as it is now, or None when it is gone. Raises DocumentError."""
+        """One document as it is now, or None when it is gone or not ours. Raises DocumentError when it cannot be read."""
         ...
 
-    def ids(self) -> AsyncIterator[str]:
-        """The ids of all documents; raises rather than end early."""
+    def select(self, scope: str) -> AsyncIterator[str]:
+        """The ids of the documents that a person means by ``scope``: a space, a folder, a document's address or id.
+
+        Raises UserError, with what can be said instead, when it means nothing here.
+        """
+        ...
+
+
+class Limiter(Protocol):
+    """How fast one credential may ask, whoever uses it."""
+
+    async def acquire(self) -> None:
+        """Return when the next request may be made."""
+        ...
+
+    async def pause(self, seconds: float) -> None:
+        """The service asked for silence: nobody gets past :meth:`acquire` before so many seconds are over."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import tomllib
@@ -52,6 +53,18 @@ def _url(value: object) -> object:
     return value
 
 
+def _source_url(value: object) -> object:
+    """As :func:`_url`; a credential goes there, so plain http is for this machine only."""
+    if isinstance(value, str) and (parts := urlsplit(str(_url(value)))).scheme == "http":
+        try:
+            local = parts.hostname == "localhost" or ipaddress.ip_address(parts.hostname or "").is_loopback
+        except ValueError:
+            local = False
+        if not local:
+            raise ValueError(f"{value!r} would send the credential unencrypted: write https://")
+    return _url(value)
+
+
 def _compared(name: str) -> Principal:
     """As it is compared everywhere: platforms report addresses in any case."""
     name = unicodedata.normalize("NFC", name.strip())
@@ -66,7 +79,10 @@ def _compared(name: str) -> Principal:
 Named = Annotated[Principal, AfterValidator(_compared)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Words = Annotated[tuple[Named, ...], NoDecode, BeforeValidator(_words)]
+Keys = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 HttpUrl = Annotated[str, BeforeValidator(_url)]
+SourceUrl = Annotated[str, BeforeValidator(_source_url)]
+NAME = r"^[a-z0-9][a-z0-9_-]{0,39}$"
 
 
 class FolderConfig(BaseModel):
@@ -74,10 +90,57 @@ class FolderConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
+    name: str = Field(pattern=NAME)
     path: Path
     url: HttpUrl | None = None
     """Where people can open the files; the path inside the folder is appended. Default: ``file://``."""
+
+
+class ConfluenceConfig(BaseModel):
+    """A Confluence site as a source: ``[[confluence]]`` in footnote.toml, or ``CONFLUENCE_*``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(default="confluence", pattern=NAME)
+    url: SourceUrl
+    """The site (with or without ``/wiki``), ``https://api.atlassian.com/ex/confluence/{cloudId}``, or a Data Center."""
+    email: str | None = None
+    """Whose token it is: Cloud. Without it the token is sent as Bearer: Data Center, or a service account's."""
+    api_token: SecretStr | None = Field(default=None, repr=False)
+    api_token_file: Path | None = None
+    """Instead of ``api_token``: read again whenever the token is refused, so that a renewed one is picked up."""
+    spaces: tuple[str, ...] = ()
+    """Keys; empty: every space that the account sees."""
+
+    @model_validator(mode="after")
+    def _has_a_token(self) -> Self:
+        if (self.api_token is None) == (self.api_token_file is None):
+            raise ValueError(f"the Confluence source {self.name!r} needs api_token or api_token_file, one of the two")
+        return self
+
+
+class DriveConfig(BaseModel):
+    """Google Drive as a source: ``[[drive]]`` in footnote.toml, or ``GOOGLE_*``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(default="drive", pattern=NAME)
+    credentials: Path
+    """A service account's key file (JSON). Its ``token_uri`` is honoured; it is read again when Google refuses it."""
+    folders: tuple[str, ...] = ()
+    """Ids or addresses of folders that are shared with the service account."""
+    drives: tuple[str, ...] = ()
+    """Ids of shared drives."""
+    directory_admin: str | None = None
+    """An administrator whom the service account may act as to read who is in which group (domain-wide delegation of
+    ``admin.directory.group.member.readonly``). Without one, nobody is known to be in a Google group."""
+    api_url: SourceUrl = "https://www.googleapis.com"
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if not (self.folders or self.drives):
+            raise ValueError(f"the Drive source {self.name!r} names neither folders nor drives: list what it should read")
+        return self
 
 
 class ConfigFile(BaseModel):
@@ -87,6 +150,8 @@ class ConfigFile(BaseModel):
 
     admins: tuple[Named, ...] = ()
     folders: tuple[FolderConfig, ...] = ()
+    confluence: tuple[ConfluenceConfig, ...] = ()
+    drive: tuple[DriveConfig, ...] = ()
     groups: Mapping[Named, tuple[Named, ...]] = Field(default_factory=dict)
     """``"group:people-ops" = ["user:ana@acme.com"]``: whom a group principal of the folder sources contains."""
 
@@ -132,10 +197,30 @@ class Settings(BaseSettings):
     discord_api_url: HttpUrl = "https://discord.com/api/v10"
     """Base of the REST API; the gateway's address is asked there."""
 
+    confluence_url: SourceUrl | None = None
+    """A Confluence site: Cloud, with or without ``/wiki``, or Data Center."""
+    confluence_email: str | None = None
+    """Whose API token it is; none for a Data Center's personal access token."""
+    confluence_api_token: SecretStr | None = None
+    """API token, or personal access token."""
+    confluence_spaces: Keys = ()
+    """Keys of the spaces to read; without them every space that the account sees."""
+    google_application_credentials: Path | None = None
+    """A service account's key file, for Google Drive."""
+    google_drive_folders: Keys = ()
+    """Ids or addresses of Drive folders shared with the service account."""
+    google_drive_drives: Keys = ()
+    """Ids of shared drives that the service account is a member of."""
+    google_directory_admin: str | None = None
+    """Administrator whom the service account may act as to read who is in which Google group."""
+    google_api_url: SourceUrl = "https://www.googleapis.com"
+    """Stands in place of Google's own address."""
     footnote_folder: Path | None = None
     """A folder of files as a source named ``folder``."""
     footnote_sync_interval: Duration = timedelta(minutes=10)
     """How often each source is resynced."""
+    footnote_push_secret: SecretStr | None = None
+    """What ``POST /push/{source}`` must prove to know; without it there are no push notifications."""
     footnote_admins: Words = ()
     """Who may run admin commands: ``slack:U123``, ``discord:456``, ``discord:role:789``, ``user:ana@acme.com``."""
     footnote_rate_limit: int = Field(default=10, ge=1)
@@ -179,6 +264,18 @@ class Settings(BaseSettings):
                 "SLACK_BOT_TOKEN is not set, but SLACK_APP_TOKEN or SLACK_SIGNING_SECRET is: "
                 "copy it from your Slack app's OAuth & Permissions page"
             )
+        if self.confluence_url and not self.confluence_api_token:
+            raise ValueError(
+                "CONFLUENCE_URL is set, but CONFLUENCE_API_TOKEN is not: make a token at "
+                "id.atlassian.com/manage-profile/security/api-tokens (Cloud) or in your profile (Data Center)"
+            )
+        if not self.confluence_url and (self.confluence_api_token or self.confluence_email or self.confluence_spaces):
+            raise ValueError("CONFLUENCE_URL is not set, but another CONFLUENCE_ setting is: set it, or unset the others")
+        if not self.google_application_credentials and (self.google_drive_folders or self.google_drive_drives):
+            raise ValueError(
+                "GOOGLE_DRIVE_FOLDERS or GOOGLE_DRIVE_DRIVES is set, but GOOGLE_APPLICATION_CREDENTIALS is not: "
+                "name the key file of a service account that they are shared with"
+            )
         return self
 
     @property
@@ -190,6 +287,34 @@ class Settings(BaseSettings):
         if self.footnote_folder is None:
             return self.file.folders
         return (FolderConfig(name="folder", path=self.footnote_folder), *self.file.folders)
+
+    @property
+    def confluence(self) -> tuple[ConfluenceConfig, ...]:
+        if self.confluence_url is None:
+            return self.file.confluence
+        file = os.environ.get("CONFLUENCE_API_TOKEN_FILE")
+        one = ConfluenceConfig(
+            url=self.confluence_url,
+            email=self.confluence_email,
+            api_token=None if file else self.confluence_api_token,
+            api_token_file=Path(file) if file else None,
+            spaces=self.confluence_spaces,
+        )
+        return (one, *self.file.confluence)
+
+    @property
+    def drive(self) -> tuple[DriveConfig, ...]:
+        # The variable is Google's own and may be set for other programs: a source is only what names a folder or drive.
+        if self.google_application_credentials is None or not (self.google_drive_folders or self.google_drive_drives):
+            return self.file.drive
+        one = DriveConfig(
+            credentials=self.google_application_credentials,
+            folders=self.google_drive_folders,
+            drives=self.google_drive_drives,
+            directory_admin=self.google_directory_admin,
+            api_url=self.google_api_url,
+        )
+        return (one, *self.file.drive)
 
 
 class _SecretFiles(PydanticBaseSettingsSource):

@@ -1,0 +1,261 @@
+"""HTTP to a service with documents: one credential, one pace, one retry policy, and errors in our words.
+
+Only configured hosts are asked. A redirect is followed by hand: the credential stays with the host that it is for, and
+nobody sends us to a private network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json as jsonlib
+import socket
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Protocol
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+
+from core.errors import AuthError, DocumentError, FootnoteError, TransientError
+from core.ports import Limiter
+from core.retry import retry
+
+ATTEMPTS = 6
+BUDGET_SECONDS = 300.0
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 60.0
+IN_FLIGHT = 4
+"""Requests at once with one credential in one process."""
+MAX_REDIRECTS = 5
+MAX_JSON = 64 * 1024 * 1024
+
+Params = Mapping[str, Any]
+
+
+class Credential(Protocol):
+    """What is sent to be let in."""
+
+    async def headers(self) -> Mapping[str, str]:
+        """For the next request. Raises AuthError when the credential itself is refused or cannot be read."""
+        ...
+
+    async def renew(self) -> bool:
+        """It was refused with 401: get another one, if there is one (a new access token, a secret file that was changed)."""
+        ...
+
+
+class Rejected(FootnoteError):
+    """The service refused a request."""
+
+    # A 4xx that no repetition mends. The caller knows what it means; it does not reach people as it is.
+
+    def __init__(self, message: str, *, status: int, body: Any) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = body
+        """As JSON if it was JSON, else text. It may hold anything: never show or log it."""
+
+
+class Http:
+    """``service`` is its name in errors. ``is_transient`` may say of a status and body that a repetition would help,
+    where the service has its own way to say so.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        base: str,
+        credential: Credential,
+        limiter: Limiter,
+        *,
+        is_transient: Callable[[int, Any], bool] = lambda status, body: False,
+        transport: httpx.AsyncBaseTransport | None = None,
+        in_flight: int = IN_FLIGHT,
+    ) -> None:
+        self.service = service
+        self.base = base.rstrip("/")
+        self._credential = credential
+        self._limiter = limiter
+        self._is_transient = is_transient
+        self._client = httpx.AsyncClient(
+            transport=transport,
+            follow_redirects=False,
+            timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
+            limits=httpx.Limits(max_connections=in_flight, max_keepalive_connections=in_flight),
+            headers={"User-Agent": "Footnote", "Accept-Encoding": "gzip"},
+            trust_env=True,
+        )
+        self._slots = asyncio.Semaphore(in_flight)
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def json(
+        self,
+        path: str,
+        params: Params | None = None,
+        *,
+        method: str = "GET",
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        attempts: int = ATTEMPTS,
+    ) -> Any:
+        """The JSON answer. ``path`` is appended to the base; an absolute URL must be of the same host.
+
+        Raises AuthError (401), Rejected (any other 4xx), TransientError (no answer, 429, 5xx, not JSON, cut off).
+        """
+
+        async def ask() -> Any:
+            answer = await self._ask(method, self._url(path), params, body, headers, limit=MAX_JSON)
+            try:
+                return jsonlib.loads(answer.content)
+            except ValueError as error:
+                raise TransientError(
+                    f"{self.service} answered {_where(answer.url)} with something that is not JSON, "
+                    "as a login page or a proxy does: check its address in the settings"
+                ) from error
+
+        return await retry(ask, attempts=attempts, budget=BUDGET_SECONDS)
+
+    async def content(
+        self, path: str, params: Params | None = None, *, limit: int, headers: Mapping[str, str] | None = None
+    ) -> bytes:
+        """A file's bytes. Raises DocumentError when there are more than ``limit``, else as :meth:`json`."""
+
+        async def ask() -> bytes:
+            return (await self._ask("GET", self._url(path), params, None, headers, limit=limit)).content
+
+        return await retry(ask, attempts=ATTEMPTS, budget=BUDGET_SECONDS)
+
+    def _url(self, path: str) -> str:
+        if not path.startswith(("http://", "https://")):
+            return self.base + path
+        if _origin(path) != _origin(self.base):
+            raise FootnoteError(f"{self.service} sent us to another host, {urlsplit(path).hostname}: that is not followed")
+        return path
+
+    async def _ask(
+        self, method: str, url: str, params: Params | None, body: Any, headers: Mapping[str, str] | None, *, limit: int
+    ) -> _Answer:
+        answer = await self._follow(method, url, params, body, headers, limit)
+        if answer.status == 401 and await self._credential.renew():
+            answer = await self._follow(method, url, params, body, headers, limit)
+        if answer.status < 400:
+            return answer
+        raise await self._explain(answer)
+
+    async def _follow(
+        self, method: str, url: str, params: Params | None, body: Any, headers: Mapping[str, str] | None, limit: int
+    ) -> _Answer:
+        ours = _origin(url)
+        for _ in range(MAX_REDIRECTS + 1):
+            sent = dict(headers or {})
+            if _origin(url) == ours:
+                sent |= await self._credential.headers()
+            elif not await _is_public(url) and not _is_loopback(self.base):
+                raise FootnoteError(f"{self.service} sent us to {urlsplit(url).hostname}, which is no public https host")
+            answer = await self._send(method, url, params, body, sent, limit)
+            if answer.status not in {301, 302, 303, 307, 308} or not answer.location:
+                return answer
+            url, params, method, body = urljoin(url, answer.location), None, "GET", None
+        raise FootnoteError(f"{self.service} redirects {_where(url)} in circles")
+
+    async def _send(
+        self, method: str, url: str, params: Params | None, body: Any, headers: Mapping[str, str], limit: int
+    ) -> _Answer:
+        await self._limiter.acquire()
+        async with self._slots:
+            try:
+                async with self._client.stream(method, url, params=params, json=body, headers=headers) as answer:
+                    declared = answer.headers.get("content-length", "")
+                    if answer.status_code < 300 and declared.isdecimal() and int(declared) > limit:
+                        raise _too_large(limit)
+                    content = bytearray()
+                    async for piece in answer.aiter_bytes():
+                        content += piece
+                        if len(content) > limit:
+                            raise _too_large(limit)
+                    return _Answer(url, answer.status_code, answer.headers, bytes(content))
+            except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+                # What theirs say may hold the URL with a signature in it.
+                raise TransientError(
+                    f"{self.service} does not answer at {urlsplit(url).hostname} ({type(error).__name__}); it is tried again"
+                ) from error
+
+    async def _explain(self, answer: _Answer) -> FootnoteError:
+        body = answer.body()
+        wait = answer.retry_after()
+        if answer.status in {408, 429} or answer.status >= 500 or self._is_transient(answer.status, body):
+            if answer.status == 429 or wait:
+                await self._limiter.pause(wait or 1.0)
+            return TransientError(f"{self.service} answered {_where(answer.url)} with status {answer.status}", retry_after=wait)
+        if answer.status == 401:
+            return AuthError(f"{self.service} refused our credentials (401): renew them; the next sync picks them up")
+        return Rejected(
+            f"{self.service} refused {_where(answer.url)} with status {answer.status}", status=answer.status, body=body
+        )
+
+
+class _Answer:
+    def __init__(self, url: str, status: int, headers: httpx.Headers, content: bytes) -> None:
+        self.url = url
+        self.status = status
+        self.content = content
+        self.location = headers.get("location")
+        self._headers = headers
+
+    def body(self) -> Any:
+        try:
+            return jsonlib.loads(self.content)
+        except ValueError:
+            return self.content[:2000].decode(errors="replace")
+
+    def retry_after(self) -> float | None:
+        """Seconds, of either form of the header (RFC 9110, 10.2.3)."""
+        value = self._headers.get("retry-after", "").strip()
+        try:
+            return max(0.0, float(value))
+        except ValueError:
+            pass
+        try:
+            return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+        except (ValueError, TypeError):
+            return None
+
+
+def _too_large(limit: int) -> DocumentError:
+    return DocumentError(f"it has more than the {limit / 1e6:.0f} MB that are read")
+
+
+def _where(url: str) -> str:
+    """Without the query, which may carry a signature."""
+    return urlsplit(url).path
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+async def _is_public(url: str) -> bool:
+    """Https, and a host whose every address is a public one."""
+    parts = urlsplit(url)
+    if parts.scheme != "https" or not parts.hostname:
+        return False
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(parts.hostname, parts.port or 443, type=socket.SOCK_STREAM)
+    except OSError:
+        return False
+    return all(ipaddress.ip_address(address[4][0]).is_global for address in found)
