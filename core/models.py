@@ -377,10 +377,10 @@ class SyncState:
     finished_at: datetime | None = None
     report: SyncReport = field(default_factory=SyncReport)
     error: str | None = None
-    retry: Mapping[str, int] = field(default_factory=dict)
-    """Failed document id to attempts so far."""
-    in_doubt: frozenset[str] = frozenset()
-    """Documents whose writing was begun and not seen to end: what the index says of them counts for nothing."""
+    fresh_at: datetime | None = None
+    """What the index holds of the source is at least as new as this: the start of the last sync that went well."""
+    listed_at: datetime | None = None
+    """When the source was last listed as a whole."""
 
 
 def now() -> datetime:
