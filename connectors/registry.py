@@ -2,29 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from urllib.parse import urlsplit
 
 from core.errors import ConfigError
-from core.ports import Source
-from core.settings import Settings
+from core.ports import Limiter, Source
+from core.settings import ConfluenceConfig, Settings
+
+LimiterOf = Callable[[str], Limiter]
+"""The pace of one credential, by a name that tells nothing of it."""
+Hint = Callable[[bytes], str | None]
+"""The scope that the body of a push notification names, if it names one."""
 
 
-def build_sources(settings: Settings) -> dict[str, Source]:
+def build_sources(settings: Settings, limiter: LimiterOf) -> dict[str, Source]:
     """All configured sources by name. Raises ConfigError when two have the same name."""
     sources: dict[str, Source] = {}
-    for source in _sources(settings):
+    for source in _sources(settings, limiter):
         if source.name in sources:
             raise ConfigError(
                 f"two sources are named {source.name!r}: give each a name of its own in footnote.toml "
-                "(the one of FOOTNOTE_FOLDER is named 'folder')"
+                "(those of the environment are named 'folder', 'confluence' and 'drive')"
             )
         sources[source.name] = source
     return sources
 
 
-def _sources(settings: Settings) -> Iterator[Source]:
+def build_hints(settings: Settings) -> Mapping[str, Hint]:
+    """By source, how to read its push notifications; of the others only the fact that one came is known."""
+    if not settings.confluence:
+        return {}
+    from connectors.confluence.push import hinted
+
+    return {site.name: hinted for site in settings.confluence}
+
+
+async def close_sources(sources: Iterable[Source]) -> None:
+    """Let their connections go; a folder has none."""
+    for source in sources:
+        close = getattr(source, "close", None)
+        if close is not None:
+            await close()
+
+
+def _sources(settings: Settings, limiter: LimiterOf) -> Iterator[Source]:
     if settings.folders:
         from connectors.folder.source import FolderSource
 
         for folder in settings.folders:
             yield FolderSource(folder.name, folder.path, url=folder.url)
+    if settings.confluence:
+        from connectors.confluence.source import ConfluenceSource
+
+        for site in settings.confluence:
+            yield ConfluenceSource(site, limiter(_account(site)))
+    if settings.drive:
+        from connectors.google_drive.source import DriveSource
+
+        for drive in settings.drive:
+            yield DriveSource(drive, limiter(f"drive:{drive.credentials}"))
+
+
+def _account(site: ConfluenceConfig) -> str:
+    """The same for all sources that ask with one credential: Confluence counts their requests together."""
+    whose = site.email or site.api_token_file
+    if whose is None and site.api_token is not None:
+        whose = hashlib.sha256(site.api_token.get_secret_value().encode()).hexdigest()[:16]
+    return f"confluence:{urlsplit(site.url).hostname}:{whose}"

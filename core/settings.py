@@ -55,14 +55,22 @@ def _url(value: object) -> object:
 
 def _source_url(value: object) -> object:
     """As :func:`_url`; a credential goes there, so plain http is for this machine only."""
-    if isinstance(value, str) and (parts := urlsplit(str(_url(value)))).scheme == "http":
-        try:
-            local = parts.hostname == "localhost" or ipaddress.ip_address(parts.hostname or "").is_loopback
-        except ValueError:
-            local = False
-        if not local:
-            raise ValueError(f"{value!r} would send the credential unencrypted: write https://")
+    if not isinstance(value, str):
+        return value
+    parts = urlsplit(value)
+    if "@" in parts.netloc:
+        # Not repeated: what stands there may be a password.
+        raise ValueError("there is a user or a password in the URL: a credential has settings of its own")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+        raise ValueError(f"{value!r} would send the credential unencrypted: write https://")
     return _url(value)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _compared(name: str) -> Principal:
@@ -164,7 +172,7 @@ class Settings(BaseSettings):
     footnote_data_dir: Path = Path(".footnote")
     """Where the embedded parts keep their data."""
     footnote_config: Path | None = None
-    """Path of footnote.toml: admins, folders, groups."""
+    """Path of footnote.toml: admins, sources, groups."""
 
     qdrant_url: HttpUrl | None = None
     """A Qdrant server or cluster; without it the embedded engine in the data dir."""
@@ -219,7 +227,7 @@ class Settings(BaseSettings):
     """A folder of files as a source named ``folder``."""
     footnote_sync_interval: Duration = timedelta(minutes=10)
     """How often each source is resynced."""
-    footnote_push_secret: SecretStr | None = None
+    footnote_push_secret: SecretStr | None = Field(default=None, min_length=16)
     """What ``POST /push/{source}`` must prove to know; without it there are no push notifications."""
     footnote_admins: Words = ()
     """Who may run admin commands: ``slack:U123``, ``discord:456``, ``discord:role:789``, ``user:ana@acme.com``."""
@@ -231,7 +239,7 @@ class Settings(BaseSettings):
     """How long a silent conversation is remembered."""
 
     footnote_http_host: str = "127.0.0.1"
-    """Address of health, metrics and Slack HTTP events."""
+    """Address of health, metrics, Slack HTTP events and push notifications."""
     footnote_http_port: int = Field(default=8080, ge=0, le=65535)
     """Port of the same; 0 takes a free one."""
     footnote_log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
@@ -276,6 +284,11 @@ class Settings(BaseSettings):
                 "GOOGLE_DRIVE_FOLDERS or GOOGLE_DRIVE_DRIVES is set, but GOOGLE_APPLICATION_CREDENTIALS is not: "
                 "name the key file of a service account that they are shared with"
             )
+        if self.google_directory_admin and not (self.google_drive_folders or self.google_drive_drives):
+            raise ValueError(
+                "GOOGLE_DIRECTORY_ADMIN is set, but neither GOOGLE_DRIVE_FOLDERS nor GOOGLE_DRIVE_DRIVES: "
+                "name what Footnote should read, or unset it"
+            )
         return self
 
     @property
@@ -292,7 +305,8 @@ class Settings(BaseSettings):
     def confluence(self) -> tuple[ConfluenceConfig, ...]:
         if self.confluence_url is None:
             return self.file.confluence
-        file = os.environ.get("CONFLUENCE_API_TOKEN_FILE")
+        # Where both are set, the plain one counts, as with every other secret.
+        file = None if os.environ.get("CONFLUENCE_API_TOKEN") else os.environ.get("CONFLUENCE_API_TOKEN_FILE")
         one = ConfluenceConfig(
             url=self.confluence_url,
             email=self.confluence_email,

@@ -57,6 +57,15 @@ def test_durations_are_written_as_people_write_them(text: str, value: timedelta)
         ("FOOTNOTE_MODEL_TIMEOUT=0", "FOOTNOTE_MODEL_TIMEOUT"),
         ("FOOTNOTE_MEMORY_TTL=99999999999999d", "FOOTNOTE_MEMORY_TTL"),
         ("FOOTNOTE_ADMINS=U123", "FOOTNOTE_ADMINS.*'U123' names nobody"),
+        ("CONFLUENCE_URL=https://acme.atlassian.net", "CONFLUENCE_API_TOKEN is not"),
+        ("CONFLUENCE_API_TOKEN=t", "CONFLUENCE_URL is not set"),
+        ("CONFLUENCE_SPACES=ENG", "CONFLUENCE_URL is not set"),
+        ("CONFLUENCE_URL=http://wiki.acme.com\nCONFLUENCE_API_TOKEN=t", "CONFLUENCE_URL.*unencrypted"),
+        ("CONFLUENCE_URL=wiki.acme.com\nCONFLUENCE_API_TOKEN=t", "CONFLUENCE_URL.*not a http"),
+        ("GOOGLE_DRIVE_FOLDERS=1AbC", "GOOGLE_APPLICATION_CREDENTIALS is not"),
+        ("GOOGLE_APPLICATION_CREDENTIALS=k.json\nGOOGLE_DIRECTORY_ADMIN=it@acme.com", "neither GOOGLE_DRIVE_FOLDERS"),
+        ("GOOGLE_API_URL=http://google.example", "GOOGLE_API_URL.*unencrypted"),
+        ("FOOTNOTE_PUSH_SECRET=short", "FOOTNOTE_PUSH_SECRET.*at least 16"),
     ],
 )
 def test_a_wrong_or_half_set_setting_is_refused_by_its_name(lines: str, named: str) -> None:
@@ -120,13 +129,84 @@ def test_the_file_adds_folders_groups_and_admins() -> None:
     assert settings.file.groups["group:eng"] == ("user:ana@acme.com",)
 
 
+SITE = '[[confluence]]\nname = "wiki"\nurl = "https://acme.atlassian.net"\n'
+
+
+def test_the_environment_and_the_file_name_sites_and_drives() -> None:
+    Path("footnote.toml").write_text(
+        f'{SITE}api_token_file = "token"\n\n[[drive]]\nname = "designs"\ncredentials = "k.json"\ndrives = ["0AB"]\n'
+    )
+    Path(".env").write_text(
+        "CONFLUENCE_URL=http://127.0.0.1:8090/wiki\nCONFLUENCE_EMAIL=bot@acme.com\nCONFLUENCE_API_TOKEN=t\nCONFLUENCE_SPACES=ENG, HR\n"
+        "GOOGLE_APPLICATION_CREDENTIALS=key.json\nGOOGLE_DRIVE_FOLDERS=1AbC,https://drive.google.com/drive/folders/2\n"
+    )
+    settings = load_settings()
+    site, other = settings.confluence
+    assert (site.name, site.email, site.spaces) == ("confluence", "bot@acme.com", ("ENG", "HR"))
+    assert (other.name, other.api_token_file) == ("wiki", Path("token"))
+    drive, designs = settings.drive
+    assert (drive.name, drive.folders) == ("drive", ("1AbC", "https://drive.google.com/drive/folders/2"))
+    assert (designs.name, designs.drives) == ("designs", ("0AB",))
+
+
+def test_a_key_file_that_is_there_for_other_programs_is_no_drive() -> None:
+    Path(".env").write_text("GOOGLE_APPLICATION_CREDENTIALS=key.json\n")
+    assert load_settings().drive == ()
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (SITE, "needs api_token or api_token_file"),
+        (f'{SITE}api_token = "t"\napi_token_file = "token"', "one of the two"),
+        (f'{SITE}api_token = "t"\nspace = ["ENG"]', "space is not a setting"),
+        ('[[confluence]]\nname = "Wiki"\nurl = "https://a.example"\napi_token = "t"', "confluence.0.name"),
+        ('[[confluence]]\nurl = "http://wiki.acme.com"\napi_token = "t"', "unencrypted"),
+        ('[[drive]]\ncredentials = "k.json"', "neither folders nor drives"),
+    ],
+    ids=["no token", "two tokens", "unknown key", "name", "http", "nothing to read"],
+)
+def test_half_a_site_or_drive_in_the_file_is_refused_by_its_name(lines: str, said: str) -> None:
+    Path("footnote.toml").write_text(lines + "\n")
+    with pytest.raises(ConfigError, match=said):
+        load_settings()
+
+
+@pytest.mark.parametrize("plainly", [True, False])
+def test_the_token_comes_from_its_file_unless_it_stands_in_the_environment_itself(plainly: bool) -> None:
+    Path("token").write_text("from-the-file\n")
+    environment = {"CONFLUENCE_URL": "https://acme.atlassian.net", "CONFLUENCE_API_TOKEN_FILE": "token"}
+    environment |= {"CONFLUENCE_API_TOKEN": "plain"} if plainly else {}
+    os.environ.update(environment)
+    try:
+        (site,) = load_settings().confluence
+    finally:
+        for name in environment:
+            del os.environ[name]
+    assert site.api_token_file == (None if plainly else Path("token"))
+    assert (site.api_token.get_secret_value() if site.api_token else None) == ("plain" if plainly else None)
+
+
+@pytest.mark.parametrize("url", ["https://ana:canary@acme.atlassian.net", "http://ana:canary@wiki.acme.com"])
+def test_a_password_in_an_address_is_refused_and_not_repeated(url: str) -> None:
+    Path(".env").write_text(f"CONFLUENCE_URL={url}\nCONFLUENCE_API_TOKEN=t\n")
+    with pytest.raises(ConfigError, match="CONFLUENCE_URL.*a user or a password") as refused:
+        load_settings()
+    assert "canary" not in str(refused.value)
+
+
 def test_a_secret_is_never_shown() -> None:
     Path(".env").write_text("SLACK_BOT_TOKEN=xoxb-canary\nSLACK_APP_TOKEN=xapp-canary\nFOOTNOTE_HTTP_PORT=x\n")
     with pytest.raises(ConfigError) as refused:
         load_settings()
     assert "canary" not in str(refused.value)
-    Path(".env").write_text("SLACK_BOT_TOKEN=xoxb-canary\nSLACK_APP_TOKEN=xapp-canary\n")
-    assert "canary" not in repr(load_settings())
+    Path(".env").write_text(
+        "SLACK_BOT_TOKEN=xoxb-canary\nSLACK_APP_TOKEN=xapp-canary\nFOOTNOTE_PUSH_SECRET=canary-canary-canary\n"
+        "CONFLUENCE_URL=https://acme.atlassian.net\nCONFLUENCE_API_TOKEN=canary\n"
+    )
+    Path("footnote.toml").write_text(f'{SITE}api_token = "canary"\n')
+    settings = load_settings()
+    assert "canary" not in repr(settings) + repr(settings.confluence)
 
 
 def test_every_setting_stands_in_the_example_file_and_nothing_else_does() -> None:
