@@ -1,4 +1,4 @@
-"""Footnote's own HTTP server: health, readiness, metrics, and the events that Slack posts."""
+"""Footnote's own HTTP server: health, readiness, metrics, and what Slack and the sources post."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from core.telemetry import PARTS_UP
 Probe = Callable[[], Awaitable[None]]
 """Returns when the part answers; raises FootnoteError with what is wrong."""
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
 _PROBE_SECONDS = 3.0
+_MAX_BODY = 1024 * 1024
 
 
 async def probe_all(probes: Mapping[str, Probe]) -> dict[str, str]:
@@ -44,17 +47,20 @@ class HttpServer:
         host: str,
         port: int,
         probes: Mapping[str, Probe],
-        slack_events: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None,
+        slack_events: Handler | None = None,
+        push: Handler | None = None,
     ) -> None:
         self._host = host
         self.port = port
         self._probes = probes
-        web_app = web.Application(client_max_size=1024 * 1024)
+        web_app = web.Application(client_max_size=_MAX_BODY)
         web_app.router.add_get("/healthz", self._healthz)
         web_app.router.add_get("/readyz", self._readyz)
         web_app.router.add_get("/metrics", self._metrics)
         if slack_events is not None:
             web_app.router.add_post("/slack/events", slack_events)
+        if push is not None:
+            web_app.router.add_post("/push/{source}", push)
         self._runner = web.AppRunner(web_app, access_log=None)
 
     async def start(self) -> None:

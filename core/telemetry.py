@@ -88,4 +88,7 @@ STEP_SECONDS = Histogram(
 SYNCS = Counter("footnote_syncs_total", "Finished syncs.", ["source", "status"])
 SYNC_SECONDS = Histogram("footnote_sync_seconds", "Duration of a sync.", ["source"], buckets=(0.5, 2, 10, 60, 300, 1800, 7200))
 SYNC_DOCUMENTS = Counter("footnote_sync_documents_total", "Documents by what a sync did with them.", ["source", "outcome"])
+PUSHES = Counter(
+    "footnote_pushes_total", "Push notifications: accepted, opened, refused, unknown or failed.", ["source", "outcome"]
+)
 PARTS_UP = Gauge("footnote_part_up", "1 while a part answers, 0 while it does not.", ["part"])
