@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from core.models import Answer, Audience, Change, Document, Hit, Known, Message
@@ -28,7 +28,7 @@ class Source(Protocol):
         """Probe it: one line that says what was reached. Raises ConfigError, AuthError or TransientError."""
         ...
 
-    def changes(self, cursor: str | None, known: Mapping[str, Known]) -> AsyncIterator[Change]:
+    def changes(self, cursor: str | None, known: Mapping[str, Known]) -> AsyncGenerator[Change, None]:
         """What is different from what is ``known``, by document id. Ends with a Checkpoint.
 
         A source with a feed of changes reads on from ``cursor`` and tells what is gone with Remove; without a cursor, or

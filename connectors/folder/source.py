@@ -3,48 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import hashlib
-import json
 import os
 import time
-import zlib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from connectors.folder.access import AccessFile, AccessUnknown, Gates, access_of, gates_of
 from connectors.folder.file import media_type, modified_at, read, stamp
 from connectors.folder.names import Parts, document_id, parts_of, printable
 from connectors.folder.text import split_title
 from connectors.folder.tree import SETTLED_SECONDS, File, Listing, Tree
-from core.errors import DocumentError
-from core.models import NOBODY, AccessChanged, Change, Checkpoint, Document, Failed, Skipped, Upsert
+from core.errors import DocumentError, UserError
+from core.models import NOBODY, AccessChanged, Change, Checkpoint, Document, Failed, Known, Listed, Skipped, Upsert
 
-Seen = Mapping[str, str]
-"""Document id to a mark of the file and of who may read it, when it was last read."""
+_CURSOR = "listed"
+"""There is nothing to remember: every sync looks at all files."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Compared:
-    """A folder, compared with what a cursor remembers of it."""
+    """A folder, compared with what is known of it."""
 
     listing: Listing
-    before: Seen
-    unchanged: dict[str, str]
+    listed: frozenset[str]
     changed: list[tuple[str, File]]
     """By document id; known ones first."""
 
 
 class FolderSource:
-    """Reads a folder. Removals are not reported: what is gone is missing from :meth:`ids`.
-
-    The cursor remembers the status of every file (inode, size, times) and who may read it, about 30 bytes per file.
+    """Reads a folder. Every sync lists it; a document's version is its file's status (inode, size, times) and who may
+    read it, so that only files that changed are opened.
     """
-
-    reports_removals = False
 
     def __init__(self, name: str, root: Path, *, url: str | None = None, clock: Callable[[], float] = time.time) -> None:
         """``url`` is where people open the files: the path inside the folder is appended; without it ``file://``."""
@@ -59,35 +51,47 @@ class FolderSource:
         closed = f", {len(found.unlistable)} folders or files cannot be looked at" if found.unlistable else ""
         return f"{self._root}: {len(found.files)} documents{closed}"
 
-    async def ids(self) -> AsyncIterator[str]:
-        for id in await asyncio.to_thread(self._list):
-            yield id
-
     async def fetch(self, document_id: str) -> Document | None:
         parts = parts_of(self.name, document_id)
         if parts is None:
             return None
         try:
-            return (await asyncio.to_thread(self._load, parts))[0]
+            return await asyncio.to_thread(self._load, parts)
         except FileNotFoundError:
             await asyncio.to_thread(self._tree.check_root)
             return None
 
-    async def changes(self, cursor: str | None) -> AsyncIterator[Change]:
+    async def select(self, scope: str) -> AsyncIterator[str]:
+        """``scope`` is a path inside the folder, of a file or of all that lies below, an address, or a document id."""
+        path = scope
+        for root in (self._url, f"file://{quote(os.fsencode(self._root))}"):
+            if root and scope.startswith(f"{root}/"):
+                path = unquote(scope.removeprefix(f"{root}/"), errors="surrogateescape")
+        below = tuple(part for part in path.split("/") if part)
+        listing = await asyncio.to_thread(self._tree.walk)
+        exact = parts_of(self.name, scope)
+        found = [file.parts for file in listing.files if file.parts == exact or (below and file.parts[: len(below)] == below)]
+        if not found:
+            raise UserError(f"{self.name} has no file or folder {scope!r}: give a path inside it, such as `travel/visa.md`.")
+        for parts in found:
+            yield self._id(parts)
+
+    async def changes(self, cursor: str | None, known: Mapping[str, Known]) -> AsyncGenerator[Change, None]:
         """Known documents come before new ones, so that who lost the right to read is shut out first."""
-        found = await asyncio.to_thread(self._compare, cursor)
+        found = await asyncio.to_thread(self._compare, known)
+        if not found.listing.unlistable:
+            yield Listed(document_ids=found.listed, expected=len(found.changed))
         for parts, reason in found.listing.skipped:
             yield Skipped(document_id=self._id(parts), reason=reason)
         for parts, reason in found.listing.unlistable:
             # What lies below cannot be checked for who may read it.
-            for known in found.before:
-                if known.startswith(self._id(parts) + "/") or not parts:
-                    yield AccessChanged(document_id=known, access=NOBODY)
+            for id in known:
+                if id.startswith(self._id(parts) + "/") or not parts:
+                    yield AccessChanged(document_id=id, access=NOBODY)
             yield Failed(document_id=self._id(parts), error=reason)
-        seen = found.unchanged
         for id, file in found.changed:
             try:
-                document, mark = await asyncio.to_thread(self._load, file.parts)
+                document = await asyncio.to_thread(self._load, file.parts)
             except FileNotFoundError:
                 continue
             except DocumentError as error:
@@ -95,40 +99,35 @@ class FolderSource:
                 yield AccessChanged(document_id=id, access=NOBODY)
                 yield Failed(document_id=id, error=str(error))
             else:
-                if mark:
-                    seen[id] = mark
                 yield Upsert(document=document)
-        yield Checkpoint(cursor=await asyncio.to_thread(_encode_cursor, seen))
+        yield Checkpoint(cursor=_CURSOR)
 
     # Thousands of files take a while even to compare: these are called in threads.
 
-    def _list(self) -> list[str]:
-        found = self._tree.walk()
-        if found.unlistable:
-            parts, reason = found.unlistable[0]
-            raise DocumentError(f"{self._id(parts)}: {reason}")
-        return [self._id(file.parts) for file in found.files]
-
-    def _compare(self, cursor: str | None) -> _Compared:
-        before = _decode_cursor(cursor)
+    def _compare(self, known: Mapping[str, Known]) -> _Compared:
         listing = self._tree.walk()
-        unchanged: dict[str, str] = {}
+        listed = {self._id(parts) for parts, _ in listing.skipped}
         changed: list[tuple[str, File]] = []
         for file in listing.files:
             id = self._id(file.parts)
-            mark = before.get(id)
-            if mark is not None and mark == _mark(file.stamp, file.access_files, file.parts):
-                unchanged[id] = mark
-            else:
+            listed.add(id)
+            before = known.get(id)
+            # One that was hidden may be readable again, and who may read it stands in the file.
+            if (
+                before is None
+                or before.access_class == NOBODY.class_id
+                or not before.version
+                or before.version != _version(file.stamp, file.access_files, file.parts)
+            ):
                 changed.append((id, file))
-        changed.sort(key=lambda item: item[0] not in before)
-        return _Compared(listing=listing, before=before, unchanged=unchanged, changed=changed)
+        changed.sort(key=lambda item: item[0] not in known)
+        return _Compared(listing=listing, listed=frozenset(listed), changed=changed)
 
     def _id(self, parts: Parts) -> str:
         return document_id(self.name, parts)
 
-    def _load(self, parts: Parts) -> tuple[Document, str | None]:
-        """The document, and its mark if the file has settled. Raises FileNotFoundError, AccessUnknown, DocumentError."""
+    def _load(self, parts: Parts) -> Document:
+        """The document, with a version once the file has settled. Raises FileNotFoundError, AccessUnknown, DocumentError."""
         kind = media_type(parts[-1])
         if kind is None or any(part.startswith(".") for part in parts):
             raise FileNotFoundError(parts[-1])
@@ -138,6 +137,7 @@ class FolderSource:
         read_at = self._clock()
         front, title, body = split_title(data, kind)
         own: Gates = () if front.readers is None else (front.readers,)
+        settled = max(status.st_mtime, status.st_ctime) < read_at - SETTLED_SECONDS
         document = Document(
             id=self._id(parts),
             source=self.name,
@@ -149,10 +149,10 @@ class FolderSource:
             access=access_of((*gates_of(access_files, parts), *own)),
             path=tuple(printable(part) for part in parts[:-1]),
             metadata={"updated": front.updated.isoformat()} if front.updated else {},
+            version=_version(stamp(status), access_files, parts) if settled else "",
         )
         _ = document.content_hash  # Kept by the document: megabytes are hashed in this thread and not on the event loop.
-        settled = max(status.st_mtime, status.st_ctime) < read_at - SETTLED_SECONDS
-        return document, _mark(stamp(status), access_files, parts) if settled else None
+        return document
 
     def _url_of(self, parts: Parts) -> str:
         if self._url is None:
@@ -160,23 +160,10 @@ class FolderSource:
         return f"{self._url}/{quote(os.fsencode('/'.join(parts)))}"
 
 
-def _mark(stamp: str, access_files: Iterable[AccessFile], parts: Parts) -> str | None:
-    """Changes with the file and with who may read it; None while that is unknown, so that the file is looked at again."""
+def _version(stamp: str, access_files: Iterable[AccessFile], parts: Parts) -> str:
+    """Changes with the file and with who may read it; empty while that is unknown, so that the file is looked at again."""
     try:
         inherited = access_of(gates_of(access_files, parts)).class_id
     except AccessUnknown:
-        return None
+        return ""
     return f"{hashlib.blake2b(stamp.encode(), digest_size=8).hexdigest()}.{inherited[:16]}"
-
-
-def _encode_cursor(seen: Seen) -> str:
-    return base64.b64encode(zlib.compress(json.dumps(seen, ensure_ascii=False).encode())).decode()
-
-
-def _decode_cursor(cursor: str | None) -> Seen:
-    """A cursor that cannot be read, of another version perhaps, means from the beginning."""
-    try:
-        seen = json.loads(zlib.decompress(base64.b64decode(cursor or "", validate=True)))
-    except (ValueError, zlib.error, binascii.Error):
-        return {}
-    return seen if isinstance(seen, dict) else {}

@@ -63,6 +63,8 @@ class Record:
     access_class: str
     title: str
     chunks: int
+    version: str = ""
+    """As the source gave it; empty when the last write was cut off."""
 
 
 def connect(*, url: str | None = None, api_key: str | None = None, socket: Path | None = None) -> AsyncQdrantClient:
@@ -150,10 +152,14 @@ class Index:
         )
         self._classes.learn(access)
 
+    async def set_version(self, document_id: str, version: str) -> None:
+        """Note another version of a document in which nothing that is indexed is different."""
+        await self._update(_set({"version": version}, models.Filter(must=[_is("document_id", document_id), _HEAD])))
+
     async def records(self, source: str) -> AsyncIterator[Record]:
         """One record for each document of a source that has its first chunk, in no particular order."""
         heads = models.Filter(must=[_is("source", source), _HEAD])
-        fields = ["document_id", "content_hash", "access", "title", "chunks", "pending"]
+        fields = ["document_id", "content_hash", "access", "title", "chunks", "pending", "version"]
         page: Any = None
         while True:
             points, page = await self._ask(
@@ -164,6 +170,7 @@ class Index:
                 yield Record(
                     document_id=payload["document_id"],
                     content_hash="" if payload.get("pending") else payload["content_hash"],
+                    version="" if payload.get("pending") else payload.get("version", ""),
                     access_class=payload["access"],
                     title=payload["title"],
                     chunks=payload["chunks"],

@@ -25,7 +25,13 @@ def payload_of(document: Document, chunk: Chunk, chunks: int) -> dict[str, Any]:
         "content_hash": document.content_hash,
     }
     if chunk.position == 0:
-        payload |= {"chunks": chunks, "path": list(document.path), "gates": gates_of(chunk.access), "pending": True}
+        payload |= {
+            "chunks": chunks,
+            "path": list(document.path),
+            "gates": gates_of(chunk.access),
+            "version": document.version,
+            "pending": True,
+        }
     return payload
 
 

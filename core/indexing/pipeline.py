@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from core.errors import DocumentError
 from core.indexing.chunking import chunk
+from core.indexing.writes import Persist
 from core.models import Chunk, Document
 
 if TYPE_CHECKING:
@@ -23,6 +24,13 @@ MAX_BYTES = 64 * 1024 * 1024
 MAX_DOCUMENTS = 64
 BATCH_CHUNKS = 128
 """At least so many chunks, if they are there already, make one call to the index: its embedder sorts them by length."""
+
+AWAY_DOCUMENTS = 16
+"""Documents that are handed to another worker at once: some seconds of work, so that little is lost with it."""
+AWAY_BYTES = 1024 * 1024
+"""A larger body stays here: it costs more to send than it is worth."""
+
+Result = TypeVar("Result")
 
 Pair = tuple[Document, Sequence[Chunk]]
 Action = Callable[[], Awaitable[None]]
@@ -37,6 +45,46 @@ class Outcome:
     error: str | None = None
 
 
+class Helpers(Protocol):
+    """Other workers, who take documents off our hands."""
+
+    def room(self) -> int:
+        """How many documents they could take now."""
+        ...
+
+    async def index(self, documents: Sequence[Document]) -> Sequence[Outcome] | None:
+        """Have them parsed, embedded and written elsewhere, as by :func:`index_documents`: one outcome for each, in order.
+
+        None when nobody did it, or nobody said so: then it is done here.
+        """
+        ...
+
+
+async def index_documents(
+    index: Index, parser: Parser, count: Callable[[str], int], documents: Sequence[Document], guard: Callable[[], Awaitable[None]]
+) -> list[Outcome]:
+    """What a helper does for another worker's sync. ``guard`` is awaited before each write, and may raise."""
+    outcomes: dict[str, Outcome] = {}
+
+    async def begin(_document_ids: Sequence[str]) -> None:
+        await guard()
+
+    async def done(outcome: Outcome) -> None:
+        outcomes[outcome.document.id] = outcome
+
+    pipeline = Pipeline(index, parser, count, begin=begin, done=done)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(pipeline.parse())
+            tasks.create_task(pipeline.write())
+            for document in documents:
+                await pipeline.put(document)
+            pipeline.close()
+    except ExceptionGroup as group:
+        raise first_of(group) from None
+    return [outcomes[document.id] for document in documents]
+
+
 class Pipeline:
     """Run :meth:`parse` and :meth:`write` as tasks beside the one that puts; an error in either ends all three."""
 
@@ -48,13 +96,20 @@ class Pipeline:
         *,
         begin: Callable[[Sequence[str]], Awaitable[None]],
         done: Callable[[Outcome], Awaitable[None]],
+        persist: Persist | None = None,
+        helpers: Helpers | None = None,
     ) -> None:
-        """``begin`` hears of the documents before they are written, and may raise; ``done`` of each one once."""
+        """``begin`` hears of the documents before they are written, and may raise; ``done`` of each one once.
+
+        ``persist`` calls the index again while it does not answer.
+        """
         self._index = index
         self._parser = parser
         self._count = count
         self._begin = begin
         self._done = done
+        self._persist = persist or _once
+        self._helpers = helpers
         self._to_parse: asyncio.Queue[Document | Action | None] = asyncio.Queue()
         self._to_write: asyncio.Queue[Pair | Action | None] = asyncio.Queue()
         self._in_flight: dict[str, int] = {}
@@ -66,13 +121,19 @@ class Pipeline:
 
         def fits() -> bool:
             held = self._in_flight
-            room = len(held) < MAX_DOCUMENTS and sum(held.values()) + size <= MAX_BYTES
+            room = (
+                len(held) < MAX_DOCUMENTS + (self._helpers.room() if self._helpers else 0)
+                and sum(held.values()) + size <= MAX_BYTES
+            )
             return document.id not in held and (room or not held)
 
         async with self._changed:
             await self._changed.wait_for(fits)
             self._in_flight[document.id] = size
         self._to_parse.put_nowait(document)
+
+    def _most(self) -> int:
+        return MAX_DOCUMENTS + (self._helpers.room() if self._helpers else 0)
 
     async def settled(self, document_id: str) -> None:
         """Return when no older version of this document is on its way."""
@@ -98,19 +159,60 @@ class Pipeline:
         self._to_parse.put_nowait(None)
 
     async def parse(self) -> None:
-        while True:
-            item = await self._to_parse.get()
-            if isinstance(item, Document):
-                try:
-                    pair = item, await self._chunks(item)
-                except DocumentError as error:
-                    await self._finish(Outcome(document=item, error=str(error)))
+        held: list[Document | Action | None] = []
+        async with asyncio.TaskGroup() as group:
+            away: set[asyncio.Task[None]] = set()
+            while True:
+                item = held.pop(0) if held else await self._to_parse.get()
+                if isinstance(item, Document):
+                    if batch := self._to_give_away(item, held):
+                        away.add(task := group.create_task(self._give_away(batch)))
+                        task.add_done_callback(away.discard)
+                    else:
+                        await self._parse(item)
                     continue
-                self._to_write.put_nowait(pair)
-            else:
+                if away:
+                    # Whoever comes after expects them to be in the index.
+                    await asyncio.wait(away)
                 self._to_write.put_nowait(item)
-            if item is None:
-                return
+                if item is None:
+                    return
+
+    async def _parse(self, document: Document) -> None:
+        try:
+            pair = document, await self._chunks(document)
+        except DocumentError as error:
+            await self._finish(Outcome(document=document, error=str(error)))
+        else:
+            self._to_write.put_nowait(pair)
+
+    def _to_give_away(self, document: Document, held: list[Document | Action | None]) -> list[Document]:
+        """This document and those behind it, if we have enough to do and somebody else has not. ``held`` takes the rest."""
+        if self._helpers is None or self._to_write.empty() or self._helpers.room() < AWAY_DOCUMENTS:
+            return []
+        size, batch = len(document.body), [document]
+        while size <= AWAY_BYTES and len(batch) < AWAY_DOCUMENTS and not self._to_parse.empty() and not held:
+            item = self._to_parse.get_nowait()
+            if isinstance(item, Document) and size + len(item.body) <= AWAY_BYTES:
+                batch.append(item)
+                size += len(item.body)
+            else:
+                held.append(item)
+        if len(batch) > AWAY_DOCUMENTS // 2:
+            return batch
+        held[:0] = batch[1:]
+        return []
+
+    async def _give_away(self, batch: list[Document]) -> None:
+        await self._begin([document.id for document in batch])
+        assert self._helpers is not None
+        outcomes = await self._helpers.index(batch)
+        if outcomes is None:
+            for document in batch:
+                await self._parse(document)
+        else:
+            for outcome in outcomes:
+                await self._finish(outcome)
 
     async def write(self) -> None:
         while True:
@@ -139,7 +241,7 @@ class Pipeline:
     async def _upsert(self, batch: Sequence[Pair]) -> None:
         await self._begin([document.id for document, _ in batch])
         try:
-            await self._index.upsert(batch)
+            await self._persist(lambda: self._index.upsert(batch))
         except DocumentError as error:
             if len(batch) > 1:
                 for pair in batch:
@@ -156,3 +258,13 @@ class Pipeline:
         async with self._changed:
             del self._in_flight[outcome.document.id]
             self._changed.notify_all()
+
+
+def first_of(group: ExceptionGroup[Exception]) -> Exception:
+    """What went wrong first: the others are only cancellations that followed from it."""
+    first = group.exceptions[0]
+    return first_of(first) if isinstance(first, ExceptionGroup) else first
+
+
+async def _once(call: Callable[[], Awaitable[Result]]) -> Result:
+    return await call()

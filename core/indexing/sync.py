@@ -12,46 +12,59 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from contextlib import aclosing
+from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
 from core.errors import DocumentError, FootnoteError
-from core.indexing.pipeline import Outcome, Pipeline
+from core.indexing.ledger import Ledger
+from core.indexing.pipeline import Helpers, Outcome, Pipeline, first_of
 from core.indexing.tally import Tally
-from core.indexing.writes import Save, Writes
+from core.indexing.writes import Persist, Writes
 from core.models import (
+    FAILED,
     NOBODY,
     AccessChanged,
     Change,
     Checkpoint,
+    Coverage,
     Document,
     Failed,
+    Groups,
+    Listed,
     Remove,
     Skipped,
     SyncReport,
     SyncRequest,
     SyncState,
     Upsert,
+    now,
 )
 from core.ports import Embedder, Source
+from core.retry import retry
 
 if TYPE_CHECKING:
     from core.indexing.index import Index
     from core.indexing.parsing import Parser
 
-MAX_ATTEMPTS = 5
-"""Syncs that try a failed document again by themselves; then only a change of it, or a reindex, does."""
 REMOVE_UNASKED = 20
 REMOVE_UNASKED_SHARE = 0.1
 PROGRESS_SECONDS = 0.5
+PERSIST_ATTEMPTS = 8
+PERSIST_SECONDS = 300.0
+"""How long an index that does not answer is asked again before the sync is given up."""
+FETCHED_AT_ONCE = 4
 _HASHED_AT_ONCE = 256 * 1024
 _REMOVED_AT_ONCE = 256
 
-Progress = Callable[[SyncReport], Awaitable[None]]
-
 log = structlog.get_logger(__name__)
+
+_persist: Persist = partial(retry, attempts=PERSIST_ATTEMPTS, budget=PERSIST_SECONDS)
 
 
 def may_remove_unasked(documents: int) -> int:
@@ -59,110 +72,137 @@ def may_remove_unasked(documents: int) -> int:
     return max(REMOVE_UNASKED, int(documents * REMOVE_UNASKED_SHARE))
 
 
-def _nothing() -> None:
-    pass
-
-
 class Syncer:
     """Brings the index in step with a source."""
 
-    def __init__(self, index: Index, parser: Parser, embedder: Embedder, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        index: Index,
+        parser: Parser,
+        embedder: Embedder,
+        *,
+        helpers: Helpers | None = None,
+        persist: Persist = _persist,
+        clock: Callable[[], datetime] = now,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``persist`` calls the index again while it does not answer; ``helpers`` take documents off our hands."""
         self._index = index
         self._parser = parser
         self._embedder = embedder
+        self._helpers = helpers
+        self._persist = persist
         self._clock = clock
+        self._timer = timer
 
-    async def run(
-        self,
-        source: Source,
-        request: SyncRequest,
-        state: SyncState,
-        progress: Progress,
-        save: Save,
-        guard: Callable[[], None] = _nothing,
-    ) -> SyncReport:
-        """One sync. ``progress`` hears at most twice a second; ``guard`` is called before each write and may raise.
+    async def run(self, source: Source, request: SyncRequest, state: SyncState, ledger: Ledger) -> SyncReport:
+        """One sync, from the cursor of ``state``. The ledger hears of progress at most twice a second.
 
         A document that fails is a row of the report. Raises AuthError, ConfigError or TransientError of the source or
-        the index, and FootnoteError when the source suddenly lists nothing. A report with ``withheld`` documents
-        means that more vanished than may be removed unasked: they are all still in the index.
+        the index, UserError for a scope that means nothing, and FootnoteError when the source suddenly lists nothing. A
+        report with ``withheld`` documents means that more vanished than may be removed unasked: they are all still in
+        the index.
         """
-        writes = Writes(self._index, state, save, guard, dry_run=request.dry_run)
-        run = _Run(source, request, writes, progress, self._clock)
-        pipeline = Pipeline(self._index, self._parser, self._embedder.count, begin=writes.begin, done=run.done)
+        writes = Writes(self._index, ledger, state.cursor, self._persist, self._clock, dry_run=request.dry_run)
+        run = _Run(source, request, state, writes, ledger, self._clock, self._timer)
+        pipeline = Pipeline(
+            self._index,
+            self._parser,
+            self._embedder.count,
+            begin=writes.begin,
+            done=run.done,
+            persist=self._persist,
+            helpers=self._helpers,
+        )
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(pipeline.parse())
                 tasks.create_task(pipeline.write())
-                report = await run.all(pipeline)
+                await run.all(pipeline)
                 pipeline.close()
+            return await run.finish(self._index)
         except ExceptionGroup as group:
-            # The others are only cancellations that followed from it.
-            raise group.exceptions[0] from group.exceptions[0].__cause__
-        return report
+            error = first_of(group)
+            raise error from error.__cause__
 
 
 class _Run:
     def __init__(
-        self, source: Source, request: SyncRequest, writes: Writes, progress: Progress, clock: Callable[[], float]
+        self,
+        source: Source,
+        request: SyncRequest,
+        state: SyncState,
+        writes: Writes,
+        ledger: Ledger,
+        clock: Callable[[], datetime],
+        timer: Callable[[], float],
     ) -> None:
         self._source = source
         self._request = request
+        self._state = state
         self._writes = writes
-        self._progress = progress
+        self._ledger = ledger
         self._clock = clock
-        self._began = self._shown = clock()
+        self._timer = timer
+        self._began = self._shown = timer()
         self._touched: set[str] = set()
         self._reported_gone: set[str] = set()
         self._held_cursor: str | None = None
+        self._listed: frozenset[str] | None = None
+        self._listed_at = state.listed_at
         self._allowance = 0
         self._tally = Tally(dry_run=request.dry_run)
 
-    async def all(self, pipeline: Pipeline) -> SyncReport:
-        cursor = self._writes.cursor
+    async def all(self, pipeline: Pipeline) -> None:
         count = await self._writes.load(self._source.name)
         self._allowance = may_remove_unasked(count)
-        # An index that lost its documents must not believe a cursor that says they are there.
-        beginning = self._request.full or self._request.force or cursor is None or not count
-        listed = await self._list() if beginning or not self._source.reports_removals else None
-        if listed is not None:
-            await self._remove(self._writes.known.keys() - listed)
-        async for change in self._source.changes(None if beginning else cursor):
-            await self._apply(change, pipeline)
+        if self._request.scope is None:
+            await self._changes(count, pipeline)
+        else:
+            await self._scope(self._request.scope, pipeline)
         await pipeline.drain()
+        if self._request.scope is None:
+            await self._fetch_all(self._due(), pipeline)
+            await pipeline.drain()
         if await self._remove(self._reported_gone) and self._held_cursor is not None:
             self._writes.cursor = self._held_cursor
-        await self._fetch_what_is_due(listed, pipeline)
-        await pipeline.drain()
-        if listed is not None:
-            self._tally.unchanged += len((listed & self._writes.known.keys()) - self._touched)
+        if self._listed is not None:
+            self._tally.unchanged += len((self._listed & self._writes.known.keys()) - self._touched)
+            self._writes.forget(self._writes.rows.keys() - self._listed - self._writes.known.keys())
         await self._writes.keep()
-        return self._tally.report(self._clock() - self._began)
+
+    async def finish(self, index: Index) -> SyncReport:
+        """The report of a sync that is over, with where every document of the source is."""
+        if self._request.scope is None and not self._request.dry_run:
+            self._tally.coverage = await self._coverage(index)
+        return self._tally.report(self._timer() - self._began)
 
     async def done(self, outcome: Outcome) -> None:
         """The pipeline is through with a document."""
+        document = outcome.document
         if outcome.error is not None:
-            self._fail(outcome.document.id, outcome.error)
+            self._fail(document.id, outcome.error, document.version)
         else:
-            self._writes.indexed(outcome.document)
+            self._writes.indexed(document)
             self._tally.indexed += 1
             self._tally.chunks += outcome.chunks
         await self._tick()
 
-    async def _list(self) -> set[str] | None:
-        """All document ids of the source, or None when it cannot list them all; then nothing may be removed."""
-        try:
-            listed = {document_id async for document_id in self._source.ids()}
-        except DocumentError as error:
-            log.warning("listing.was_incomplete", reason=str(error))
-            return None
-        held = len(self._writes.known)
-        if not listed and held and not self._request.force:
-            raise FootnoteError(
-                f"{self._source.name} lists no documents, but the index holds {held} of it: nothing was removed. "
-                "Check that it is reachable and shared with Footnote; if it is meant to be empty, reindex it with --force."
-            )
-        return listed
+    async def _changes(self, count: int, pipeline: Pipeline) -> None:
+        again = self._request.full or self._request.force
+        # An index that lost its documents must not believe a cursor that says they are there.
+        cursor = None if again or not count else self._writes.cursor
+        async with aclosing(self._source.changes(cursor, self._writes.told(again=again))) as changes:
+            async for change in changes:
+                await self._apply(change, pipeline)
+
+    async def _scope(self, scope: str, pipeline: Pipeline) -> None:
+        if scope == FAILED:
+            ids = {document_id for document_id, row in self._writes.rows.items() if row.reason and not row.skipped}
+        else:
+            ids = {document_id async for document_id in self._source.select(scope)}
+        self._tally.expected = len(ids)
+        await self._fetch_all(ids, pipeline)
 
     async def _apply(self, change: Change, pipeline: Pipeline) -> None:
         match change:
@@ -176,14 +216,48 @@ class _Run:
             case Remove(document_id=document_id):
                 await pipeline.settled(document_id)
                 await self._note_removal(document_id)
-            case Skipped(document_id=document_id, reason=reason):
-                self._touched.add(document_id)
-                self._tally.skipped[reason] += 1
-            case Failed(document_id=document_id, error=error):
-                self._fail(document_id, error)
+            case Skipped(document_id=document_id, reason=reason, version=version):
+                await pipeline.settled(document_id)
+                await self._skip(document_id, reason, version)
+            case Failed(document_id=document_id, error=error, version=version):
+                self._fail(document_id, error, version)
+            case Listed(document_ids=listed, expected=expected):
+                await self._list(listed, expected, pipeline)
+            case Groups(members=members):
+                await self._writes.groups(members)
             case Checkpoint(cursor=cursor):
                 self._checkpoint(cursor, pipeline)
         await self._tick()
+
+    async def _list(self, listed: frozenset[str], expected: int | None, pipeline: Pipeline) -> None:
+        held = self._writes.known.keys()
+        if not listed and held and not self._request.force:
+            raise FootnoteError(
+                f"{self._source.name} lists no documents, but the index holds {len(held)} of it: nothing was removed. "
+                "Check that it is reachable and shared with Footnote; if it is meant to be empty, reindex it with --force."
+            )
+        self._listed, self._listed_at = listed, self._clock()
+        self._tally.expected = expected
+        gone = held - listed
+        if not self._may_remove(gone):
+            return
+        if not self._request.force:
+            gone = await self._surely_gone(gone, pipeline)
+        await self._remove(gone)
+
+    async def _surely_gone(self, gone: Collection[str], pipeline: Pipeline) -> set[str]:
+        """Those that the source has not when it is asked for each. A listing may have passed one that was being moved."""
+        surely = set()
+        async for document_id, document, error in _in_order(self._source, sorted(gone)):
+            if document is not None:
+                self._listed = (self._listed or frozenset()) | {document_id}
+                await self._upsert(document, pipeline)
+            elif error is not None:
+                await self._writes.hide(document_id)
+                self._fail(document_id, str(error), "")
+            else:
+                surely.add(document_id)
+        return surely
 
     async def _upsert(self, document: Document, pipeline: Pipeline) -> None:
         self._touched.add(document.id)
@@ -193,27 +267,36 @@ class _Run:
             await asyncio.to_thread(lambda: document.content_hash)
         known = self._writes.known.get(document.id)
         if known and known.content_hash == document.content_hash and not self._request.force:
-            self._writes.retry.pop(document.id, None)
+            self._writes.settled(document.id)
             self._tally.unchanged += 1
             self._tally.access_changed += await self._writes.set_access(document.id, document.access)
+            await self._writes.set_version(document.id, document.version)
         elif self._request.dry_run:
+            self._tally.indexed += 1
             self._tally.would_index.append(document.id)
         elif not document.body.strip():
             await self._writes.remove([document.id])
-            self._fail(document.id, "it is empty")
+            self._fail(document.id, "it is empty", document.version)
         else:
             if known and known.access_class != document.access.class_id:
                 await self._writes.hide(document.id)
             await pipeline.put(document)
 
-    async def _remove(self, gone: set[str]) -> bool:
-        """Remove documents from the index, unless they are too many; then False, and they are counted as withheld."""
+    def _may_remove(self, gone: Collection[str]) -> bool:
+        """Whether so many may go unasked; if not, they are counted as withheld."""
+        if len(gone) <= self._allowance or self._request.force or self._request.dry_run:
+            return True
+        self._tally.withheld += len(gone)
+        return False
+
+    async def _remove(self, gone: Collection[str]) -> bool:
+        """Remove documents from the index, unless they are too many; then False."""
+        if not self._may_remove(gone):
+            return False
         if self._request.dry_run:
+            self._tally.removed += len(gone)
             self._tally.would_remove += sorted(gone)
             return True
-        if len(gone) > self._allowance and not self._request.force:
-            self._tally.withheld += len(gone)
-            return False
         self._allowance -= len(gone)
         ids = sorted(gone)
         for start in range(0, len(ids), _REMOVED_AT_ONCE):
@@ -226,7 +309,16 @@ class _Run:
     async def _note_removal(self, document_id: str) -> None:
         """Gone, or out of our sight: hidden at once, removed at the end, when it is known how many there are."""
         self._touched.add(document_id)
-        self._writes.retry.pop(document_id, None)
+        if document_id in self._writes.known:
+            self._reported_gone.add(document_id)
+            await self._writes.hide(document_id)
+        else:
+            self._writes.forget([document_id])
+
+    async def _skip(self, document_id: str, reason: str, version: str) -> None:
+        self._touched.add(document_id)
+        self._tally.skipped[reason] += 1
+        self._writes.skipped(document_id, reason, version)
         if document_id in self._writes.known:
             self._reported_gone.add(document_id)
             await self._writes.hide(document_id)
@@ -243,36 +335,80 @@ class _Run:
 
         pipeline.after(save)
 
-    async def _fetch_what_is_due(self, listed: set[str] | None, pipeline: Pipeline) -> None:
-        """Documents that failed before or are in doubt, and listed ones that the index lost, though no change was told."""
-        retry, in_doubt = self._writes.retry, self._writes.in_doubt
-        missing = (listed or set()) - self._writes.known.keys() - retry.keys()
-        given_up = {document_id for document_id, attempts in retry.items() if attempts >= MAX_ATTEMPTS}
-        for document_id in sorted((missing | retry.keys() | in_doubt) - given_up - self._touched):
-            try:
-                document = await self._source.fetch(document_id)
-            except DocumentError as error:
-                self._fail(document_id, str(error))
-                continue
-            if document is not None:
+    def _due(self) -> set[str]:
+        """Documents to try again, or in doubt, and listed ones that the index lost, though no change was told of them."""
+        lost = set(self._listed or ()) - self._writes.known.keys() - self._writes.rows.keys()
+        return (lost | self._writes.due()) - self._touched
+
+    async def _fetch_all(self, ids: Collection[str], pipeline: Pipeline) -> None:
+        """Ask for documents one by one, and bring the index in step with each answer."""
+        async for document_id, document, error in _in_order(self._source, sorted(ids)):
+            if error is not None:
+                self._fail(document_id, str(error), "")
+            elif document is not None:
                 await self._upsert(document, pipeline)
             else:
-                self._touched.add(document_id)
-                retry.pop(document_id, None)
-                if document_id in in_doubt:
-                    await self._writes.remove([document_id])
+                await pipeline.settled(document_id)
+                await self._note_removal(document_id)
             await self._tick()
-        if listed is not None:
-            for document_id in retry.keys() - listed - self._touched:
-                del retry[document_id]
 
-    def _fail(self, document_id: str, error: str) -> None:
+    def _fail(self, document_id: str, error: str, version: str) -> None:
         self._touched.add(document_id)
-        self._tally.failed[document_id] = error
-        self._writes.failed(document_id)
+        self._tally.fail(document_id, error)
+        self._writes.failed(document_id, error, version)
+
+    async def _coverage(self, index: Index) -> Coverage:
+        rows, known = self._writes.rows, self._writes.known
+        there = set(self._listed) if self._listed is not None else known.keys() | rows.keys()
+        skipped = {row.reason: 0 for row in rows.values() if row.skipped}
+        failed = older = 0
+        for document_id, row in rows.items():
+            if document_id not in there or not row.reason:
+                continue
+            older += document_id in known
+            if row.skipped:
+                skipped[row.reason] += 1
+            else:
+                failed += 1
+        # Counted by the index, not by what we believe to have written.
+        found = (await index.counts()).get(self._source.name, 0)
+        in_index = found - older - len(known.keys() - there)
+        missing = max(0, len(there) - in_index - sum(skipped.values()) - failed)
+        if missing:
+            log.warning("coverage.incomplete", in_source=len(there), in_index=in_index, missing=missing)
+        return Coverage(
+            in_source=len(there),
+            in_index=in_index,
+            skipped=skipped,
+            failed=failed,
+            missing=missing,
+            listed_at=self._listed_at,
+        )
 
     async def _tick(self) -> None:
-        now = self._clock()
-        if now - self._shown >= PROGRESS_SECONDS:
-            self._shown = now
-            await self._progress(self._tally.report(now - self._began))
+        moment = self._timer()
+        if moment - self._shown >= PROGRESS_SECONDS:
+            self._shown = moment
+            await self._ledger.progress(self._tally.report(moment - self._began))
+
+
+async def _in_order(source: Source, ids: Iterable[str]) -> AsyncIterator[tuple[str, Document | None, DocumentError | None]]:
+    """Documents as they are now, some asked for ahead of time."""
+
+    async def fetch(document_id: str) -> tuple[str, Document | None, DocumentError | None]:
+        try:
+            return document_id, await source.fetch(document_id), None
+        except DocumentError as error:
+            return document_id, None, error
+
+    asked: deque[asyncio.Task[tuple[str, Document | None, DocumentError | None]]] = deque()
+    try:
+        for document_id in ids:
+            asked.append(asyncio.create_task(fetch(document_id)))
+            if len(asked) >= FETCHED_AT_ONCE:
+                yield await asked.popleft()
+        while asked:
+            yield await asked.popleft()
+    finally:
+        for task in asked:
+            task.cancel()

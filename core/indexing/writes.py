@@ -1,85 +1,154 @@
-"""What one sync knows of the index and does to it.
+"""What one sync knows of the index and the ledger, and does to them.
 
-The id of a document is saved before it is written. What a sync that died was writing is in doubt from then on: it
+That a document is being written is saved before it is. What a sync that died was writing is in doubt from then on: it
 counts as unlike anything, whatever the index says of it, until it was written or removed as a whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from core.models import NOBODY, Access, Document, SyncState
+from core.indexing.ledger import Ledger, Row
+from core.models import NOBODY, Access, Document, Known, Principal
 
 if TYPE_CHECKING:
     from core.indexing.index import Index
 
-Save = Callable[[str | None, Mapping[str, int], frozenset[str]], Awaitable[None]]
-"""Keeps the cursor, the failed documents' attempts, and the documents in doubt, all in one."""
+PAUSES = (timedelta(0), timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4))
+"""After so many failures a document is left alone for so long; after the last one, until it changes or somebody asks."""
+
+Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
-class Known:
-    """How a document stands in the index."""
+class Persist(Protocol):
+    """Calls the index again while it does not answer."""
 
-    content_hash: str
-    access_class: str
-
-
-_IN_DOUBT = Known("", "")
+    async def __call__(self, call: Callable[[], Awaitable[Result]], /) -> Result: ...
 
 
 class Writes:
     """In a dry run nothing is written and nothing is saved."""
 
-    def __init__(self, index: Index, state: SyncState, save: Save, guard: Callable[[], None], *, dry_run: bool) -> None:
+    def __init__(
+        self, index: Index, ledger: Ledger, cursor: str | None, persist: Persist, clock: Callable[[], datetime], *, dry_run: bool
+    ) -> None:
         self.known: dict[str, Known] = {}
-        self.cursor = state.cursor
+        """Documents of which the index has something."""
+        self.rows: dict[str, Row] = {}
+        self.cursor = cursor
         """Saved with everything else; set it when all before it is in the index."""
-        self.retry = dict(state.retry)
-        """Documents that failed, with their attempts, this sync's included."""
-        self.in_doubt = set(state.in_doubt)
         self._index = index
-        self._attempts = state.retry
-        self._save = save
-        self._guard = guard
+        self._ledger = ledger
+        self._persist = persist
+        self._clock = clock
         self._dry_run = dry_run
-        self._saved = (state.cursor, dict(state.retry), state.in_doubt)
+        self._saved_cursor = cursor
+        self._unsaved: set[str] = set()
+        self._saving = asyncio.Lock()
 
     async def load(self, source: str) -> int:
-        """Read what the index holds of a source. Returns the number of its documents."""
+        """Read what the index holds of a source, and the ledger. Returns the number of documents in the index."""
         async for record in self._index.records(source):
-            self.known[record.document_id] = Known(record.content_hash, record.access_class)
+            self.known[record.document_id] = Known(
+                version=record.version, content_hash=record.content_hash, access_class=record.access_class
+            )
         count = len(self.known)
-        self.known |= dict.fromkeys(self.in_doubt, _IN_DOUBT)
+        self.rows = await self._ledger.load()
+        self.known |= {document_id: Known(version="") for document_id, row in self.rows.items() if row.in_doubt}
         return count
 
-    async def begin(self, document_ids: Sequence[str]) -> None:
+    def told(self, *, again: bool) -> dict[str, Known]:
+        """What the source should take as known: what is left out counts, what is due does not. ``again``: no version does."""
+        told = dict(self.known)
+        for document_id, row in self.rows.items():
+            version = "" if self._is_due(row) else row.version
+            told[document_id] = Known(version=version, access_class=told[document_id].access_class if document_id in told else "")
+        if again:
+            return {document_id: replace(known, version="") for document_id, known in told.items()}
+        return told
+
+    def due(self) -> set[str]:
+        """Documents that failed and whose time has come, and those in doubt."""
+        return {document_id for document_id, row in self.rows.items() if self._is_due(row)}
+
+    def _is_due(self, row: Row) -> bool:
+        if row.reason:
+            return row.due is not None and row.due <= self._clock()
+        return row.in_doubt
+
+    async def begin(self, document_ids: Collection[str]) -> None:
         """Say durably what is written next: half of it may be all that ever is."""
-        self.in_doubt.update(document_ids)
+        for document_id in document_ids:
+            self._set(document_id, replace(self.rows.get(document_id, Row()), in_doubt=True))
         await self.keep()
-        self._guard()
+        self._ledger.guard()
 
     async def keep(self) -> None:
-        now = (self.cursor, dict(self.retry), frozenset(self.in_doubt))
-        if self._saved != now and not self._dry_run:
-            self._guard()
-            await self._save(*now)
-            self._saved = now
+        if self._dry_run:
+            return
+        async with self._saving:
+            cursor, unsaved = self.cursor, self._unsaved
+            moved = cursor != self._saved_cursor
+            if not moved and not unsaved:
+                return
+            self._unsaved = set()
+            self._ledger.guard()
+            try:
+                await self._ledger.keep(
+                    cursor if moved else None, {document_id: self.rows.get(document_id) for document_id in unsaved}
+                )
+            except BaseException:
+                self._unsaved |= unsaved
+                raise
+            self._saved_cursor = cursor
+
+    async def groups(self, members: Mapping[Principal, frozenset[Principal]]) -> None:
+        if not self._dry_run:
+            await self._ledger.groups(members)
 
     def indexed(self, document: Document) -> None:
         """The document is in the index as a whole."""
-        self.known[document.id] = Known(document.content_hash, document.access.class_id)
-        self.in_doubt.discard(document.id)
-        self.retry.pop(document.id, None)
+        self.known[document.id] = Known(
+            version=document.version, content_hash=document.content_hash, access_class=document.access.class_id
+        )
+        self._drop(document.id)
 
-    def failed(self, document_id: str) -> None:
-        self.retry[document_id] = self._attempts.get(document_id, 0) + 1
+    def failed(self, document_id: str, reason: str, version: str) -> None:
+        before = self.rows.get(document_id, Row())
+        attempts = 1 + (before.attempts if before.version == version or not version else 0)
+        pause = PAUSES[attempts - 1] if attempts <= len(PAUSES) else None
+        self._set(
+            document_id,
+            Row(
+                version=version or before.version,
+                reason=reason,
+                attempts=attempts,
+                due=None if pause is None else self._clock() + pause,
+                in_doubt=before.in_doubt,
+            ),
+        )
+
+    def skipped(self, document_id: str, reason: str, version: str) -> None:
+        before = self.rows.get(document_id, Row())
+        self._set(document_id, Row(version=version, reason=reason, skipped=True, in_doubt=before.in_doubt))
+
+    def settled(self, document_id: str) -> None:
+        """Whatever failed with it before, it did not now, and nothing of it is half written."""
+        if document_id in self.rows and not self.rows[document_id].in_doubt:
+            self._drop(document_id)
+
+    def forget(self, document_ids: Collection[str]) -> None:
+        """These are not in the source any more, and nothing of them is in the index."""
+        for document_id in document_ids:
+            self._drop(document_id)
 
     def is_stale(self, document_id: str) -> bool:
         """True when the index may hold another version of it than the source told last."""
-        return document_id in self.retry or document_id in self.in_doubt
+        return document_id in self.rows
 
     async def set_access(self, document_id: str, access: Access) -> bool:
         """Change who may read a document, if the index has it and it is a change. Returns whether it was."""
@@ -87,25 +156,47 @@ class Writes:
         if known is None or known.access_class == access.class_id:
             return False
         if not self._dry_run:
-            was_in_doubt = document_id in self.in_doubt
+            before = self.rows.get(document_id)
             await self.begin([document_id])
-            await self._index.set_access(document_id, access)
+            await self._persist(lambda: self._index.set_access(document_id, access))
             self.known[document_id] = replace(known, access_class=access.class_id)
-            if not was_in_doubt:
-                self.in_doubt.discard(document_id)
+            if before is None:
+                self._drop(document_id)
+            else:
+                self._set(document_id, before)
         return True
 
     async def hide(self, document_id: str) -> None:
         await self.set_access(document_id, NOBODY)
 
+    async def set_version(self, document_id: str, version: str) -> None:
+        """Note the version of a document whose content and access are as before."""
+        known = self.known[document_id]
+        if known.version != version and not self._dry_run:
+            self._ledger.guard()
+            await self._persist(lambda: self._index.set_version(document_id, version))
+            self.known[document_id] = replace(known, version=version)
+
     async def remove(self, document_ids: Sequence[str]) -> None:
-        """Remove documents that the index has, or of which it may have a part."""
+        """Remove documents that the index has, or of which it may have a part. Skipped ones keep their row."""
         present = [document_id for document_id in document_ids if document_id in self.known]
         if not present or self._dry_run:
             return
         await self.begin(present)
-        await self._index.remove(present)
+        await self._persist(lambda: self._index.remove(present))
         for document_id in present:
             del self.known[document_id]
-            self.in_doubt.discard(document_id)
-            self.retry.pop(document_id, None)
+            row = self.rows[document_id]
+            if row.skipped:
+                self._set(document_id, replace(row, in_doubt=False))
+            else:
+                self._drop(document_id)
+
+    def _set(self, document_id: str, row: Row) -> None:
+        if self.rows.get(document_id) != row:
+            self.rows[document_id] = row
+            self._unsaved.add(document_id)
+
+    def _drop(self, document_id: str) -> None:
+        if self.rows.pop(document_id, None) is not None:
+            self._unsaved.add(document_id)

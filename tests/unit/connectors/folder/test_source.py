@@ -12,9 +12,9 @@ import pytest
 
 from connectors.folder.source import FolderSource
 from connectors.folder.tree import SETTLED_SECONDS
-from core.errors import ConfigError, DocumentError
+from core.errors import ConfigError, DocumentError, UserError
 from core.models import NOBODY, PUBLIC, Access, AccessChanged
-from tests.unit.connectors.folder.conftest import collect, read
+from tests.unit.connectors.folder.conftest import read
 
 HR = Access(gates=(frozenset({"group:hr"}),))
 
@@ -96,7 +96,7 @@ async def test_an_access_file_that_means_nothing_closes_the_folder(root: Path, n
     assert set(found.documents) == {"b.md"}
     assert name in found.failed["sub/a.md"]
     assert AccessChanged(document_id="docs:sub/a.md", access=NOBODY) in found.changes
-    assert await collect(folder(root).ids()) == {"docs:sub/a.md", "docs:b.md"}
+    assert found.listed >= {"docs:sub/a.md", "docs:b.md"}
 
 
 async def test_a_page_with_a_broken_declaration_is_hidden_and_reported(root: Path):
@@ -143,7 +143,7 @@ async def test_what_is_no_document_is_skipped_with_its_reason(root: Path):
         "socket.md": "not a regular file",
         "big.txt": "larger than 50 MB",
     }
-    assert await collect(folder(root).ids()) == {"docs:real.md"}
+    assert found.listed == {"docs:real.md", *(f"docs:{name}" for name in found.skipped)}
 
 
 async def test_a_link_that_took_a_folders_place_leads_nowhere(root: Path):
@@ -162,9 +162,12 @@ async def test_a_link_that_took_a_folders_place_leads_nowhere(root: Path):
 async def test_odd_names_are_read_fetched_and_listed(root: Path, name: str):
     (root / name).write_text("# Fine\n")
     source = folder(root)
-    [document] = (await read(source)).documents.values()
+    found = await read(source)
+    [document] = found.documents.values()
     assert (await source.fetch(document.id)) == document
-    assert await collect(source.ids()) == {document.id}
+    assert found.listed == {document.id}
+    for scope in (document.id, document.url):
+        assert [id async for id in source.select(scope)] == [document.id]
 
 
 async def test_a_name_that_is_not_utf8_is_read_too(root: Path):
@@ -217,14 +220,13 @@ async def test_a_folder_that_we_may_not_list_makes_the_listing_incomplete_and_hi
     before = await read(source)
     (root / "sub").chmod(0)
     request.getfixturevalue("unprivileged")
-    found = await read(source, before.cursor)
+    found = await read(source, before)
     assert "cannot be listed" in found.failed["sub"]
     assert AccessChanged(document_id="docs:sub/a.md", access=NOBODY) in found.changes
-    with pytest.raises(DocumentError, match="docs:sub: it cannot be listed"):
-        await collect(source.ids())
+    assert found.listed is None
     os.seteuid(0) if os.getuid() == 0 else None
     (root / "sub").chmod(0o755)
-    assert set((await read(source, found.cursor)).documents) == {"sub/a.md"}
+    assert set((await read(source, found)).documents) == {"sub/a.md"}
 
 
 async def test_an_access_file_that_we_may_not_read_closes_its_folder(root: Path, request):
@@ -236,15 +238,15 @@ async def test_an_access_file_that_we_may_not_read_closes_its_folder(root: Path,
     assert (found.documents, set(found.failed)) == ({}, {"a.md"})
 
 
-async def test_only_what_changed_since_the_cursor_is_read(root: Path):
+async def test_only_what_changed_since_is_read(root: Path):
     for name in ("a.md", "b.md"):
         (root / name).write_text("x")
     source = folder(root, clock=later())
-    cursor = (await read(source)).cursor
-    assert (await read(source, cursor)).documents == {}
+    before = await read(source)
+    assert (await read(source, before)).documents == {}
     (root / "b.md").write_text("y")
     (root / "new.md").write_text("z")
-    assert list((await read(source, cursor)).documents) == ["b.md", "new.md"]
+    assert list((await read(source, before)).documents) == ["b.md", "new.md"]
 
 
 async def test_a_change_of_a_folders_access_is_a_change_of_all_files_below(root: Path):
@@ -252,19 +254,19 @@ async def test_a_change_of_a_folders_access_is_a_change_of_all_files_below(root:
     (root / "sub" / "a.md").write_text("x")
     (root / "b.md").write_text("x")
     source = folder(root, clock=later())
-    cursor = (await read(source)).cursor
+    before = await read(source)
     (root / "sub" / ".access.toml").write_text('read = ["group:hr"]')
-    assert {id: d.access for id, d in (await read(source, cursor)).documents.items()} == {"sub/a.md": HR}
+    assert {id: d.access for id, d in (await read(source, before)).documents.items()} == {"sub/a.md": HR}
 
 
 async def test_known_files_come_before_new_ones(root: Path):
     for name in ("m.md", "n.md"):
         (root / name).write_text("x")
     source = folder(root, clock=later())
-    cursor = (await read(source)).cursor
+    before = await read(source)
     for name in ("a.md", "m.md", "n.md"):
         (root / name).write_text("y")
-    assert list((await read(source, cursor)).documents) == ["m.md", "n.md", "a.md"]
+    assert list((await read(source, before)).documents) == ["m.md", "n.md", "a.md"]
 
 
 async def test_a_second_change_within_the_resolution_of_the_clock_is_not_lost(root: Path):
@@ -275,7 +277,7 @@ async def test_a_second_change_within_the_resolution_of_the_clock_is_not_lost(ro
     first = await read(source)
     file.write_text("two")
     os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert (await read(source, first.cursor)).documents["a.md"].body == "two"
+    assert (await read(source, first)).documents["a.md"].body == "two"
 
 
 async def test_a_file_moved_over_another_one_with_an_old_date_is_a_change(root: Path):
@@ -284,26 +286,36 @@ async def test_a_file_moved_over_another_one_with_an_old_date_is_a_change(root: 
     os.utime(root / "a.md", (1e9, 1e9))
     os.utime(root / "b.md", (1e9, 1e9))
     source = folder(root, clock=later())
-    cursor = (await read(source)).cursor
+    before = await read(source)
     os.replace(root / "b.md", root / "a.md")
-    assert (await read(source, cursor)).documents["a.md"].body == "two"
+    assert (await read(source, before)).documents["a.md"].body == "two"
 
 
-async def test_a_cursor_that_cannot_be_read_means_from_the_beginning(root: Path):
-    (root / "a.md").write_text("x")
-    source = folder(root, clock=later())
-    for cursor in ("", "nonsense", "eJwDAAAAAAE=", "W10="):
-        assert set((await read(source, cursor)).documents) == {"a.md"}
+async def test_a_file_a_folder_and_an_address_select_what_lies_there(root: Path):
+    for name in ("a.md", "trips/visa rules.md", "trips/far/b.md"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("x")
+    source = folder(root, url="https://wiki.acme.com/h")
+
+    async def selected(scope: str) -> list[str]:
+        return [id async for id in source.select(scope)]
+
+    assert await selected("a.md") == ["docs:a.md"]
+    assert set(await selected("trips/")) == {"docs:trips/visa rules.md", "docs:trips/far/b.md"}
+    assert await selected("https://wiki.acme.com/h/trips/visa%20rules.md") == ["docs:trips/visa rules.md"]
+    for nothing in ("tri", "https://elsewhere.com/a.md", "../a.md", ""):
+        with pytest.raises(UserError, match="has no file or folder"):
+            await selected(nothing)
 
 
 async def test_a_file_that_vanishes_between_listing_and_reading_is_no_failure(root: Path):
     for name in ("a.md", "b.md", "c.md"):
         (root / name).write_text("x")
     found = []
-    async for change in folder(root).changes(None):
+    async for change in folder(root).changes(None, {}):
         found.append(change)
         (root / "b.md").unlink(missing_ok=True)
-    assert [type(change).__name__ for change in found] == ["Upsert", "Upsert", "Checkpoint"]
+    assert [type(change).__name__ for change in found] == ["Listed", "Upsert", "Upsert", "Checkpoint"]
 
 
 async def test_a_file_that_is_written_all_the_time_holds_nobody_up(root: Path):
@@ -327,12 +339,12 @@ async def test_a_file_that_is_written_all_the_time_holds_nobody_up(root: Path):
         writer.join()
     assert "b.md" in found.documents
     assert found.failed in ({}, {"a.log.txt": "it changes while it is read; the next sync tries again"})
-    assert (await read(folder(root), found.cursor)).documents["a.log.txt"].body.endswith("more\n")
+    assert (await read(folder(root), found)).documents["a.log.txt"].body.endswith("more\n")
 
 
 async def test_a_root_that_is_gone_or_no_folder_is_an_error_and_no_deletion(root: Path):
     missing = folder(root / "missing")
-    for call in (missing.check, lambda: collect(missing.ids()), lambda: read(missing), lambda: missing.fetch("docs:a.md")):
+    for call in (missing.check, lambda: read(missing), lambda: missing.fetch("docs:a.md")):
         with pytest.raises(ConfigError, match="cannot be read"):
             await call()
     (root / "file").write_text("x")
@@ -363,7 +375,7 @@ async def test_others_are_served_while_thousands_of_unchanged_files_are_compared
     for number in range(6000):
         (root / f"a page of the handbook, number {number}.md").touch()
     source = folder(root, clock=later())
-    cursor = (await read(source)).cursor
+    before = await read(source)
     longest = 0.0
 
     async def others() -> None:
@@ -375,8 +387,8 @@ async def test_others_are_served_while_thousands_of_unchanged_files_are_compared
 
     serving = asyncio.create_task(others())
     await asyncio.sleep(0.01)
-    assert not (await read(source, cursor)).documents
-    assert len([document_id async for document_id in source.ids()]) == 6000
+    again = await read(source, before)
+    assert (again.documents, len(again.listed)) == ({}, 6000)
     await asyncio.sleep(0.01)
     serving.cancel()
     assert longest < 0.05
@@ -385,9 +397,9 @@ async def test_others_are_served_while_thousands_of_unchanged_files_are_compared
 async def test_who_may_read_a_file_that_turned_unreadable_is_unknown(root: Path):
     (root / "pay.md").write_text("Everybody earns thirty.")
     source = folder(root)
-    cursor = (await read(source)).cursor
+    before = await read(source)
     (root / ".access.toml").write_text('read = ["group:hr"]')
     (root / "pay.md").write_bytes(b"\0\1\2")
-    told = await read(source, cursor)
+    told = await read(source, before)
     assert "binary" in told.failed["pay.md"]
     assert AccessChanged(document_id="docs:pay.md", access=NOBODY) in told.changes
