@@ -5,18 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from core.answering.freshness import ago
 from core.models import SyncReport, SyncState, SyncStatus
 
 _SHOWN = 10
 """Failures named in a report; the rest is counted."""
-
-
-def ago(then: datetime, now: datetime) -> str:
-    seconds = max(0, int((now - then).total_seconds()))
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds // size} {unit} ago"
-    return f"{seconds} s ago"
 
 
 def counts(report: SyncReport) -> str:

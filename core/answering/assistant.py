@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -13,6 +14,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 
 from core.answering.chain import Ask, Draft, build_chain
+from core.answering.freshness import Freshness
 from core.answering.history import ConversationHistory, to_messages
 from core.answering.memory import Memory
 from core.answering.model import name_of
@@ -34,11 +36,13 @@ class Assistant:
         memory: Memory,
         model_timeout: timedelta = timedelta(seconds=30),
         search_timeout: timedelta = timedelta(seconds=2.5),
+        freshness: Freshness | None = None,
         clock: Callable[[], datetime] = now,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
         self._memory = memory
         self._model = name_of(model) if model else ""
+        self._freshness = freshness or Freshness()
         self._clock = clock
         self._new_id = new_id
         self._chain = build_chain(
@@ -55,7 +59,7 @@ class Assistant:
         history = ConversationHistory(self._memory, message.conversation_id, audience)
         ask = Ask(question=visible(message.text).strip(), audience=audience, history=tuple(await history.aget_messages()))
         parts = cast("AsyncGenerator[str | Draft, None]", self._chain.astream(ask))
-        async with aclosing(parts):
+        async with aclosing(parts), self._freshness.looking() as late:
             async for part in parts:
                 if isinstance(part, str):
                     yield part
@@ -70,7 +74,8 @@ class Assistant:
                 )
                 # Before the answer is shown, so that a follow-up sent at once finds it.
                 await history.aadd_messages(to_messages(turn))
-                yield self._answer(ask, part, (time.perf_counter() - started) * 1000)
+                notice = " ".join(filter(None, (part.notice, await late(_cited(part)))))
+                yield self._answer(ask, replace(part, notice=notice), (time.perf_counter() - started) * 1000)
 
     def _answer(self, ask: Ask, draft: Draft, total: float) -> Answer:
         timings = {**draft.found.timings, "total": total}
@@ -88,6 +93,12 @@ class Assistant:
             timings=timings,
             notice=draft.notice,
         )
+
+
+def _cited(draft: Draft) -> set[str]:
+    """The names of the sources that the answer cites."""
+    cited = {citation.document_id for citation in draft.citations}
+    return {hit.chunk.source for hit in draft.found.hits if hit.chunk.document_id in cited}
 
 
 def _made_from(draft: Draft, history: tuple[BaseMessage, ...]) -> tuple[Access, ...]:
