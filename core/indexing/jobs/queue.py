@@ -10,10 +10,27 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from core.errors import TransientError
+from core.errors import TransientError, UserError
 from core.indexing.jobs.claim import Claim
-from core.indexing.jobs.records import CLAIM, REQUESTS, SOURCES, STATES, SUBMIT, WAKE, Keys, ask, script, text, view, wake
-from core.models import SyncReport, SyncRequest, SyncState, SyncStatus
+from core.indexing.jobs.ledger import load_rows
+from core.indexing.jobs.records import (
+    CLAIM,
+    REQUESTS,
+    SOURCES,
+    STATES,
+    SUBMIT,
+    WAKE,
+    Keys,
+    Record,
+    ask,
+    read,
+    script,
+    stored_state,
+    text,
+    wake,
+)
+from core.indexing.ledger import Row
+from core.models import SyncRequest, SyncState, SyncStatus
 from core.redis import AWAY
 
 if TYPE_CHECKING:
@@ -29,6 +46,8 @@ _OUTAGE_SECONDS = 120.0
 """How long a follower waits for Redis to come back."""
 Told = Callable[[float], Coroutine[None, None, None]]
 """Returns when something was told, after so many seconds at the latest."""
+MAX_WAITING = 20
+"""Requests with a scope that wait for one source; more are refused."""
 _MAY_WAIT_BEHIND = {"schedule", "push"}
 
 
@@ -36,7 +55,7 @@ _MAY_WAIT_BEHIND = {"schedule", "push"}
 class Submitted:
     accepted: bool
     state: SyncState
-    """What runs or waits instead when the request was not accepted."""
+    """Of the request, or of the one that runs or waits in its place when it was not accepted."""
 
 
 class Jobs:
@@ -48,21 +67,37 @@ class Jobs:
         self._ttl = ttl
 
     async def submit(self, request: SyncRequest) -> Submitted:
-        """Let a worker know. One request waits per source, and none behind a running one, except from timer and push:
-        what they announce may have happened after the running sync had passed it. The same request twice is one.
+        """Let a worker know. Requests that ask for the same are one: it is not accepted a second time while it waits or
+        runs, except from timer and push, behind a running one: what they announce may have happened after the running sync
+        had passed it. Those that ask for something else wait, in the order in which they came.
+
+        When too many with a scope wait already, timer and push ask for the whole source; to others it raises UserError.
         """
         keys = Keys(request.source)
         await ask(self._redis.sadd(SOURCES, request.source))
         behind = "1" if request.requested_by in _MAY_WAIT_BEHIND else "0"
-        accepted = bool(await script(self._redis, SUBMIT, (keys.record,), REQUESTS.dump_json(request).decode(), behind))
-        if accepted:
+        work = REQUESTS.dump_json(request).decode()
+        before = text(await script(self._redis, SUBMIT, (keys.record, keys.waiting), work, behind, str(MAX_WAITING)))
+        if before == "full" and request.requested_by in _MAY_WAIT_BEHIND:
+            return await self.submit(replace(request, scope=None))
+        if before == "full":
+            raise UserError(f"{MAX_WAITING} requests for parts of {request.source} wait already: ask again when they are done.")
+        if not before:
             await wake(self._redis, request.source)
-        seen = await self._look(request)
-        return Submitted(accepted=accepted or seen.known, state=seen.state)
+        followed = REQUESTS.validate_json(before) if before else request
+        return Submitted(accepted=not before, state=(await self._look(followed)).state)
 
     async def state(self, source: str) -> SyncState:
         """The state of one source; ``NEVER`` when it was never synced."""
-        return view(source, *(await self._record(source))[:4])
+        return (await self.record(source)).shown
+
+    async def record(self, source: str) -> Record:
+        """All that is recorded of one source, read at one moment."""
+        return await read(self._redis, source)
+
+    async def rows(self, source: str) -> dict[str, Row]:
+        """Why documents are not in the index as the source has them, by document id."""
+        return await load_rows(self._redis, Keys(source))
 
     async def states(self) -> dict[str, SyncState]:
         """The states of all sources that were ever requested, by name."""
@@ -99,7 +134,7 @@ class Jobs:
         keys = Keys(source)
         began = time.monotonic()
         ttl = str(int(self._ttl * 1000))
-        found = await script(self._redis, CLAIM, (keys.record, keys.lock), uuid.uuid4().hex, ttl)
+        found = await script(self._redis, CLAIM, (keys.record, keys.lock, keys.waiting), uuid.uuid4().hex, ttl)
         if not found:
             return None
         owner, work, takeovers, state, cursor = found
@@ -107,7 +142,7 @@ class Jobs:
             self._redis,
             owner=text(owner),
             request=REQUESTS.validate_json(work),
-            state=view(source, state, cursor, None, None),
+            state=stored_state(source, state, cursor),
             takeovers=int(takeovers),
             ttl=self._ttl,
             claimed_at=began,
@@ -148,29 +183,21 @@ class Jobs:
         finally:
             await pubsub.aclose()
 
-    async def _record(self, source: str) -> list[Any]:
-        fields = ["state", "cursor", "running", "waiting"]
-        return await ask(cast("Awaitable[list[Any]]", self._redis.hmget(Keys(source).record, fields)))
-
     async def _look(self, request: SyncRequest) -> _Seen:
-        state, cursor, running, waiting = await self._record(request.source)
-        now = view(request.source, state, cursor, running, waiting)
-        if running and REQUESTS.validate_json(running).id == request.id:
-            return _Seen(state=now, known=True)
-        if waiting and REQUESTS.validate_json(waiting).id == request.id:
-            return _Seen(state=replace(now, status=SyncStatus.WAITING, request=request, report=SyncReport()), known=True)
+        record = await self.record(request.source)
+        if record.running and record.running.id == request.id:
+            return _Seen(state=record.shown)
+        if any(waiting.id == request.id for waiting in record.waiting):
+            return _Seen(state=record.waits(request))
         # After the record: a request leaves it in the same moment as its end is written.
         end = await ask(cast("Awaitable[Any]", self._redis.get(Keys(request.source).finished(request.id))))
         if end:
-            return _Seen(state=STATES.validate_json(end), known=True, finished=True)
-        if running or waiting:
-            return _Seen(state=now, finished=True)
-        lost = f"the queue of {request.source} was emptied before this request was finished: ask again"
-        return _Seen(state=replace(now, status=SyncStatus.FAILED, request=request, error=lost), finished=True)
+            return _Seen(state=STATES.validate_json(end), finished=True)
+        lost = f"the queue of {request.source} lost this request before it was finished: ask again"
+        return _Seen(state=replace(record.kept, status=SyncStatus.FAILED, request=request, error=lost), finished=True)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Seen:
     state: SyncState
-    known: bool = False
     finished: bool = False

@@ -1,16 +1,22 @@
-"""How requests and states stand in Redis: a hash and a lock per source, in one slot of a cluster.
+"""How requests and states stand in Redis: some keys per source, all in one slot of a cluster.
+
+The record is a hash:
 
 ===========  ==========================================================================================================
 field        holds
 ===========  ==========================================================================================================
-waiting      the request that nobody has taken up yet, as JSON
-running      the request that a worker took up; it stays until the worker has finished it
+running      the request that a worker took up, as JSON; it stays until the worker has finished it
 owner        the fence of that worker's claim: an ascending number and a random part; only its holder may write
 fence        the number of the last claim
 takeovers    how often the running request was taken up after the worker before had died
-state        the last written SyncState as JSON, its cursor left out
+progress     the SyncState of the running request as JSON, its cursor left out
+state        the SyncState at the end of the last sync of the whole source as JSON, its cursor left out
+failures     how many such syncs in a row have failed
 cursor       the cursor
 ===========  ==========================================================================================================
+
+Beside it: the requests that nobody has taken up yet (a list, the oldest first), the rows of the ledger (a hash of document
+id to Row as JSON), the lock, and the end of each finished request for those who follow it.
 """
 
 from __future__ import annotations
@@ -23,6 +29,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import TypeAdapter
 
 from core.errors import TransientError
+from core.indexing.ledger import Row
 from core.models import SyncReport, SyncRequest, SyncState, SyncStatus
 from core.redis import AWAY
 
@@ -39,6 +46,7 @@ _ANSWER_SECONDS = 5.0
 
 REQUESTS = TypeAdapter(SyncRequest)
 STATES = TypeAdapter(SyncState)
+ROWS = TypeAdapter(Row)
 
 Result = TypeVar("Result")
 
@@ -53,6 +61,14 @@ class Keys:
         return f"footnote:sync:{{{self.source}}}"
 
     @property
+    def waiting(self) -> str:
+        return f"{self.record}:waiting"
+
+    @property
+    def rows(self) -> str:
+        return f"{self.record}:rows"
+
+    @property
     def lock(self) -> str:
         return f"{self.record}:lock"
 
@@ -60,26 +76,47 @@ class Keys:
         return f"{self.record}:finished:{request_id}"
 
 
+# Answers '' when the request was accepted, 'full', or the request that stands in its way.
 SUBMIT = """
-if redis.call('HEXISTS', KEYS[1], 'waiting') == 1 then return 0 end
-if redis.call('HEXISTS', KEYS[1], 'running') == 1 and ARGV[2] == '0' then return 0 end
-redis.call('HSET', KEYS[1], 'waiting', ARGV[1])
+local asked = cjson.decode(ARGV[1])
+local function same(other)
+  return asked.full == other.full and asked.force == other.force
+    and asked.dry_run == other.dry_run and asked.scope == other.scope
+end
+local running = redis.call('HGET', KEYS[1], 'running')
+local waiting = redis.call('LRANGE', KEYS[2], 0, -1)
+local current = running and cjson.decode(running)
+if current and current.id == asked.id then return '' end
+for _, work in ipairs(waiting) do
+  local other = cjson.decode(work)
+  if other.id == asked.id then return '' end
+  -- What a push announces of a part, a sync of the whole that has not begun yet will see.
+  if same(other) or ARGV[2] == '1' and other.scope == cjson.null and not other.dry_run then return work end
+end
+if current and ARGV[2] == '0' and same(current) then return running end
+if asked.scope ~= cjson.null and #waiting >= tonumber(ARGV[3]) then return 'full' end
+redis.call('RPUSH', KEYS[2], ARGV[1])
 redis.call('PUBLISH', KEYS[1], 'submitted')
-return 1
+return ''
 """
 
-# A running request without a lock is one whose worker died: it goes before the one that waits.
+READ = """
+return {redis.call('HMGET', KEYS[1], 'state', 'cursor', 'progress', 'running', 'failures'), redis.call('LRANGE', KEYS[2], 0, -1)}
+"""
+
+# A running request without a lock is one whose worker died: it goes before those that wait.
 CLAIM = """
+if redis.call('EXISTS', KEYS[2]) == 1 then return false end
 local work = redis.call('HGET', KEYS[1], 'running')
 local fresh = not work
-if fresh then work = redis.call('HGET', KEYS[1], 'waiting') end
-if not work or redis.call('EXISTS', KEYS[2]) == 1 then return false end
+if fresh then work = redis.call('LPOP', KEYS[3]) end
+if not work then return false end
 local owner = redis.call('HINCRBY', KEYS[1], 'fence', 1) .. ':' .. ARGV[1]
 redis.call('SET', KEYS[2], owner, 'PX', ARGV[2])
 redis.call('HSET', KEYS[1], 'running', work, 'owner', owner)
 if fresh then
-  redis.call('HDEL', KEYS[1], 'waiting')
   redis.call('HSET', KEYS[1], 'takeovers', 0)
+  redis.call('HDEL', KEYS[1], 'progress')
 else
   redis.call('HINCRBY', KEYS[1], 'takeovers', 1)
 end
@@ -92,18 +129,43 @@ if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[2], ARGV[2])
 """
 
-WRITE = """
+PROGRESS = """
 if redis.call('HGET', KEYS[1], 'owner') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'state', ARGV[2])
-if ARGV[3] == 'cursor' then redis.call('HSET', KEYS[1], 'cursor', ARGV[4]) end
-redis.call('PUBLISH', KEYS[1], 'written')
+redis.call('HSET', KEYS[1], 'progress', ARGV[2])
+redis.call('PUBLISH', KEYS[1], 'progress')
+return 1
+"""
+
+# Fields and values come by turns; an empty value means that there is no such field any more.
+KEEP = """
+if redis.call('HGET', KEYS[1], 'owner') ~= ARGV[1] then return 0 end
+for i = 3, #ARGV, 2 do
+  if ARGV[i + 1] == '' then redis.call('HDEL', KEYS[2], ARGV[i]) else redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1]) end
+end
+if ARGV[2] ~= '' then redis.call('HSET', KEYS[1], 'cursor', ARGV[2]) end
+return 1
+"""
+
+CLEAR = """
+if redis.call('HGET', KEYS[1], 'owner') ~= ARGV[1] then return 0 end
+redis.call('DEL', KEYS[2])
+return 1
+"""
+
+# What was written aside takes its place, unless it has already and only the answer was lost.
+SWAP = """
+if redis.call('HGET', KEYS[1], 'owner') ~= ARGV[1] then return 0 end
+if redis.call('EXISTS', KEYS[2]) == 1 then redis.call('RENAME', KEYS[2], KEYS[3]) end
 return 1
 """
 
 FINISH = """
 if redis.call('HGET', KEYS[1], 'owner') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'state', ARGV[2])
-redis.call('HDEL', KEYS[1], 'running', 'owner', 'takeovers')
+if ARGV[4] ~= '' then
+  redis.call('HSET', KEYS[1], 'state', ARGV[2])
+  if ARGV[4] == 'failed' then redis.call('HINCRBY', KEYS[1], 'failures', 1) else redis.call('HDEL', KEYS[1], 'failures') end
+end
+redis.call('HDEL', KEYS[1], 'running', 'owner', 'takeovers', 'progress')
 if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
 redis.call('SET', KEYS[3], ARGV[2], 'EX', ARGV[3])
 redis.call('PUBLISH', KEYS[1], 'finished')
@@ -119,6 +181,54 @@ redis.call('HINCRBY', KEYS[1], 'takeovers', -1)
 if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
 return 1
 """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What stands in Redis of one source, read at one moment."""
+
+    source: str
+    kept: SyncState
+    """As the last sync of the whole source left it, with the cursor."""
+    progress: SyncState | None
+    running: SyncRequest | None
+    waiting: tuple[SyncRequest, ...]
+    failures: int
+
+    @property
+    def shown(self) -> SyncState:
+        """The state as a reader should see it: what was written last, corrected by what runs or waits now."""
+        if self.running:
+            return self._running(self.running)
+        if self.waiting:
+            return self.waits(self.waiting[0])
+        return self.kept
+
+    def waits(self, request: SyncRequest) -> SyncState:
+        return replace(self.kept, status=SyncStatus.WAITING, request=request)
+
+    def _running(self, request: SyncRequest) -> SyncState:
+        if self.progress and self.progress.request and self.progress.request.id == request.id:
+            return replace(self.progress, status=SyncStatus.RUNNING, cursor=self.kept.cursor)
+        return replace(self.kept, status=SyncStatus.RUNNING, request=request, report=SyncReport(), error=None)
+
+
+async def read(redis: Redis, source: str) -> Record:
+    keys = Keys(source)
+    (state, cursor, progress, running, failures), waiting = await script(redis, READ, (keys.record, keys.waiting))
+    return Record(
+        source=source,
+        kept=stored_state(source, state, cursor),
+        progress=STATES.validate_json(progress) if progress else None,
+        running=REQUESTS.validate_json(running) if running else None,
+        waiting=tuple(REQUESTS.validate_json(request) for request in waiting),
+        failures=int(failures or 0),
+    )
+
+
+def stored_state(source: str, state: Any, cursor: Any) -> SyncState:
+    stored = STATES.validate_json(state) if state else SyncState(source=source)
+    return replace(stored, cursor=text(cursor)) if cursor else stored
 
 
 async def ask(call: Awaitable[Result]) -> Result:
@@ -139,21 +249,6 @@ async def script(redis: Redis, lua: str, keys: Sequence[str], *arguments: str) -
 
 async def wake(redis: Redis, source: str) -> None:
     await ask(redis.publish(WAKE, source))
-
-
-def view(source: str, state: Any, cursor: Any, running: Any, waiting: Any) -> SyncState:
-    """The state as a reader should see it: what was written last, corrected by what runs or waits now."""
-    seen = STATES.validate_json(state) if state else SyncState(source=source)
-    if cursor:
-        seen = replace(seen, cursor=text(cursor))
-    if running:
-        request = REQUESTS.validate_json(running)
-        if seen.request is None or seen.request.id != request.id:
-            seen = replace(seen, request=request, report=SyncReport(), error=None)
-        return replace(seen, status=SyncStatus.RUNNING)
-    if waiting:
-        return replace(seen, status=SyncStatus.WAITING, request=REQUESTS.validate_json(waiting))
-    return seen
 
 
 def text(value: str | bytes) -> str:

@@ -14,10 +14,15 @@ from core.models import SyncRequest, SyncStatus, now
 
 if TYPE_CHECKING:
     from core.indexing.jobs.queue import Jobs
+    from core.indexing.jobs.records import Record
 
 JITTER = 0.1
 """Share of the interval by which runs are moved, so that sources do not meet at the same second forever."""
-_LONGEST_SLEEP = 30.0
+FIRST_RETRY = timedelta(minutes=1)
+"""From a failed sync to the next; twice as long after each that fails, too, and never longer than the interval."""
+LONGEST_SLEEP = 30.0
+"""Seconds until it is looked again whether the sync of a source is over."""
+_AWAY_SECONDS = 1.0
 _REQUESTED_BY = "schedule"
 
 
@@ -31,36 +36,44 @@ class Schedule:
         clock: Callable[[], datetime] = now,
         jitter: Callable[[], float] = lambda: random.uniform(1 - JITTER, 1 + JITTER),
     ) -> None:
-        """``sources`` by name; ``interval`` from the end of one sync to the next."""
+        """``sources`` by name; ``interval`` from the end of one sync of the whole source to the next."""
         self._jobs = jobs
         self._interval = interval
         self._clock = clock
         self._jitter = jitter
-        self._intervals = {name: self._next_interval() for name in sources}
+        self._moved = {name: jitter() for name in sources}
+        """By which factor the next wait of each source is longer."""
+
+    @property
+    def sources(self) -> Iterable[str]:
+        return self._moved.keys()
 
     async def run(self) -> None:
         """Until cancelled. What was never synced, or is overdue, is requested at once."""
         while True:
-            waits = [await self._see_to(name) for name in self._intervals]
-            await asyncio.sleep(min(_LONGEST_SLEEP, *waits, self._interval.total_seconds()))
+            waits = [await self.see_to(name) for name in self._moved]
+            await asyncio.sleep(min(LONGEST_SLEEP, *waits, self._interval.total_seconds()))
 
-    async def _see_to(self, name: str) -> float:
+    async def see_to(self, name: str) -> float:
         """Request a sync that is due. Returns the seconds until this source should be looked at again."""
         try:
-            state = await self._jobs.state(name)
-            if state.status in {SyncStatus.RUNNING, SyncStatus.WAITING}:
-                return _LONGEST_SLEEP
-            due = state.finished_at + self._intervals[name] if state.finished_at else self._clock()
-            wait = (due - self._clock()).total_seconds()
-            if wait > 0:
-                return wait
-            self._intervals[name] = self._next_interval()
+            record = await self._jobs.record(name)
+            if record.shown.status in {SyncStatus.RUNNING, SyncStatus.WAITING}:
+                return LONGEST_SLEEP
+            if record.kept.finished_at:
+                due = record.kept.finished_at + self._pause(record) * self._moved[name]
+                if (wait := (due - self._clock()).total_seconds()) > 0:
+                    return wait
+            self._moved[name] = self._jitter()
             request = SyncRequest(id=uuid.uuid4().hex, source=name, requested_by=_REQUESTED_BY, at=self._clock())
             await self._jobs.submit(request)
         except TransientError:
             # The worker says so; here it only means later.
-            return 1.0
-        return _LONGEST_SLEEP
+            return _AWAY_SECONDS
+        return LONGEST_SLEEP
 
-    def _next_interval(self) -> timedelta:
-        return self._interval * self._jitter()
+    def _pause(self, record: Record) -> timedelta:
+        if not record.failures:
+            return self._interval
+        # A source that is away for a while is soon back; 2^20 minutes are longer than any interval.
+        return min(self._interval, FIRST_RETRY * 2 ** min(record.failures - 1, 20))

@@ -16,9 +16,9 @@ import structlog
 
 from core.errors import AuthError, FootnoteError, TransientError
 from core.indexing.jobs.claim import Claim, ClaimLost
+from core.indexing.jobs.ledger import ClaimLedger
 from core.models import SyncReport, SyncState, SyncStatus, now
 from core.ports import Source
-from core.retry import retry
 from core.telemetry import SYNC_DOCUMENTS, SYNC_SECONDS, SYNCS
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Worker:
     async def _work(self, claim: Claim) -> None:
         """Sync under the claim; stop when it is lost, give it back when cancelled."""
         with structlog.contextvars.bound_contextvars(source=claim.request.source, request=claim.request.id):
-            keeper = asyncio.create_task(claim.keep())
+            keeper = asyncio.create_task(claim.renew())
             sync = asyncio.create_task(self._sync(claim))
             try:
                 await asyncio.wait({keeper, sync}, return_when=asyncio.FIRST_COMPLETED)
@@ -112,26 +112,11 @@ class Worker:
     async def _sync(self, claim: Claim) -> None:
         request = claim.request
         began = time.monotonic()
-        state = replace(
+        running = replace(
             claim.state, status=SyncStatus.RUNNING, request=request, started_at=self._clock(), report=SyncReport(), error=None
         )
-        await claim.write_surely(state)
-
-        async def progress(report: SyncReport) -> None:
-            nonlocal state
-            state = replace(state, report=report)
-            with suppress(TransientError):
-                await claim.write(state)
-
-        async def save(cursor: str | None, attempts: Mapping[str, int], in_doubt: frozenset[str]) -> None:
-            nonlocal state
-            state = replace(state, cursor=cursor, retry=attempts, in_doubt=in_doubt)
-            await claim.write_surely(state)
-
-        async def attempt() -> SyncReport:
-            source = self._sources[request.source]
-            return await self._syncer.run(source, request, state, progress, save, claim.guard)
-
+        await claim.begin(running)
+        ledger = ClaimLedger(claim, running, clock=self._clock)
         status, error = SyncStatus.DONE, None
         try:
             if claim.takeovers > MAX_TAKEOVERS:
@@ -139,8 +124,7 @@ class Worker:
                     f"{claim.takeovers} workers died while they synced {request.source}: it was given up. "
                     "Look for what ended them (out of memory?) before the next try."
                 )
-            report = await retry(attempt)
-            state = replace(state, report=report)
+            ledger.report = report = await self._syncer.run(self._sources[request.source], request, claim.state, ledger)
             if report.withheld:
                 status, error = SyncStatus.NEEDS_CONFIRMATION, _unconfirmed(request.source, report.withheld)
         except ClaimLost:
@@ -153,7 +137,12 @@ class Worker:
             error_id = secrets.token_hex(4)
             log.exception("sync.failed", error_id=error_id)
             status, error = SyncStatus.FAILED, f"something unexpected happened; the log has the details under error id {error_id}"
-        state = replace(state, status=status, error=error, finished_at=self._clock())
+        # A sync that failed cannot say where the documents are; what the last one found is better than nothing.
+        report = replace(ledger.report, coverage=ledger.report.coverage or claim.state.report.coverage)
+        state = replace(running, status=status, error=error, finished_at=self._clock(), report=report)
+        if status is SyncStatus.DONE and claim.whole:
+            listed_at = report.coverage.listed_at if report.coverage else None
+            state = replace(state, fresh_at=running.started_at, listed_at=listed_at or state.listed_at)
         await claim.finish(state)
         _report(state, time.monotonic() - began)
 
@@ -183,7 +172,7 @@ def _report(state: SyncState, seconds: float) -> None:
         "access_changed": report.access_changed,
         "removed": report.removed,
         "skipped": sum(report.skipped.values()),
-        "failed": len(report.failed),
+        "failed": report.failures,
     }
     SYNCS.labels(state.source, state.status.value).inc()
     SYNC_SECONDS.labels(state.source).observe(seconds)

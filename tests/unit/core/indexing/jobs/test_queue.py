@@ -9,9 +9,12 @@ from dataclasses import replace
 import pytest
 from redis.asyncio import Redis
 
-from core.errors import TransientError
+from core.errors import TransientError, UserError
 from core.indexing.jobs import ClaimLost, Jobs
 from core.indexing.jobs.claim import Claim
+from core.indexing.jobs.ledger import ClaimLedger
+from core.indexing.jobs.queue import MAX_WAITING
+from core.indexing.ledger import Row
 from core.models import SyncReport, SyncState, SyncStatus
 from tests.sources import NOON
 from tests.unit.core.indexing.jobs.conftest import Valkey, request
@@ -61,7 +64,7 @@ async def test_a_second_request_is_told_that_one_waits(jobs: Jobs):
 async def test_a_second_request_is_told_that_one_runs(jobs: Jobs):
     await jobs.submit(request(id="r1"))
     claim = await jobs.claim("pages")
-    await claim.write(replace(claim.state, status=SyncStatus.RUNNING, request=claim.request, report=SyncReport(seen=7)))
+    await claim.tell(replace(claim.state, status=SyncStatus.RUNNING, request=claim.request, report=SyncReport(seen=7)))
     second = await jobs.submit(request(id="r2"))
     assert not second.accepted
     assert (second.state.status, second.state.report.seen) == (SyncStatus.RUNNING, 7)
@@ -108,30 +111,103 @@ async def test_what_a_claim_writes_is_what_others_read(jobs: Jobs):
     state = SyncState(
         source="pages",
         status=SyncStatus.RUNNING,
-        cursor="c1",
         request=claim.request,
         started_at=NOON,
-        report=SyncReport(seen=3, failed={"pages:ü\n": "why"}, skipped={"hidden": 2}, would_index=("a",)),
-        retry={"pages:ü\n": 2},
-        in_doubt=frozenset({"pages:x"}),
+        report=SyncReport(seen=3, failed={"pages:ü\n": "why"}, failures=1, skipped={"hidden": 2}, would_index=("a",)),
+        fresh_at=NOON,
     )
-    await claim.write(state)
+    await claim.tell(state)
     assert await jobs.state("pages") == state
     done = replace(state, status=SyncStatus.DONE, finished_at=NOON)
     await claim.finish(done)
     assert await jobs.state("pages") == done
 
 
+@pytest.mark.parametrize("part", [{"scope": "pages:a"}, {"dry_run": True}])
+async def test_a_part_and_a_dry_run_end_for_their_followers_and_leave_the_state_of_the_source(jobs: Jobs, part):
+    await jobs.submit(request(id="r1"))
+    claim = await jobs.claim("pages")
+    whole = replace(claim.state, status=SyncStatus.DONE, request=claim.request, finished_at=NOON, report=SyncReport(seen=9))
+    await claim.finish(whole)
+    await jobs.submit(request(id="r2", **part))
+    claim = await jobs.claim("pages")
+    assert claim.state == whole
+    await claim.tell(replace(claim.state, request=claim.request, report=SyncReport(seen=1)))
+    assert (await jobs.state("pages")).report.seen == 1
+    await claim.finish(replace(claim.state, status=SyncStatus.FAILED, request=claim.request, report=SyncReport(seen=2)))
+    [end] = [state async for state in jobs.follow(request(id="r2"))]
+    assert (end.status, end.report.seen) == (SyncStatus.FAILED, 2)
+    assert await jobs.state("pages") == whole
+    assert (await jobs.record("pages")).failures == 0
+
+
 async def test_the_next_claim_goes_on_from_the_last_cursor(jobs: Jobs):
     await jobs.submit(request())
     claim = await jobs.claim("pages")
-    await claim.write(replace(claim.state, cursor="c1", retry={"pages:a": 1}))
+    await ClaimLedger(claim, claim.state).keep("c1", {})
     await claim.finish(replace(claim.state, status=SyncStatus.DONE))
     await jobs.submit(request(id="r2"))
-    claim = await jobs.claim("pages")
-    assert (claim.state.cursor, claim.state.retry) == ("c1", {"pages:a": 1})
-    await claim.write(replace(claim.state, cursor=None))
-    assert (await jobs.state("pages")).cursor is None
+    assert (await jobs.claim("pages")).state.cursor == "c1"
+
+
+class TestRequestsThatDiffer:
+    async def test_wait_side_by_side_and_are_worked_off_in_their_order(self, jobs: Jobs):
+        asked = [
+            request(id="r1"),
+            request(id="r2", scope="ENG"),
+            request(id="r3", scope="HR"),
+            request(id="r4", full=True),
+            request(id="r5", scope="ENG", force=True),
+        ]
+        for one in asked:
+            assert (await jobs.submit(one)).accepted
+        for one in asked:
+            claim = await jobs.claim("pages")
+            assert claim.request == one
+            await claim.finish(replace(claim.state, status=SyncStatus.DONE, request=one))
+
+    async def test_wait_behind_one_that_runs(self, jobs: Jobs):
+        await jobs.submit(request(id="r1"))
+        await jobs.claim("pages")
+        submitted = await jobs.submit(request(id="r2", scope="failed"))
+        assert submitted.accepted
+        assert (submitted.state.status, submitted.state.request.id) == (SyncStatus.WAITING, "r2")
+
+    async def test_the_same_part_is_asked_for_once(self, jobs: Jobs):
+        await jobs.submit(request(id="r1", scope="HR"))
+        await jobs.submit(request(id="r2", scope="ENG"))
+        again = await jobs.submit(request(id="r3", scope="ENG"))
+        assert not again.accepted
+        assert (again.state.status, again.state.request.id) == (SyncStatus.WAITING, "r2")
+
+    async def test_too_many_are_refused_with_what_to_do(self, jobs: Jobs):
+        for number in range(MAX_WAITING):
+            await jobs.submit(request(id=f"r{number}", scope=f"S{number}"))
+        with pytest.raises(UserError, match=f"{MAX_WAITING} requests for parts of pages wait"):
+            await jobs.submit(request(id="more", scope="more"))
+        assert (await jobs.submit(request(id="whole"))).accepted
+
+    async def test_a_push_that_is_one_too_many_asks_for_the_whole_instead(self, jobs: Jobs):
+        for number in range(MAX_WAITING):
+            await jobs.submit(request(id=f"r{number}", scope=f"S{number}", by="push"))
+        assert (await jobs.submit(request(id="more", scope="more", by="push"))).accepted
+        assert (await jobs.record("pages")).waiting[-1].scope is None
+
+    async def test_a_push_for_a_part_is_told_of_the_whole_that_waits(self, jobs: Jobs):
+        await jobs.submit(request(id="r1", by="schedule"))
+        assert not (await jobs.submit(request(id="r2", scope="ENG", by="push"))).accepted
+        assert (await jobs.submit(request(id="r3", scope="ENG"))).accepted, "a person wants to see this very part"
+
+    async def test_each_follower_sees_the_end_of_its_own(self, jobs: Jobs):
+        parts = [request(id="r1", scope="ENG"), request(id="r2", scope="HR")]
+        for one in parts:
+            await jobs.submit(one)
+        for number, one in enumerate(parts):
+            claim = await jobs.claim("pages")
+            report = SyncReport(seen=number)
+            await claim.finish(replace(claim.state, status=SyncStatus.DONE, request=one, report=report))
+        for number, one in enumerate(parts):
+            assert [state.report.seen async for state in jobs.follow(one)] == [number]
 
 
 async def test_a_request_whose_worker_died_is_claimed_again_when_the_lock_has_expired(jobs: Jobs, brief: Jobs):
@@ -156,7 +232,7 @@ async def test_the_request_of_a_dead_worker_goes_before_the_one_that_waits(jobs:
 async def test_a_claim_that_is_kept_does_not_expire(jobs: Jobs, brief: Jobs):
     await jobs.submit(request())
     claim = await brief.claim("pages")
-    keeper = asyncio.create_task(claim.keep())
+    keeper = asyncio.create_task(claim.renew())
     await asyncio.sleep(2.5)
     assert await jobs.claim("pages") is None
     claim.guard()
@@ -169,14 +245,19 @@ async def test_late_writes_of_a_worker_that_was_paused_are_refused(jobs: Jobs, r
     paused = await Jobs(redis, ttl=0.5).claim("pages")
     paused._valid_until += 3600
     successor = await taken_over(jobs)
-    await successor.write(replace(successor.state, cursor="new"))
+    await ClaimLedger(successor, successor.state).keep("new", {"pages:a": Row(version="2")})
+    late = ClaimLedger(paused, paused.state)
     with pytest.raises(ClaimLost):
-        await paused.write(replace(paused.state, cursor="old"))
+        await late.keep("old", {"pages:a": None})
+    with pytest.raises(ClaimLost):
+        await late.groups({"group:pages:eng": frozenset({"user:eve@acme.com"})})
+    await late.progress(SyncReport(seen=99))
     with pytest.raises(ClaimLost):
         await paused.finish(replace(paused.state, status=SyncStatus.DONE))
     await paused.release()
     state = await jobs.state("pages")
-    assert (state.cursor, state.status) == ("new", SyncStatus.RUNNING)
+    assert (state.cursor, state.status, state.report.seen) == ("new", SyncStatus.RUNNING, 0)
+    assert await jobs.rows("pages") == {"pages:a": Row(version="2")}
     assert await jobs.claim("pages") is None, "the successor's lock is still there"
     assert int(successor.owner.partition(":")[0]) > int(paused.owner.partition(":")[0])
 
@@ -203,7 +284,7 @@ async def test_a_follower_sees_a_request_from_waiting_to_its_end(jobs: Jobs):
     assert (await anext(states)).status is SyncStatus.WAITING
     claim = await jobs.claim("pages")
     for seen in (1, 2):
-        await claim.write(replace(claim.state, status=SyncStatus.RUNNING, request=claim.request, report=SyncReport(seen=seen)))
+        await claim.tell(replace(claim.state, status=SyncStatus.RUNNING, request=claim.request, report=SyncReport(seen=seen)))
         state = await anext(states)
         assert (state.status, state.report.seen) == (SyncStatus.RUNNING, seen)
     await claim.finish(replace(claim.state, status=SyncStatus.DONE))
@@ -259,11 +340,15 @@ async def test_whoever_listens_is_woken_by_a_request_and_by_one_that_is_given_ba
 async def test_all_keys_of_a_source_lie_in_one_slot_of_a_cluster(jobs: Jobs, redis: Redis):
     await jobs.submit(request())
     claim = await jobs.claim("pages")
+    ledger = ClaimLedger(claim, claim.state)
+    await ledger.keep("c1", {"pages:a": Row()})
+    await ledger.groups({"group:pages:eng": frozenset()})
     await claim.finish(replace(claim.state, status=SyncStatus.DONE))
     await jobs.submit(request(id="r2"))
     await jobs.claim("pages")
+    await jobs.submit(request(id="r3", scope="ENG"))
     keys = {key.decode() for key in await redis.keys()} - {"footnote:sync:sources"}
-    assert len(keys) == 3
+    assert len(keys) == 6
     assert len({await redis.execute_command("CLUSTER KEYSLOT", key) for key in keys}) == 1
 
 
@@ -276,13 +361,17 @@ async def test_a_server_that_is_away_is_a_transient_error_that_names_the_setting
 async def test_requests_and_states_survive_a_killed_server(valkey: Valkey, jobs: Jobs):
     await jobs.submit(request())
     claim = await jobs.claim("pages")
-    await claim.write(replace(claim.state, cursor="c1"))
+    await ClaimLedger(claim, claim.state).keep("c1", {"pages:a": Row(reason="why")})
     await jobs.submit(request(id="r2", by="schedule"))
+    await jobs.submit(request(id="r3", scope="ENG"))
     valkey.kill()
     await valkey.start()
     assert (await jobs.state("pages")).cursor == "c1"
-    await claim.finish(replace(claim.state, status=SyncStatus.DONE))
-    assert (await jobs.claim("pages")).request.id == "r2"
+    assert await jobs.rows("pages") == {"pages:a": Row(reason="why")}
+    for id in ("r2", "r3"):
+        await claim.finish(replace(claim.state, status=SyncStatus.DONE))
+        claim = await jobs.claim("pages")
+        assert claim.request.id == id
 
 
 async def test_clients_that_answer_in_text_are_fine(valkey: Valkey):
@@ -290,6 +379,7 @@ async def test_clients_that_answer_in_text_are_fine(valkey: Valkey):
     jobs = Jobs(client)
     await jobs.submit(request())
     claim = await jobs.claim("pages")
-    await claim.write(replace(claim.state, cursor="c1"))
+    await ClaimLedger(claim, claim.state).keep("c1", {"pages:ü": Row(version="1")})
     assert (await jobs.states())["pages"].cursor == "c1"
+    assert await jobs.rows("pages") == {"pages:ü": Row(version="1")}
     await client.aclose()

@@ -69,6 +69,43 @@ async def test_sources_that_ended_badly_are_tried_again_so_that_they_heal_withou
         await until_waiting(jobs, "pages")
 
 
+class TestAFailedSync:
+    async def fail(self, jobs: Jobs, times: int, status: SyncStatus = SyncStatus.FAILED) -> None:
+        for number in range(times):
+            await finished(jobs, "pages", NOON - timedelta(seconds=times - number - 1), status)
+
+    async def wait(self, jobs: Jobs) -> float:
+        schedule = Schedule(jobs, ["pages"], TEN_MINUTES, clock=lambda: NOON, jitter=lambda: 1.0)
+        return await schedule.see_to("pages") / 60
+
+    async def test_is_tried_again_soon_then_later_and_later_but_no_later_than_others(self, jobs: Jobs):
+        waits = []
+        for _ in range(6):
+            await self.fail(jobs, 1)
+            waits.append(await self.wait(jobs))
+        assert waits == [1, 2, 4, 8, 10, 10]
+
+    async def test_counts_no_more_after_one_that_went_well(self, jobs: Jobs):
+        await self.fail(jobs, 3)
+        await finished(jobs, "pages", NOON)
+        assert await self.wait(jobs) == 10
+        await self.fail(jobs, 1)
+        assert await self.wait(jobs) == 1
+
+    async def test_for_which_an_operator_must_act_is_tried_again_every_interval(self, jobs: Jobs):
+        await self.fail(jobs, 3, SyncStatus.NEEDS_ATTENTION)
+        assert await self.wait(jobs) == 10
+
+
+async def test_a_sync_of_a_part_does_not_put_off_that_of_the_whole(jobs: Jobs):
+    await finished(jobs, "pages", NOON - timedelta(hours=1))
+    await jobs.submit(request(id="part", scope="ENG"))
+    claim = await jobs.claim("pages")
+    await claim.finish(replace(claim.state, status=SyncStatus.DONE, request=claim.request, finished_at=NOON))
+    async with running(Schedule(jobs, ["pages"], TEN_MINUTES, clock=lambda: NOON)):
+        await until_waiting(jobs, "pages")
+
+
 async def test_a_source_is_requested_again_when_the_interval_is_over(jobs: Jobs):
     time = NOON + timedelta(seconds=1)
     await finished(jobs, "pages", NOON)

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -20,25 +21,27 @@ from core.errors import AuthError, ConfigError, TransientError
 from core.indexing.jobs import Jobs, Worker
 from core.indexing.jobs.queue import LOCK_SECONDS
 from core.indexing.jobs.worker import LOOK_SECONDS, MAX_TAKEOVERS
+from core.indexing.ledger import Row
 from core.indexing.sync import Syncer
-from core.models import SyncReport, SyncState, SyncStatus
+from core.models import Coverage, SyncReport, SyncState, SyncStatus
 from tests.memory_index import LineParser, MemoryIndex, WordEmbedder
-from tests.sources import MemorySource, document
+from tests.sources import NOON, MemorySource, document
 from tests.unit.core.indexing.jobs.conftest import Valkey, request
 
 ROOT = Path(__file__).parents[5]
+HOUR = timedelta(hours=1)
 
 
 class Scripted:
-    """A syncer: what it does is the test's own function, which gets the progress and save callbacks."""
+    """A syncer: what it does is the test's own function, which gets the state and the ledger."""
 
     def __init__(self, act: Callable[..., Awaitable[SyncReport]]) -> None:
         self._act = act
         self.runs: list[str] = []
 
-    async def run(self, source, request, state, progress, save, guard) -> SyncReport:
+    async def run(self, source, request, state, ledger) -> SyncReport:
         self.runs.append(request.id)
-        return await self._act(state=state, progress=progress, save=save, guard=guard)
+        return await self._act(state=state, ledger=ledger)
 
 
 async def nothing(**_) -> SyncReport:
@@ -65,7 +68,7 @@ def jobs(redis: Redis) -> Jobs:
     return Jobs(redis)
 
 
-def worker(jobs: Jobs, act: Callable[..., Awaitable[SyncReport]] = nothing, *names: str, **options: int) -> Worker:
+def worker(jobs: Jobs, act: Callable[..., Awaitable[SyncReport]] = nothing, *names: str, **options: object) -> Worker:
     return Worker(jobs, {name: MemorySource(name) for name in names or ("pages",)}, Scripted(act), **options)
 
 
@@ -107,21 +110,61 @@ async def test_errors_end_a_sync_with_a_status_that_says_who_must_act(jobs: Jobs
     assert state.finished_at
 
 
-async def test_a_transient_error_is_tried_again_from_the_last_cursor(jobs: Jobs):
+async def test_a_sync_that_failed_goes_on_from_its_last_cursor_and_is_not_repeated_unasked(jobs: Jobs):
     cursors = []
 
-    async def flaky(*, state, save, **_):
+    async def flaky(*, state, ledger, **_):
         cursors.append(state.cursor)
         if len(cursors) == 1:
-            await save("half", {"pages:a": 1}, frozenset({"pages:b"}))
+            await ledger.progress(SyncReport(seen=7))
+            await ledger.keep("half", {"pages:a": Row(reason="why", attempts=1), "pages:b": Row(in_doubt=True)})
             raise TransientError("try again", retry_after=0.01)
-        assert (state.retry, state.in_doubt) == ({"pages:a": 1}, {"pages:b"})
+        assert await ledger.load() == {"pages:a": Row(reason="why", attempts=1), "pages:b": Row(in_doubt=True)}
         return SyncReport(seen=2)
 
     async with working(worker(jobs, flaky)):
         await jobs.submit(request())
         state = await end_of(jobs, request())
+        assert (state.status, state.report.seen, cursors) == (SyncStatus.FAILED, 7, [None])
+        assert (await jobs.record("pages")).failures == 1
+        await jobs.submit(request(id="r2"))
+        state = await end_of(jobs, request(id="r2"))
     assert (state.status, cursors) == (SyncStatus.DONE, [None, "half"])
+    assert (await jobs.record("pages")).failures == 0
+
+
+class TestTheStateOfTheSource:
+    async def synced(self, jobs: Jobs, act=None, **fields: object) -> SyncState:
+        """The state after a sync that found something, and after one more."""
+
+        async def covered(**_) -> SyncReport:
+            return SyncReport(coverage=Coverage(in_source=5, in_index=5, skipped={}, failed=0, missing=0, listed_at=NOON))
+
+        async with working(worker(jobs, covered, clock=lambda: NOON)):
+            await jobs.submit(request())
+            await end_of(jobs, request())
+        async with working(worker(jobs, act or nothing, clock=lambda: NOON + HOUR)):
+            await jobs.submit(request(id="r2", **fields))
+            await end_of(jobs, request(id="r2"))
+        return await jobs.state("pages")
+
+    async def test_is_as_fresh_as_the_start_of_the_last_sync_that_went_well(self, jobs: Jobs):
+        state = await self.synced(jobs)
+        assert (state.fresh_at, state.listed_at) == (NOON + HOUR, NOON)
+
+    @pytest.mark.parametrize("part", [{"scope": "ENG"}, {"dry_run": True}])
+    async def test_is_not_fresher_after_a_part_or_a_dry_run_and_keeps_its_coverage(self, jobs: Jobs, part):
+        state = await self.synced(jobs, **part)
+        assert (state.fresh_at, state.finished_at, state.request.id) == (NOON, NOON, "r1")
+        assert state.report.coverage.in_source == 5
+
+    async def test_is_not_fresher_after_a_failure_and_keeps_the_coverage_that_was_known(self, jobs: Jobs):
+        async def fail(**_):
+            raise TransientError("gateway timeout")
+
+        state = await self.synced(jobs, fail)
+        assert (state.status, state.fresh_at, state.finished_at) == (SyncStatus.FAILED, NOON, NOON + HOUR)
+        assert state.report.coverage.in_source == 5
 
 
 async def test_an_unexpected_error_is_logged_with_an_id_that_the_state_names(jobs: Jobs):
@@ -153,8 +196,8 @@ async def test_withheld_removals_need_confirmation(jobs: Jobs):
 async def test_progress_is_seen_while_it_runs(jobs: Jobs):
     go = asyncio.Event()
 
-    async def slow(*, progress, **_):
-        await progress(SyncReport(seen=42))
+    async def slow(*, ledger, **_):
+        await ledger.progress(SyncReport(seen=42))
         await go.wait()
         return SyncReport(seen=43)
 
@@ -212,8 +255,8 @@ async def test_two_workers_never_sync_one_source_at_once(jobs: Jobs):
 async def test_a_worker_that_is_stopped_gives_its_work_back(jobs: Jobs):
     started = asyncio.Event()
 
-    async def slow(*, save, **_):
-        await save("half", {}, frozenset())
+    async def slow(*, ledger, **_):
+        await ledger.keep("half", {})
         started.set()
         await asyncio.sleep(60)
 
@@ -236,12 +279,12 @@ async def test_a_worker_that_is_stopped_gives_its_work_back(jobs: Jobs):
 async def test_a_worker_whose_claim_is_lost_stops_writing(jobs: Jobs, redis: Redis):
     started, ended = asyncio.Event(), asyncio.Event()
 
-    async def slow(*, guard, **_):
+    async def slow(*, ledger, **_):
         started.set()
         try:
             while True:
                 await asyncio.sleep(0.05)
-                guard()
+                ledger.guard()
         finally:
             ended.set()
 
@@ -272,7 +315,7 @@ async def test_a_request_that_ends_every_worker_is_given_up(jobs: Jobs):
 
 async def test_one_line_and_the_metrics_tell_of_every_sync(jobs: Jobs):
     async def act(**_):
-        return SyncReport(seen=6, indexed=3, unchanged=1, failed={"pages:x": "why"}, skipped={"hidden": 1})
+        return SyncReport(seen=6, indexed=3, unchanged=1, failed={"pages:x": "why"}, failures=1, skipped={"hidden": 1})
 
     def count(name: str, **labels: str) -> float:
         return REGISTRY.get_sample_value(name, labels) or 0.0
@@ -312,10 +355,10 @@ async def test_a_sync_survives_an_outage_of_redis_that_is_shorter_than_its_claim
     jobs = Jobs(redis, ttl=20.0)
     go = asyncio.Event()
 
-    async def slow(*, save, progress, **_):
+    async def slow(*, ledger, **_):
         await go.wait()
-        await progress(SyncReport(seen=1))
-        await save("end", {}, frozenset())
+        await ledger.progress(SyncReport(seen=1))
+        await ledger.keep("end", {})
         return SyncReport(seen=2)
 
     scripted = Scripted(slow)
@@ -335,17 +378,17 @@ VICTIM = """
 import asyncio, sys
 from redis.asyncio import Redis
 from core.indexing.jobs import Jobs, Worker
-from core.models import SyncReport
+from core.indexing.ledger import Row
 from tests.sources import MemorySource
 
 class Stuck:
-    async def run(self, source, request, state, progress, save, guard):
-        await save("half", {}, frozenset({"pages:a"}))
+    async def run(self, source, request, state, ledger):
+        await ledger.keep("half", {"pages:a": Row(in_doubt=True)})
         print("working", flush=True)
         for _ in range(600):
             await asyncio.sleep(0.1)
-            guard()
-            await save("late", {}, frozenset())
+            ledger.guard()
+            await ledger.keep("late", {})
 
 asyncio.run(Worker(Jobs(Redis(unix_socket_path=sys.argv[1]), ttl=2.0), {"pages": MemorySource()}, Stuck()).run())
 """
@@ -365,9 +408,9 @@ async def test_the_work_of_a_killed_or_frozen_worker_is_taken_over(valkey: Valke
     victim.send_signal(blow)
     seen = []
 
-    async def rest(*, state, save, **_):
+    async def rest(*, state, ledger, **_):
         seen.append(state.cursor)
-        await save("whole", {}, frozenset())
+        await ledger.keep("whole", {})
         victim.send_signal(signal.SIGCONT)
         await asyncio.sleep(0.5)
         return SyncReport(seen=1)
