@@ -154,7 +154,7 @@ class Http:
             sent = dict(headers or {})
             if _origin(url) == ours:
                 sent |= await self._credential.headers()
-            elif not await _is_public(url) and not _is_loopback(self.base):
+            elif not await _is_public(url) and not is_loopback(self.base):
                 raise FootnoteError(f"{self.service} sent us to {urlsplit(url).hostname}, which is no public https host")
             answer = await self._send(method, url, params, body, sent, limit)
             if answer.status not in {301, 302, 303, 307, 308} or not answer.location:
@@ -239,7 +239,7 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
-def _is_loopback(url: str) -> bool:
+def is_loopback(url: str) -> bool:
     host = urlsplit(url).hostname or ""
     if host == "localhost":
         return True
