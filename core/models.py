@@ -299,6 +299,8 @@ class SyncRequest:
     """From the beginning, not from the cursor; unchanged documents are still skipped by hash."""
     force: bool = False
     """Embed unchanged documents again, and prune above the guarded share."""
+    prune: bool = False
+    """Somebody confirmed that what vanished may go, however much it is."""
     dry_run: bool = False
     scope: str | None = None
     """Only these documents: a space, a folder or an address, as the source understands it, or ``failed``."""

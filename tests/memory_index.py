@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.errors import DocumentError
 from core.indexing.blocks import Block
 from core.indexing.index import Record
-from core.models import Access, Chunk, Document
+from core.indexing.ledger import Row
+from core.models import Access, Chunk, Document, Principal, SyncReport
 
 
 class Crash(BaseException):
@@ -26,6 +28,7 @@ class Point:
     content_hash: str
     title: str
     chunks: int
+    version: str = ""
 
 
 class MemoryIndex:
@@ -79,6 +82,7 @@ class MemoryIndex:
                     content_hash=document.content_hash,
                     title=chunk.title,
                     chunks=len(chunks),
+                    version=document.version,
                 )
         return sum(len(chunks) for _, chunks in pairs)
 
@@ -94,6 +98,12 @@ class MemoryIndex:
             self.step()
             self.points[key] = _changed(self.points[key], access=access)
 
+    async def set_version(self, document_id: str, version: str) -> None:
+        self._change_head(document_id, version=version)
+
+    async def counts(self) -> dict[str, int]:
+        return Counter(point.source for point in self.points.values() if point.position == 0)
+
     async def records(self, source: str) -> AsyncIterator[Record]:
         for point in list(self.points.values()):
             if point.source == source and point.position == 0:
@@ -103,6 +113,7 @@ class MemoryIndex:
                     access_class=point.access.class_id if point.access else "",
                     title=point.title,
                     chunks=point.chunks,
+                    version=point.version if point.content_hash and point.access else "",
                 )
 
     def text_of(self, document_id: str) -> str:
@@ -123,6 +134,48 @@ class MemoryIndex:
         if head := self.points.get((document_id, 0)):
             self.step()
             self.points[document_id, 0] = _changed(head, **fields)
+
+
+class MemoryLedger:
+    """What a worker would keep in Redis. Each write is a step of the index, so that a crash may come before it."""
+
+    def __init__(self, index: MemoryIndex) -> None:
+        self.rows: dict[str, Row] = {}
+        self.cursor: str | None = None
+        self.members: Mapping[Principal, frozenset[Principal]] = {}
+        self.reports: list[SyncReport] = []
+        self._index = index
+
+    async def load(self) -> dict[str, Row]:
+        return dict(self.rows)
+
+    async def keep(self, cursor: str | None, rows: Mapping[str, Row | None]) -> None:
+        self._index.step()
+        for document_id, row in rows.items():
+            if row is None:
+                self.rows.pop(document_id, None)
+            else:
+                self.rows[document_id] = row
+        self.cursor = cursor or self.cursor
+
+    async def groups(self, members: Mapping[Principal, frozenset[Principal]]) -> None:
+        self._index.step()
+        self.members = members
+
+    async def progress(self, report: SyncReport) -> None:
+        self.reports.append(report)
+
+    def guard(self) -> None:
+        pass
+
+    @property
+    def in_doubt(self) -> set[str]:
+        return {document_id for document_id, row in self.rows.items() if row.in_doubt}
+
+    @property
+    def failed(self) -> dict[str, int]:
+        """Failed documents with their attempts."""
+        return {document_id: row.attempts for document_id, row in self.rows.items() if row.attempts}
 
 
 def _changed(point: Point, **fields: object) -> Point:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from core.errors import DocumentError
-from core.models import PUBLIC, Access, AccessChanged, Change, Checkpoint, Document, Failed, Remove, Upsert
+from core.errors import DocumentError, UserError
+from core.models import PUBLIC, Access, AccessChanged, Change, Checkpoint, Document, Failed, Known, Listed, Remove, Upsert
 
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 
@@ -19,11 +18,7 @@ def document(id: str, body: str = "text", *, access: Access = PUBLIC, source: st
 
 
 class MemorySource:
-    """Pages with a version that every edit raises. The cursor remembers version and access of each, as a folder's does;
-    removed pages are missing from ids().
-    """
-
-    reports_removals = False
+    """Pages with a version that every edit raises; every sync lists them."""
 
     def __init__(self, name: str = "pages") -> None:
         self.name = name
@@ -32,7 +27,8 @@ class MemorySource:
         """Pages that cannot be read now."""
         self.error: Exception | None = None
         """Raised by whatever is asked."""
-        self.listing_error: Exception | None = None
+        self.incomplete = False
+        """A part of it cannot be listed now."""
         self.between: Callable[[], None] = lambda: None
         """Called before each change is told."""
         self._versions = 0
@@ -57,32 +53,40 @@ class MemorySource:
         page = self.pages.get(document_id)
         if page and document_id in self.unreadable:
             raise DocumentError("it cannot be read")
-        return page[0] if page else None
+        return self._document(document_id) if page else None
 
-    async def ids(self) -> AsyncIterator[str]:
+    async def select(self, scope: str) -> AsyncIterator[str]:
         self._raise()
-        for document_id in list(self.pages):
+        found = [document_id for document_id in self.pages if document_id.startswith(scope)]
+        if not found:
+            raise UserError(f"there is no {scope}")
+        for document_id in found:
             yield document_id
-        if self.listing_error:
-            raise self.listing_error
 
-    async def changes(self, cursor: str | None) -> AsyncIterator[Change]:
+    async def changes(self, cursor: str | None, known: Mapping[str, Known]) -> AsyncGenerator[Change, None]:
         self._raise()
-        before = json.loads(cursor) if cursor else {}
-        seen = {}
+        if not self.incomplete:
+            yield Listed(document_ids=frozenset(self.pages))
         for document_id in list(self.pages):
             self.between()
-            if document_id not in self.pages:
-                continue
-            page, version = self.pages[document_id]
-            mark = [version, page.access.class_id]
-            if document_id in self.unreadable:
-                yield Failed(document_id=document_id, error="it cannot be read")
-                continue
-            seen[document_id] = mark
-            if before.get(document_id) != mark:
-                yield Upsert(document=page)
-        yield Checkpoint(cursor=json.dumps(seen))
+            if document_id in self.pages and (change := self._told(document_id, known)):
+                yield change
+        yield Checkpoint(cursor="listed")
+
+    def _told(self, document_id: str, known: Mapping[str, Known]) -> Change | None:
+        page, version = self.pages[document_id]
+        before = known.get(document_id, Known(version=""))
+        if before.version == str(version):
+            if before.access_class in {"", page.access.class_id}:
+                return None
+            return AccessChanged(document_id=document_id, access=page.access)
+        if document_id in self.unreadable:
+            return Failed(document_id=document_id, error="it cannot be read", version=str(version))
+        return Upsert(document=self._document(document_id))
+
+    def _document(self, document_id: str) -> Document:
+        page, version = self.pages[document_id]
+        return replace(page, version=str(version))
 
     def _raise(self) -> None:
         if self.error:
@@ -90,9 +94,8 @@ class MemorySource:
 
 
 class FeedSource(MemorySource):
-    """The same pages behind a feed of events, one checkpoint after every few; removals are reported."""
+    """The same pages behind a feed of events, one checkpoint after every few. The feed tells what is removed."""
 
-    reports_removals = True
     page_size = 3
 
     def __init__(self, name: str = "pages") -> None:
@@ -111,27 +114,20 @@ class FeedSource(MemorySource):
         super().remove(id)
         self.events.append(("remove", id))
 
-    async def changes(self, cursor: str | None) -> AsyncIterator[Change]:
+    async def changes(self, cursor: str | None, known: Mapping[str, Known]) -> AsyncGenerator[Change, None]:
         self._raise()
         end = len(self.events)
         if cursor is None:
-            for id, (page, _) in list(self.pages.items()):
-                self.between()
-                yield Failed(document_id=id, error="it cannot be read") if id in self.unreadable else Upsert(document=page)
-            yield Checkpoint(cursor=str(end))
+            async for change in super().changes(None, known):
+                yield Checkpoint(cursor=str(end)) if isinstance(change, Checkpoint) else change
             return
         for position in range(int(cursor), end):
             self.between()
-            kind, id = self.events[position]
-            found = self.pages.get(id)
-            if found is None:
+            _, id = self.events[position]
+            if id not in self.pages:
                 yield Remove(document_id=id)
-            elif id in self.unreadable:
-                yield Failed(document_id=id, error="it cannot be read")
-            elif kind == "access" and ("put", id) not in self.events[position:]:
-                yield AccessChanged(document_id=id, access=found[0].access)
-            else:
-                yield Upsert(document=found[0])
+            elif change := self._told(id, known):
+                yield change
             if position % self.page_size == 0:
                 yield Checkpoint(cursor=str(position + 1))
         yield Checkpoint(cursor=str(end))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import aclosing
 from datetime import datetime
@@ -120,7 +120,7 @@ class Syncer:
                 tasks.create_task(pipeline.write())
                 await run.all(pipeline)
                 pipeline.close()
-            return await run.finish(self._index)
+            return await run.finish()
         except ExceptionGroup as group:
             error = first_of(group)
             raise error from error.__cause__
@@ -148,9 +148,10 @@ class _Run:
         self._touched: set[str] = set()
         self._reported_gone: set[str] = set()
         self._held_cursor: str | None = None
-        self._listed: frozenset[str] | None = None
+        self._listed: set[str] | None = None
         self._listed_at = state.listed_at
         self._allowance = 0
+        self._confirmed = request.force or request.prune
         self._tally = Tally(dry_run=request.dry_run)
 
     async def all(self, pipeline: Pipeline) -> None:
@@ -171,10 +172,10 @@ class _Run:
             self._writes.forget(self._writes.rows.keys() - self._listed - self._writes.known.keys())
         await self._writes.keep()
 
-    async def finish(self, index: Index) -> SyncReport:
+    async def finish(self) -> SyncReport:
         """The report of a sync that is over, with where every document of the source is."""
         if self._request.scope is None and not self._request.dry_run:
-            self._tally.coverage = await self._coverage(index)
+            self._tally.coverage = await self._coverage()
         return self._tally.report(self._timer() - self._began)
 
     async def done(self, outcome: Outcome) -> None:
@@ -231,17 +232,17 @@ class _Run:
 
     async def _list(self, listed: frozenset[str], expected: int | None, pipeline: Pipeline) -> None:
         held = self._writes.known.keys()
-        if not listed and held and not self._request.force:
+        if not listed and held and not self._confirmed:
             raise FootnoteError(
                 f"{self._source.name} lists no documents, but the index holds {len(held)} of it: nothing was removed. "
                 "Check that it is reachable and shared with Footnote; if it is meant to be empty, reindex it with --force."
             )
-        self._listed, self._listed_at = listed, self._clock()
+        self._listed, self._listed_at = set(listed), self._clock()
         self._tally.expected = expected
         gone = held - listed
         if not self._may_remove(gone):
             return
-        if not self._request.force:
+        if not self._confirmed:
             gone = await self._surely_gone(gone, pipeline)
         await self._remove(gone)
 
@@ -250,7 +251,6 @@ class _Run:
         surely = set()
         async for document_id, document, error in _in_order(self._source, sorted(gone)):
             if document is not None:
-                self._listed = (self._listed or frozenset()) | {document_id}
                 await self._upsert(document, pipeline)
             elif error is not None:
                 await self._writes.hide(document_id)
@@ -262,6 +262,8 @@ class _Run:
     async def _upsert(self, document: Document, pipeline: Pipeline) -> None:
         self._touched.add(document.id)
         self._reported_gone.discard(document.id)
+        if self._listed is not None:
+            self._listed.add(document.id)
         await pipeline.settled(document.id)
         if len(document.body) > _HASHED_AT_ONCE:
             await asyncio.to_thread(lambda: document.content_hash)
@@ -284,7 +286,7 @@ class _Run:
 
     def _may_remove(self, gone: Collection[str]) -> bool:
         """Whether so many may go unasked; if not, they are counted as withheld."""
-        if len(gone) <= self._allowance or self._request.force or self._request.dry_run:
+        if len(gone) <= self._allowance or self._confirmed or self._request.dry_run:
             return True
         self._tally.withheld += len(gone)
         return False
@@ -309,6 +311,8 @@ class _Run:
     async def _note_removal(self, document_id: str) -> None:
         """Gone, or out of our sight: hidden at once, removed at the end, when it is known how many there are."""
         self._touched.add(document_id)
+        if self._listed is not None:
+            self._listed.discard(document_id)
         if document_id in self._writes.known:
             self._reported_gone.add(document_id)
             await self._writes.hide(document_id)
@@ -357,30 +361,20 @@ class _Run:
         self._tally.fail(document_id, error)
         self._writes.failed(document_id, error, version)
 
-    async def _coverage(self, index: Index) -> Coverage:
-        rows, known = self._writes.rows, self._writes.known
-        there = set(self._listed) if self._listed is not None else known.keys() | rows.keys()
-        skipped = {row.reason: 0 for row in rows.values() if row.skipped}
-        failed = older = 0
-        for document_id, row in rows.items():
-            if document_id not in there or not row.reason:
-                continue
-            older += document_id in known
-            if row.skipped:
-                skipped[row.reason] += 1
-            else:
-                failed += 1
-        # Counted by the index, not by what we believe to have written.
-        found = (await index.counts()).get(self._source.name, 0)
-        in_index = found - older - len(known.keys() - there)
-        missing = max(0, len(there) - in_index - sum(skipped.values()) - failed)
+    async def _coverage(self) -> Coverage:
+        rows = self._writes.rows
+        whole = await self._writes.whole(self._source.name)
+        there = self._listed if self._listed is not None else whole | rows.keys()
+        left_out = {document_id: row for document_id, row in rows.items() if row.reason and document_id in there}
+        in_index = len((whole & there) - left_out.keys())
+        missing = len(there) - in_index - len(left_out)
         if missing:
             log.warning("coverage.incomplete", in_source=len(there), in_index=in_index, missing=missing)
         return Coverage(
             in_source=len(there),
             in_index=in_index,
-            skipped=skipped,
-            failed=failed,
+            skipped=Counter(row.reason for row in left_out.values() if row.skipped),
+            failed=sum(not row.skipped for row in left_out.values()),
             missing=missing,
             listed_at=self._listed_at,
         )

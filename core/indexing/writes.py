@@ -48,7 +48,14 @@ class Writes:
         self._dry_run = dry_run
         self._saved_cursor = cursor
         self._unsaved: set[str] = set()
+        self._written = False
         self._saving = asyncio.Lock()
+
+    async def whole(self, source: str) -> set[str]:
+        """The documents that are in the index as a whole: as the index itself says, if anything was written."""
+        if not self._written:
+            return {document_id for document_id, known in self.known.items() if known.content_hash}
+        return {record.document_id async for record in self._index.records(source) if record.content_hash}
 
     async def load(self, source: str) -> int:
         """Read what the index holds of a source, and the ledger. Returns the number of documents in the index."""
@@ -86,6 +93,7 @@ class Writes:
             self._set(document_id, replace(self.rows.get(document_id, Row()), in_doubt=True))
         await self.keep()
         self._ledger.guard()
+        self._written = True
 
     async def keep(self) -> None:
         if self._dry_run:

@@ -9,8 +9,9 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,10 @@ from connectors.folder.source import FolderSource
 from connectors.folder.tree import SETTLED_SECONDS
 from core.errors import FootnoteError
 from core.indexing.index import Index, Record
-from core.indexing.sync import MAX_ATTEMPTS, Syncer
+from core.indexing.sync import Syncer
+from core.indexing.writes import PAUSES
 from core.models import NOBODY, PUBLIC, Access, Chunk, Document, SyncReport, SyncRequest, SyncState
-from tests.memory_index import Crash, LineParser, MemoryIndex, Point, WordEmbedder
+from tests.memory_index import Crash, LineParser, MemoryIndex, MemoryLedger, Point, WordEmbedder
 from tests.sources import NOON, FeedSource, MemorySource, document
 
 pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect")
@@ -62,8 +64,9 @@ class Syncs(RuleBasedStateMachine):
         super().__init__()
         self.loop = asyncio.new_event_loop()
         self.index = self.an_index()
+        self.ledger = MemoryLedger(self.index)
         self.parser = Failing()
-        self.state = SyncState(source="pages")
+        self.now = NOON
         self.declared: dict[str, set[tuple[str, Access]]] = {}
 
     def an_index(self) -> MemoryIndex:
@@ -92,21 +95,15 @@ class Syncs(RuleBasedStateMachine):
     def sync(self, crash_after: int | None = None, **fields: bool) -> SyncReport | None:
         """One sync; None when it ended early."""
         self.index.restart(crash_after)
-        request = SyncRequest(id="r", source="pages", requested_by="cli", at=NOON, **fields)
-        run = Syncer(self.index, self.parser, WordEmbedder()).run(self.source, request, self.state, self._progress, self._save)
+        request = SyncRequest(id="r", source=self.source.name, requested_by="cli", at=NOON, **fields)
+        syncer = Syncer(self.index, self.parser, WordEmbedder(), persist=lambda call: call(), clock=lambda: self.now)
+        state = SyncState(source=self.source.name, cursor=self.ledger.cursor)
         try:
-            return self.loop.run_until_complete(run)
+            return self.loop.run_until_complete(syncer.run(self.source, request, state, self.ledger))
         except (Crash, BaseExceptionGroup, FootnoteError):
             return None
         finally:
             self.index.restart()
-
-    async def _progress(self, report: SyncReport) -> None:
-        pass
-
-    async def _save(self, cursor: str | None, retry: Mapping[str, int], in_doubt: frozenset[str]) -> None:
-        self.index.step()
-        self.state = replace(self.state, cursor=cursor, retry=retry, in_doubt=in_doubt)
 
     def declare(self) -> None:
         for document_id, pair in self.allowed().items():
@@ -122,20 +119,25 @@ class Syncs(RuleBasedStateMachine):
 
     @rule()
     def a_dry_run_changes_nothing(self) -> None:
-        before, state = dict(self.index.points), self.state
+        before, rows, cursor = dict(self.index.points), dict(self.ledger.rows), self.ledger.cursor
         self.sync(dry_run=True)
-        assert (self.index.points, self.state) == (before, state)
+        assert (self.index.points, self.ledger.rows, self.ledger.cursor) == (before, rows, cursor)
 
     # Not in the moment in which a worker died: what it was writing is known to nobody then.
-    @precondition(lambda self: not self.state.in_doubt)
+    @precondition(lambda self: not self.ledger.in_doubt)
     @rule()
-    def the_state_is_lost(self) -> None:
-        self.state = SyncState(source="pages")
+    def the_ledger_is_lost(self) -> None:
+        self.ledger = MemoryLedger(self.index)
+
+    @rule(hours=st.integers(1, 5))
+    def hours_pass(self, hours: int) -> None:
+        self.now += timedelta(hours=hours)
 
     @rule()
     def a_quiet_sync_brings_the_index_in_step(self) -> None:
         expected, failing = self.expected(), self.failing()
-        given_up = any(attempts >= MAX_ATTEMPTS for attempts in self.state.retry.values())
+        self.now += PAUSES[-1]
+        given_up = any(attempts > len(PAUSES) for attempts in self.ledger.failed.values())
         report = self.sync(full=given_up, force=not expected and not failing)
         assert report is not None
         assert self.index.documents - failing == expected.keys()
@@ -145,7 +147,12 @@ class Syncs(RuleBasedStateMachine):
         for document_id in failing & self.index.documents:
             if (now := self.readable_by(document_id)) is not None:
                 assert self.index.access_of(document_id) in {now, NOBODY}, "an older version is not shown to more people"
-        assert set(self.state.retry) <= failing
+        assert self.ledger.failed.keys() <= failing
+        coverage = report.coverage
+        assert coverage is not None
+        # What cannot be read now and did not change is as good as ever.
+        assert (coverage.in_index + coverage.failed, coverage.missing) == (coverage.in_source, 0)
+        assert (coverage.in_source, coverage.failed <= len(failing)) == (len(expected) + len(failing), True)
         if not given_up:
             writes = self.index.writes
             again = self.sync()
@@ -275,6 +282,7 @@ class RealIndex(MemoryIndex):
                 content_hash=payload["content_hash"],
                 title=payload["title"],
                 chunks=payload.get("chunks", 0),
+                version=payload.get("version", ""),
             )
             for payload in payloads
         }
@@ -290,6 +298,13 @@ class RealIndex(MemoryIndex):
     async def set_access(self, document_id: str, access: Access) -> None:
         self.step()
         await self._index.set_access(document_id, access)
+
+    async def set_version(self, document_id: str, version: str) -> None:
+        self.step()
+        await self._index.set_version(document_id, version)
+
+    async def counts(self) -> dict[str, int]:
+        return await self._index.counts()
 
     async def records(self, source: str) -> AsyncIterator[Record]:
         async for record in self._index.records(source):

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
+from typing import ClassVar
 
 import pytest
 
-from core.errors import AuthError, DocumentError, FootnoteError, TransientError
-from core.indexing.sync import MAX_ATTEMPTS, Syncer, may_remove_unasked
-from core.models import NOBODY, PUBLIC, Access, AccessChanged, Checkpoint, SyncReport, SyncRequest, SyncState, Upsert
-from tests.memory_index import LineParser, MemoryIndex, WordEmbedder
+from core.errors import AuthError, DocumentError, FootnoteError, TransientError, UserError
+from core.indexing.pipeline import index_documents
+from core.indexing.sync import Syncer, may_remove_unasked
+from core.indexing.writes import PAUSES
+from core.models import (
+    FAILED,
+    NOBODY,
+    PUBLIC,
+    Access,
+    AccessChanged,
+    Checkpoint,
+    Coverage,
+    Groups,
+    Listed,
+    Skipped,
+    SyncReport,
+    SyncRequest,
+    SyncState,
+    Upsert,
+)
+from tests.memory_index import LineParser, MemoryIndex, MemoryLedger, WordEmbedder
 from tests.sources import NOON, FeedSource, MemorySource, document
 
 TEAM = Access(gates=(frozenset({"group:team"}),))
@@ -20,27 +37,27 @@ BOARD = Access(gates=(frozenset({"group:board"}),))
 
 
 class Desk:
-    """A source, an index, and the state that a worker would keep."""
+    """A source, an index, and the ledger that a worker would keep."""
 
     def __init__(self, source: MemorySource | None = None) -> None:
         self.source = source or MemorySource()
         self.index = MemoryIndex()
         self.parser = LineParser()
-        self.state = SyncState(source=self.source.name)
-        self.progress: list[SyncReport] = []
-        self.cursors: list[str | None] = []
+        self.now = NOON
+        self.ledger = MemoryLedger(self.index)
 
-    async def sync(self, *, guard=lambda: None, index=None, **fields: bool) -> SyncReport:
+    async def sync(self, *, index=None, helpers=None, **fields: object) -> SyncReport:
         request = SyncRequest(id="r1", source=self.source.name, requested_by="cli", at=NOON, **fields)
-        syncer = Syncer(index or self.index, self.parser, WordEmbedder())
-        return await syncer.run(self.source, request, self.state, self._progress, self._save, guard)
-
-    async def _progress(self, report: SyncReport) -> None:
-        self.progress.append(report)
-
-    async def _save(self, cursor: str | None, retry: Mapping[str, int], in_doubt: frozenset[str]) -> None:
-        self.cursors.append(cursor)
-        self.state = replace(self.state, cursor=cursor, retry=retry, in_doubt=in_doubt)
+        syncer = Syncer(
+            index or self.index,
+            self.parser,
+            WordEmbedder(),
+            helpers=helpers,
+            persist=lambda call: call(),
+            clock=lambda: self.now,
+        )
+        state = SyncState(source=self.source.name, cursor=self.ledger.cursor)
+        return await syncer.run(self.source, request, state, self.ledger)
 
 
 @pytest.fixture(params=[MemorySource, FeedSource])
@@ -64,6 +81,7 @@ async def test_a_sync_without_changes_embeds_and_writes_nothing(desk: Desk):
     assert (report.indexed, report.removed, desk.index.writes) == (0, 0, writes)
     report = await desk.sync(full=True)
     assert (report.seen, report.unchanged, desk.index.writes) == (5, 5, writes)
+    assert desk.parser.parsed == [f"pages:{number}" for number in range(5)]
 
 
 async def test_only_the_changed_document_is_embedded_again(desk: Desk):
@@ -80,7 +98,7 @@ async def test_only_the_changed_document_is_embedded_again(desk: Desk):
 async def test_a_lost_cursor_costs_no_embedding(desk: Desk):
     desk.source.put(document("pages:a"))
     await desk.sync()
-    desk.state = SyncState(source="pages")
+    desk.ledger = MemoryLedger(desk.index)
     report = await desk.sync()
     assert (report.unchanged, len(desk.index.embedded)) == (1, 1)
 
@@ -222,7 +240,7 @@ async def test_an_incomplete_listing_removes_nothing_and_the_rest_goes_on():
     await desk.sync()
     desk.source.remove("pages:a")
     desk.source.put(document("pages:c"))
-    desk.source.listing_error = DocumentError("a folder cannot be listed")
+    desk.source.incomplete = True
     report = await desk.sync()
     assert (report.removed, report.indexed) == (0, 1)
     assert desk.index.documents == {"pages:a", "pages:b", "pages:c"}
@@ -236,7 +254,7 @@ async def test_a_document_that_fails_is_a_row_of_the_report_and_the_others_are_i
     report = await desk.sync()
     assert report.failed == {"pages:2": "damaged", "pages:3": "it cannot be read"}
     assert (report.seen, report.indexed) == (5, 3)
-    assert desk.state.retry == {"pages:2": 1, "pages:3": 1}
+    assert desk.ledger.failed == {"pages:2": 1, "pages:3": 1}
 
 
 async def test_a_document_that_only_the_index_refuses_does_not_take_its_batch_with_it():
@@ -248,21 +266,54 @@ async def test_a_document_that_only_the_index_refuses_does_not_take_its_batch_wi
     assert (report.failed, report.indexed) == ({"pages:2": "refused"}, 4)
 
 
-async def test_a_failed_document_is_tried_again_until_it_works_or_was_tried_often_enough(desk: Desk):
+async def test_a_failed_document_is_tried_again_over_hours_and_then_left_alone(desk: Desk):
     desk.source.put(document("pages:a"))
     desk.source.put(document("pages:b"))
     desk.parser.broken = {"pages:a", "pages:b"}
     await desk.sync()
     desk.parser.broken = {"pages:b"}
-    for attempt in range(2, MAX_ATTEMPTS + 1):
+    await desk.sync()
+    assert desk.ledger.failed == {"pages:b": 2}
+    for attempts, pause in enumerate(PAUSES[1:], 3):
+        parsed = len(desk.parser.parsed)
+        desk.now += pause - timedelta(seconds=1)
         await desk.sync()
-        assert desk.state.retry == {"pages:b": attempt}
+        assert len(desk.parser.parsed) == parsed, "not yet"
+        desk.now += timedelta(seconds=1)
+        await desk.sync()
+        assert desk.ledger.failed == {"pages:b": attempts}
     parsed = len(desk.parser.parsed)
+    desk.now += timedelta(days=30)
     report = await desk.sync()
-    assert (len(desk.parser.parsed), report.failed, desk.state.retry) == (parsed, {}, {"pages:b": MAX_ATTEMPTS})
+    assert (len(desk.parser.parsed), report.failed, report.coverage.failed) == (parsed, {}, 1)
+
+
+async def test_a_document_that_was_given_up_is_tried_again_when_it_changes_or_somebody_asks(desk: Desk):
+    for name in ("a", "b", "c"):
+        desk.source.put(document(f"pages:{name}"))
+    desk.parser.broken = {"pages:a", "pages:b", "pages:c"}
+    for _ in range(len(PAUSES) + 1):
+        await desk.sync()
+        desk.now += timedelta(days=1)
+    desk.parser.broken = {"pages:c"}
+    assert (await desk.sync()).indexed == 0
+    desk.source.put(document("pages:a", "mended"))
+    assert (await desk.sync()).indexed == 1
+    report = await desk.sync(scope=FAILED)
+    assert (report.indexed, report.expected, desk.index.documents) == (1, 2, {"pages:a", "pages:b"})
     desk.parser.broken = set()
     await desk.sync(full=True)
-    assert (desk.index.documents, desk.state.retry) == ({"pages:a", "pages:b"}, {})
+    assert (desk.ledger.rows, len(desk.index.documents)) == ({}, 3)
+
+
+async def test_an_attempt_with_another_version_counts_from_the_beginning(desk: Desk):
+    desk.source.put(document("pages:a"))
+    desk.parser.broken = {"pages:a"}
+    await desk.sync()
+    await desk.sync()
+    desk.source.put(document("pages:a", "also broken"))
+    await desk.sync()
+    assert desk.ledger.failed == {"pages:a": 1}
 
 
 async def test_a_document_that_lost_all_its_text_is_removed_and_reported(desk: Desk):
@@ -280,17 +331,19 @@ async def test_the_cursor_is_saved_only_when_everything_before_it_is_in_the_inde
     await desk.sync()
     for number in range(7):
         desk.source.put(document(f"pages:{number}"))
-    begun = int(desk.state.cursor or 0)
+    begun = int(desk.ledger.cursor or 0)
     states: list[tuple[int, int]] = []
-    save = desk._save
 
-    async def checked(cursor: str | None, retry: Mapping[str, int], in_doubt: frozenset[str]) -> None:
-        told = {id for _, id in desk.source.events[: int(cursor or 0)]}
-        assert told <= desk.index.documents
-        states.append((int(cursor or 0), len(desk.index.documents)))
-        await save(cursor, retry, in_doubt)
+    class Checked(MemoryLedger):
+        async def keep(self, cursor, rows):
+            await super().keep(cursor, rows)
+            told = {id for _, id in desk.source.events[: int(self.cursor or 0)]}
+            assert told <= desk.index.documents
+            states.append((int(self.cursor or 0), len(desk.index.documents)))
 
-    desk._save = checked
+    checked = Checked(desk.index)
+    checked.__dict__ = desk.ledger.__dict__
+    desk.ledger = checked
     await desk.sync()
     assert [cursor for cursor, _ in states] == sorted(cursor for cursor, _ in states)
     assert len({cursor for cursor, _ in states}) > 2
@@ -306,9 +359,9 @@ async def test_the_cursor_stays_when_the_index_fails_and_what_was_written_is_in_
 
     with pytest.raises(TransientError, match="Qdrant does not answer"):
         await desk.sync(index=Down())
-    assert (desk.state.cursor, desk.state.in_doubt) == (None, {"pages:a"})
+    assert (desk.ledger.cursor, desk.ledger.in_doubt) == (None, {"pages:a"})
     await desk.sync()
-    assert (desk.index.documents, desk.state.in_doubt) == ({"pages:a"}, frozenset())
+    assert (desk.index.documents, desk.ledger.in_doubt) == ({"pages:a"}, set())
 
 
 @pytest.mark.parametrize("error", [AuthError("token expired"), TransientError("gateway timeout")])
@@ -329,11 +382,12 @@ async def test_a_dry_run_lists_what_would_change_and_writes_nothing(desk: Desk):
     desk.source.put(document("pages:new"))
     desk.source.remove("pages:gone")
     desk.source.set_access("pages:closed", BOARD)
-    before, state = dict(desk.index.points), desk.state
+    before, writes = dict(desk.index.points), desk.index.writes
     report = await desk.sync(dry_run=True)
     assert (report.would_index, report.would_remove) == (("pages:edited", "pages:new"), ("pages:gone",))
     assert (report.access_changed, report.dry_run) == (1, True)
-    assert (desk.index.points, desk.state) == (before, state)
+    assert (report.indexed, report.removed) == (2, 1)
+    assert (desk.index.points, desk.index.writes) == (before, writes)
 
 
 async def test_a_forced_sync_embeds_unchanged_documents_again(desk: Desk):
@@ -354,8 +408,9 @@ async def test_no_write_happens_once_the_guard_refuses(desk: Desk):
     def lost() -> None:
         raise FootnoteError("another worker has it")
 
+    desk.ledger.guard = lost
     with pytest.raises(FootnoteError, match="another worker has it"):
-        await desk.sync(guard=lost)
+        await desk.sync()
     assert desk.index.points == before
 
 
@@ -411,17 +466,17 @@ async def test_progress_is_told_at_most_twice_a_second():
 
     desk.source.between = lambda: None
     report = await desk.sync(index=Slow())
-    assert 1 <= len(desk.progress) <= report.seconds / 0.5
-    assert desk.progress[-1].seen < report.seen or len(desk.progress) == 1
+    assert 1 <= len(desk.ledger.reports) <= report.seconds / 0.5
+    assert desk.ledger.reports[-1].seen < report.seen or len(desk.ledger.reports) == 1
 
 
 async def test_the_same_document_told_twice_ends_as_it_was_told_last():
     class Stutter(MemorySource):
-        async def changes(self, cursor):
+        async def changes(self, cursor, known):
             yield Upsert(document=document("pages:a", "first"))
             yield Upsert(document=document("pages:a", "second"))
             yield AccessChanged(document_id="pages:a", access=BOARD)
-            yield Checkpoint(cursor=json.dumps({}))
+            yield Checkpoint(cursor="1")
 
     desk = Desk(Stutter())
     desk.source.put(document("pages:a", "second", access=BOARD))
@@ -431,10 +486,10 @@ async def test_the_same_document_told_twice_ends_as_it_was_told_last():
 
 async def test_a_document_that_is_changed_and_changed_back_while_it_is_told_ends_as_it_was():
     class Wavering(MemorySource):
-        async def changes(self, cursor):
+        async def changes(self, cursor, known):
             yield Upsert(document=document("pages:a", "second"))
             yield Upsert(document=document("pages:a", "first"))
-            yield Checkpoint(cursor="{}")
+            yield Checkpoint(cursor="1")
 
     desk = Desk(Wavering())
     desk.source.put(document("pages:a", "first"))
@@ -442,3 +497,192 @@ async def test_a_document_that_is_changed_and_changed_back_while_it_is_told_ends
     desk.index.embedded.clear()
     await desk.sync()
     assert desk.index.text_of("pages:a") == "first"
+
+
+async def test_what_a_listing_passed_over_is_kept_because_the_source_still_has_it():
+    class Moving(MemorySource):
+        """A page changes its place while it is listed."""
+
+        async def changes(self, cursor, known):
+            async for change in super().changes(cursor, known):
+                moving = frozenset({"pages:b"})
+                yield Listed(document_ids=change.document_ids - moving) if isinstance(change, Listed) and known else change
+
+    desk = Desk(Moving())
+    for name in ("a", "b", "c"):
+        desk.source.put(document(f"pages:{name}"))
+    await desk.sync()
+    desk.source.remove("pages:c")
+    report = await desk.sync()
+    assert (report.removed, desk.index.documents) == (1, {"pages:a", "pages:b"})
+    assert (report.coverage.in_source, report.coverage.in_index) == (2, 2)
+
+
+async def test_what_is_missing_and_cannot_be_asked_for_is_hidden_and_kept():
+    class Moody(MemorySource):
+        async def fetch(self, document_id):
+            raise DocumentError("it cannot be read")
+
+    desk = Desk(Moody())
+    desk.source.put(document("pages:a"))
+    desk.source.put(document("pages:b"))
+    await desk.sync()
+    desk.source.remove("pages:a")
+    report = await desk.sync()
+    assert (report.removed, desk.index.access_of("pages:a")) == (0, NOBODY)
+
+
+async def test_a_confirmed_removal_embeds_nothing_again(desk: Desk):
+    for number in range(60):
+        desk.source.put(document(f"pages:{number}"))
+    await desk.sync()
+    for number in range(40):
+        desk.source.remove(f"pages:{number}")
+    assert (await desk.sync()).withheld == 40
+    desk.index.embedded.clear()
+    report = await desk.sync(prune=True)
+    assert (report.removed, len(desk.index.documents), desk.index.embedded) == (40, 20, [])
+
+
+async def test_a_scope_touches_only_what_it_means(desk: Desk):
+    for name in ("eng-1", "eng-2", "hr-1"):
+        desk.source.put(document(f"pages:{name}"))
+    await desk.sync()
+    cursor = desk.ledger.cursor
+    for name in ("eng-1", "hr-1"):
+        desk.source.put(document(f"pages:{name}", "new text"))
+    report = await desk.sync(scope="pages:eng")
+    assert (report.indexed, report.unchanged, report.expected, report.coverage) == (1, 1, 2, None)
+    assert (desk.index.text_of("pages:hr-1"), desk.ledger.cursor) == ("text", cursor)
+    with pytest.raises(UserError, match="there is no pages:ops"):
+        await desk.sync(scope="pages:ops")
+    assert (await desk.sync()).indexed == 1
+
+
+async def test_every_document_is_accounted_for_at_the_end(desk: Desk):
+    for number in range(5):
+        desk.source.put(document(f"pages:{number}"))
+    desk.parser.broken = {"pages:2"}
+    report = await desk.sync()
+    assert report.coverage == Coverage(in_source=5, in_index=4, skipped={}, failed=1, missing=0, listed_at=NOON)
+    desk.source.put(document("pages:3", "new text"))
+    desk.parser.broken = {"pages:2", "pages:3"}
+    report = await desk.sync()
+    assert (report.coverage.in_index, report.coverage.failed) == (3, 2), "an older version does not count"
+
+
+async def test_what_is_skipped_is_counted_by_reason_and_taken_out_of_the_index():
+    class Choosy(MemorySource):
+        too_large: ClassVar[set[str]] = {"pages:a"}
+
+        def _told(self, document_id, known):
+            if document_id in self.too_large:
+                return Skipped(document_id=document_id, reason="too large", version="large")
+            return super()._told(document_id, known)
+
+    desk = Desk(Choosy())
+    desk.source.put(document("pages:a"))
+    desk.source.put(document("pages:b"))
+    report = await desk.sync()
+    assert (report.skipped, report.coverage.skipped, report.coverage.missing) == ({"too large": 1}, {"too large": 1}, 0)
+    Choosy.too_large = {"pages:a", "pages:b"}
+    report = await desk.sync()
+    assert (report.coverage.skipped, desk.index.documents) == ({"too large": 2}, set())
+    Choosy.too_large = set()
+    report = await desk.sync()
+    assert (report.coverage.in_index, desk.ledger.rows, desk.index.documents) == (2, {}, {"pages:a", "pages:b"})
+
+
+async def test_a_document_of_which_only_the_version_moved_is_not_embedded_again(desk: Desk):
+    desk.source.put(document("pages:a"))
+    await desk.sync()
+    desk.source.put(document("pages:a"))
+    report = await desk.sync()
+    assert (report.unchanged, desk.index.embedded) == (1, ["pages:a"])
+    writes = desk.index.writes
+    await desk.sync()
+    assert desk.index.writes == writes, "its new version is known"
+
+
+async def test_groups_are_kept_as_the_source_tells_them():
+    class WithGroups(MemorySource):
+        async def changes(self, cursor, known):
+            yield Groups(members={"group:pages:hr": frozenset({"user:ana@acme.com"})})
+            async for change in super().changes(cursor, known):
+                yield change
+
+    desk = Desk(WithGroups())
+    await desk.sync(dry_run=True)
+    assert desk.ledger.members == {}
+    await desk.sync()
+    assert desk.ledger.members == {"group:pages:hr": frozenset({"user:ana@acme.com"})}
+
+
+class Colleague:
+    """Another worker with the same index. It takes so many batches."""
+
+    def __init__(self, desk: Desk, batches: int) -> None:
+        self.desk = desk
+        self.batches = batches
+        self.taken: list[int] = []
+
+    def room(self) -> int:
+        return 32 if self.batches else 0
+
+    async def index(self, documents):
+        if not self.batches:
+            return None
+        self.batches -= 1
+        self.taken.append(len(documents))
+
+        async def guard() -> None:
+            pass
+
+        return await index_documents(self.desk.index, self.desk.parser, WordEmbedder().count, documents, guard)
+
+
+@pytest.mark.parametrize("batches", [0, 1, 100])
+async def test_documents_are_shared_with_workers_that_have_time(batches: int):
+    desk = Desk()
+    for number in range(200):
+        desk.source.put(document(f"pages:{number}", f"page {number}"))
+    desk.parser.broken = {"pages:7", "pages:150"}
+
+    class Slow(MemoryIndex):
+        async def upsert(self, pairs):
+            await asyncio.sleep(0.01)
+            return await super().upsert(pairs)
+
+    slow = Slow()
+    slow.__dict__ = desk.index.__dict__
+    desk.index = slow
+    colleague = Colleague(desk, batches)
+    report = await desk.sync(helpers=colleague)
+    assert (report.indexed, report.failures, report.coverage.missing) == (198, 2, 0)
+    assert desk.ledger.in_doubt <= desk.parser.broken
+    assert bool(colleague.taken) == bool(batches)
+    if batches > 1:
+        assert sum(colleague.taken) > 30
+
+
+async def test_a_checkpoint_waits_for_what_others_have_taken():
+    desk = Desk(FeedSource())
+    desk.source.page_size = 40
+    await desk.sync()
+    for number in range(120):
+        desk.source.put(document(f"pages:{number}", f"page {number}"))
+    saved: list[tuple[int, int]] = []
+
+    class Checked(MemoryLedger):
+        async def keep(self, cursor, rows):
+            await super().keep(cursor, rows)
+            if cursor:
+                told = {id for _, id in desk.source.events[: int(cursor)]}
+                saved.append((len(told), len(told & desk.index.documents)))
+
+    desk.ledger = Checked(desk.index)
+    desk.ledger.cursor = "0"
+    desk.source.put(document("pages:last"))
+    await desk.sync(helpers=Colleague(desk, 100))
+    assert saved
+    assert all(told == indexed for told, indexed in saved)
