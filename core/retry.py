@@ -24,11 +24,11 @@ def _wait(state: tenacity.RetryCallState) -> float:
 async def retry(call: Callable[[], Awaitable[Result]], *, attempts: int = 5, budget: float = 300.0) -> Result:
     """Await ``call`` until it succeeds; repeat on TransientError, full jitter 0.5-60 s, Retry-After wins.
 
-    Gives up after ``attempts`` calls or ``budget`` seconds and raises the last TransientError.
+    Gives up after ``attempts`` calls, or rather than wait beyond ``budget`` seconds, and raises the last TransientError.
     """
     policy = tenacity.AsyncRetrying(
         retry=tenacity.retry_if_exception_type(TransientError),
-        stop=tenacity.stop_after_attempt(attempts) | tenacity.stop_after_delay(budget),
+        stop=tenacity.stop_after_attempt(attempts) | tenacity.stop_before_delay(budget),
         wait=_wait,
         reraise=True,
     )
