@@ -58,6 +58,12 @@ class Rejected(FootnoteError):
         """As JSON if it was JSON, else text. It may hold anything: never show or log it."""
 
 
+class ServerFailed(TransientError):
+    """The service failed at this request (5xx)."""
+
+    # A smaller one may succeed, where one thing in it is what it cannot bear.
+
+
 class Http:
     """``service`` is its name in errors. ``is_transient`` may say of a status and body that a repetition would help,
     where the service has its own way to say so.
@@ -104,7 +110,8 @@ class Http:
     ) -> Any:
         """The JSON answer. ``path`` is appended to the base; an absolute URL must be of the same host.
 
-        Raises AuthError (401), Rejected (any other 4xx), TransientError (no answer, 429, 5xx, not JSON, cut off).
+        Raises AuthError (401), Rejected (any other 4xx), ServerFailed (5xx), TransientError (no answer, 429, not JSON, cut
+        off), and DocumentError for more than 64 MB.
         """
 
         async def ask() -> Any:
@@ -165,8 +172,9 @@ class Http:
     async def _send(
         self, method: str, url: str, params: Params | None, body: Any, headers: Mapping[str, str], limit: int
     ) -> _Answer:
-        await self._limiter.acquire()
         async with self._slots:
+            # Inside the slot: whoever still waits for one when the service asks for silence has to hear of it.
+            await self._limiter.acquire()
             try:
                 async with self._client.stream(method, url, params=params, json=body, headers=headers) as answer:
                     declared = answer.headers.get("content-length", "")
@@ -187,10 +195,13 @@ class Http:
     async def _explain(self, answer: _Answer) -> FootnoteError:
         body = answer.body()
         wait = answer.retry_after()
-        if answer.status in {408, 429} or answer.status >= 500 or self._is_transient(answer.status, body):
+        # Some say 403 when they mean 429; who says when to come again refuses nothing.
+        later = answer.status in {408, 429} or (answer.status == 403 and wait is not None)
+        if later or answer.status >= 500 or self._is_transient(answer.status, body):
             if answer.status == 429 or wait:
                 await self._limiter.pause(wait or 1.0)
-            return TransientError(f"{self.service} answered {_where(answer.url)} with status {answer.status}", retry_after=wait)
+            error = ServerFailed if answer.status >= 500 else TransientError
+            return error(f"{self.service} answered {_where(answer.url)} with status {answer.status}", retry_after=wait)
         if answer.status == 401:
             return AuthError(f"{self.service} refused our credentials (401): renew them; the next sync picks them up")
         return Rejected(
