@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from core.errors import ConfigError, FootnoteError, TransientError
-from core.models import ANYONE, Audience
+from core.models import ANYONE, Audience, Principal
 from core.principals import expand
 from core.retry import retry
 from core.settings import Settings
@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     from bots.discord.client import DiscordBot
     from bots.http import Probe
     from bots.platform import Platform
+    from bots.push import Push
     from bots.responder import Responder
     from bots.slack.app import SlackBot
     from core.answering.assistant import Assistant
     from core.answering.gate import Gate
     from core.answering.memory import Memory
     from core.embedded.keeper import Engines
+    from core.groups import SourceGroups
     from core.indexing.index import Index
     from core.indexing.jobs import Jobs, Schedule, Worker
     from core.indexing.parsing import Parser
@@ -60,8 +62,9 @@ class App:
     @cached_property
     def sources(self) -> dict[str, Source]:
         from connectors.registry import build_sources
+        from core.limits import RedisLimiter
 
-        return build_sources(self.settings)
+        return build_sources(self.settings, lambda credential: RedisLimiter(self.redis, credential))
 
     @cached_property
     def jobs(self) -> Jobs:
@@ -81,6 +84,17 @@ class App:
         from core.indexing.jobs import Schedule
 
         return Schedule(self.jobs, self.sources, self.settings.footnote_sync_interval)
+
+    @cached_property
+    def push(self) -> Push | None:
+        """What answers ``POST /push/{source}``; None without the secret that proves a notification."""
+        if self.settings.footnote_push_secret is None:
+            return None
+        from bots.push import Push
+        from connectors.registry import build_hints
+
+        secret = self.settings.footnote_push_secret.get_secret_value()
+        return Push(secret, self.sources.keys(), self.jobs.submit, build_hints(self.settings))
 
     # A question becomes an answer.
 
@@ -105,12 +119,14 @@ class App:
     @cached_property
     def assistant(self) -> Assistant:
         from core.answering.assistant import Assistant
+        from core.answering.freshness import Freshness
 
         return Assistant(
             search=self.index.search,
             model=self.model,
             memory=self.memory,
             model_timeout=self.settings.footnote_model_timeout,
+            freshness=Freshness(self.jobs.states, self.settings.footnote_sync_interval),
         )
 
     @cached_property
@@ -140,11 +156,23 @@ class App:
             interval=self.settings.footnote_sync_interval,
         )
 
-    def audience(self, readers: tuple[str, ...]) -> Audience:
+    @cached_property
+    def source_groups(self) -> SourceGroups:
+        from core.groups import SourceGroups
+
+        return SourceGroups(self.redis, self.sources)
+
+    async def groups(self) -> Mapping[Principal, Iterable[Principal]]:
+        """Who is in which group: as footnote.toml says, and as the sources told."""
+        told = (await self.source_groups.read()).groups
+        return {**told, **{name: {*members, *told.get(name, ())} for name, members in self.settings.file.groups.items()}}
+
+    async def audience(self, readers: tuple[str, ...]) -> Audience:
         """The audience of these readers, each expanded as the platforms do; without any, what everyone may read."""
         if not readers:
             return ANYONE
-        return Audience.of(*(expand({reader}, self.settings.file.groups) for reader in readers))
+        groups = await self.groups()
+        return Audience.of(*(expand({reader}, groups) for reader in readers))
 
     # Platforms.
 
@@ -154,7 +182,7 @@ class App:
             return None
         from bots.slack.app import SlackBot
 
-        return SlackBot(self.settings, self.responder, self.commands, self.redis)
+        return SlackBot(self.settings, self.responder, self.commands, self.redis, self.groups)
 
     @cached_property
     def discord(self) -> DiscordBot | None:
@@ -162,7 +190,7 @@ class App:
             return None
         from bots.discord.client import DiscordBot
 
-        return DiscordBot(self.settings, self.responder, self.commands)
+        return DiscordBot(self.settings, self.responder, self.commands, self.groups)
 
     @property
     def platforms(self) -> list[Platform]:
@@ -173,6 +201,13 @@ class App:
         return self.slack.http_handler if self.slack else None
 
     # The process.
+
+    async def close(self) -> None:
+        """Let go of what was opened on the way."""
+        if "sources" in vars(self):
+            from connectors.registry import close_sources
+
+            await close_sources(self.sources.values())
 
     async def warm(self) -> None:
         """Load what the first question would otherwise wait for."""
@@ -283,7 +318,9 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
             raise ConfigError(
                 f"QDRANT_URL {_address(settings.qdrant_url)} does not answer: is the server running, and reachable from here?"
             ) from error
-        yield App(settings, redis=redis, index=index, embedder=embedder, parser=parser)
+        app = App(settings, redis=redis, index=index, embedder=embedder, parser=parser)
+        stack.push_async_callback(app.close)
+        yield app
 
 
 async def build_embedder(settings: Settings) -> Embedder:

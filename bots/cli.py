@@ -154,7 +154,7 @@ def ask(question: str, readers: tuple[str, ...], conversation: str | None, as_js
 
         reply = terminal.JsonReply() if as_json else terminal.TerminalReply()
         await app.warm()
-        await terminal.ask(app.terminal, reply, question, app.audience(readers), conversation)
+        await terminal.ask(app.terminal, reply, question, await app.audience(readers), conversation)
         if isinstance(reply, terminal.JsonReply):
             _print_json(reply.result())
         await _tell_if_nothing_is_indexed(app)
@@ -165,7 +165,10 @@ def ask(question: str, readers: tuple[str, ...], conversation: str | None, as_js
 
 async def _tell_if_nothing_is_indexed(app: App) -> None:
     if not await app.index.counts():
-        click.echo("footnote: nothing is indexed yet: set FOOTNOTE_FOLDER and run `footnote sync`", err=True)
+        click.echo(
+            "footnote: nothing is indexed yet: set FOOTNOTE_FOLDER, CONFLUENCE_URL or GOOGLE_DRIVE_FOLDERS, and run `footnote sync`",
+            err=True,
+        )
 
 
 @main.command()
@@ -178,7 +181,7 @@ def chat(readers: tuple[str, ...], conversation: str) -> None:
         from bots import terminal
 
         await app.warm()
-        await terminal.chat(app.terminal, app.audience(readers), conversation)
+        await terminal.chat(app.terminal, await app.audience(readers), conversation)
         return 0
 
     _run(work, level="error")
@@ -194,7 +197,7 @@ def search(query: str, readers: tuple[str, ...], limit: int, as_json: bool) -> N
 
     async def work(app: App) -> int:
         started = time.perf_counter()
-        hits = await app.index.search(query, app.audience(readers), limit)
+        hits = await app.index.search(query, await app.audience(readers), limit)
         total = (time.perf_counter() - started) * 1000
         if as_json:
             rows = [
@@ -221,29 +224,39 @@ def search(query: str, readers: tuple[str, ...], limit: int, as_json: bool) -> N
     _run(work, level="error")
 
 
+words_argument = click.argument("words", nargs=-1, metavar="[SOURCE]... [SCOPE]")
+
+
 @main.command()
-@click.argument("sources", nargs=-1)
+@words_argument
 @json_option
-def sync(sources: tuple[str, ...], as_json: bool) -> None:
-    """Fetch what changed in SOURCES (all, if none is named), now."""
-    _sync(sources, as_json)
+def sync(words: tuple[str, ...], as_json: bool) -> None:
+    """Fetch what changed in the sources (all, if none is named), now.
+
+    SCOPE is a space, a folder, a document's address, or `failed`: only that part is read.
+    """
+    _sync(words, as_json)
 
 
 @main.command()
-@click.argument("sources", nargs=-1)
+@words_argument
 @click.option("--dry-run", is_flag=True, help="Only say what would change.")
-@click.option("--force", is_flag=True, help="Embed unchanged documents again; remove vanished ones however many they are.")
+@click.option("--prune", is_flag=True, help="Remove what vanished from the source, however much it is.")
+@click.option("--force", is_flag=True, help="Embed unchanged documents again, and remove what vanished.")
 @json_option
-def reindex(sources: tuple[str, ...], dry_run: bool, force: bool, as_json: bool) -> None:
-    """Read SOURCES (all, if none is named) from the beginning, now."""
-    _sync(sources, as_json, full=True, dry_run=dry_run, force=force)
+def reindex(words: tuple[str, ...], dry_run: bool, prune: bool, force: bool, as_json: bool) -> None:
+    """Read the sources (all, if none is named) from the beginning, now; unchanged documents are skipped.
+
+    SCOPE is a space, a folder, a document's address, or `failed`: only that part is read.
+    """
+    _sync(words, as_json, full=True, dry_run=dry_run, prune=prune, force=force)
 
 
-def _sync(sources: tuple[str, ...], as_json: bool, **flags: bool) -> None:
+def _sync(words: tuple[str, ...], as_json: bool, **flags: bool) -> None:
     async def work(app: App) -> int:
         from bots import sync
 
-        states = await sync.run(app, sources, quiet=as_json, **flags)
+        states = await sync.run(app, words, quiet=as_json, **flags)
         if as_json:
             _print_json([sync.report(state) for state in states])
         return 0 if all(sync.succeeded(state) for state in states) else 1

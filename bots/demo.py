@@ -62,9 +62,9 @@ async def demo(app: App) -> int:
     for case in tomllib.loads((SAMPLE / "demo.toml").read_text(encoding="utf-8"))["questions"]:
         readers = tuple(case.get("as", ()))
         click.secho(f"\n{', '.join(readers) or 'everyone'} asks: {case['ask']}", fg="cyan")
-        await terminal.ask(app.terminal, terminal.TerminalReply(), case["ask"], app.audience(readers), None)
+        await terminal.ask(app.terminal, terminal.TerminalReply(), case["ask"], await app.audience(readers), None)
     if sys.stdin.isatty() and sys.stdout.isatty():
         click.secho("\n3. Your turn (empty input or Ctrl-D ends)", bold=True)
-        await terminal.chat(app.terminal, app.audience(()), "demo")
+        await terminal.chat(app.terminal, await app.audience(()), "demo")
     click.echo(NEXT_STEPS)
     return 0

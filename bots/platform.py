@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Protocol
+
+from core.models import Principal
+
+Groups = Callable[[], Awaitable[Mapping[Principal, Iterable[Principal]]]]
+"""Who is in which group at this moment: those of the settings, and those that the sources told."""
 
 
 class Platform(Protocol):

@@ -6,27 +6,51 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from core.answering.freshness import ago
-from core.models import SyncReport, SyncState, SyncStatus
+from core.indexing.ledger import Row
+from core.models import Coverage, SyncReport, SyncState, SyncStatus
 
 _SHOWN = 10
-"""Failures named in a report; the rest is counted."""
+"""Documents named in a report; the rest is counted."""
+_MEASURED_SECONDS = 2.0
+"""From when on a pace can be told."""
 
 
 def counts(report: SyncReport) -> str:
     """``120 seen · 3 indexed · 117 unchanged``: only what is not zero, ``seen`` always."""
-    parts = [f"{report.seen} seen"]
+    would = "would be " if report.dry_run else ""
+    parts = [f"{report.seen:,} seen"]
     for name, count in (
-        ("would be indexed", len(report.would_index)),
-        ("would be removed", len(report.would_remove)),
-        ("indexed", report.indexed),
+        (f"{would}indexed", report.indexed),
         ("unchanged", report.unchanged),
         ("access changed", report.access_changed),
-        ("removed", report.removed),
+        (f"{would}removed", report.removed),
         ("skipped", sum(report.skipped.values())),
-        ("failed", len(report.failed)),
+        ("failed", report.failures),
     ):
         if count:
-            parts.append(f"{count} {name}")
+            parts.append(f"{count:,} {name}")
+    return " · ".join(parts)
+
+
+def pace(report: SyncReport) -> str:
+    """``55 documents/s · about 3 min left``; empty as long as nobody can know."""
+    if report.seconds < _MEASURED_SECONDS or not report.seen:
+        return ""
+    rate = report.seen / report.seconds
+    told = f"{rate:,.0f} documents/s" if rate >= 10 else f"{rate:.1f} documents/s"
+    if not report.expected or report.expected <= report.seen:
+        return told
+    return f"{told} · about {_lasting((report.expected - report.seen) / rate)} left"
+
+
+def coverage(found: Coverage) -> str:
+    """``in the source 6,500 · in the index 6,301 · skipped 195 (too large 5, ...) · failed 4``."""
+    parts = [f"in the source {found.in_source:,}", f"in the index {found.in_index:,}"]
+    if found.skipped:
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(found.skipped.items(), key=lambda pair: -pair[1]))
+        parts.append(f"skipped {sum(found.skipped.values()):,} ({reasons})")
+    parts += [f"failed {found.failed:,}"] if found.failed else []
+    parts += [f"missing {found.missing:,}, which the next sync fetches"] if found.missing else []
     return " · ".join(parts)
 
 
@@ -34,54 +58,92 @@ def progress(state: SyncState, now: datetime) -> str:
     """One source's progress card, or its report once it is over. It names no document: a whole channel may see it."""
     name = f"**{state.source}**"
     report = state.report
-    if state.status is SyncStatus.WAITING:
-        return f"{name}: waiting for a worker"
-    if state.status is SyncStatus.RUNNING:
-        since = f", started {ago(state.started_at, now)}" if state.started_at else ""
-        return f"{name}: syncing{since} · {counts(report)}"
-    if state.status is SyncStatus.NEEDS_ATTENTION:
-        return f"{name}: needs attention. {state.error}"
-    if state.status is SyncStatus.NEEDS_CONFIRMATION:
-        return f"{name}: stopped before removing anything. {state.error}"
-    if state.status is SyncStatus.FAILED:
-        return f"{name}: failed. {state.error}"
-    if state.status is SyncStatus.NEVER:
-        return f"{name}: never synced"
-    return f"{name}: {'dry run, nothing was changed' if report.dry_run else 'done'} in {report.seconds:.1f} s · {counts(report)}"
+    match state.status:
+        case SyncStatus.NEVER:
+            return f"{name}: never synced"
+        case SyncStatus.WAITING:
+            return f"{name}: waiting for a worker"
+        case SyncStatus.RUNNING:
+            since = f", started {ago(state.started_at, now)}" if state.started_at else ""
+            expected = f" of {report.expected:,}" if report.expected else ""
+            parts = [f"{name}: syncing{since}", counts(report).replace(" seen", f"{expected} seen", 1), pace(report)]
+            return " · ".join(filter(None, parts))
+        case SyncStatus.NEEDS_ATTENTION:
+            return f"{name}: needs attention. {state.error}"
+        case SyncStatus.NEEDS_CONFIRMATION:
+            return f"{name}: {counts(report)}, but {report.withheld:,} vanished and are kept for now. {state.error}"
+        case SyncStatus.FAILED:
+            return f"{name}: failed. {state.error}"
+        case SyncStatus.DONE:
+            how = "dry run, nothing was changed" if report.dry_run else "done"
+            covered = f"\n  {coverage(report.coverage)}" if report.coverage else ""
+            return f"{name}: {how} in {report.seconds:.1f} s · {counts(report)}{covered}"
 
 
 def details(report: SyncReport) -> str:
-    """What a sync did not do and why, by document: empty when there is nothing to tell. Not everybody may know the names."""
+    """What a dry run would do, by document. Not everybody may know the names."""
     lines = [f"- would index `{document}`" for document in report.would_index[:_SHOWN]]
+    lines += _rest(report.indexed - _SHOWN, "to index") if report.would_index else []
     lines += [f"- would remove `{document}`" for document in report.would_remove[:_SHOWN]]
-    lines += [f"- failed `{document}`: {why}" for document, why in list(report.failed.items())[:_SHOWN]]
-    rest = sum(max(0, len(rows) - _SHOWN) for rows in (report.would_index, report.would_remove, report.failed))
-    if rest:
-        lines.append(f"- and {rest} more")
-    lines += [f"- skipped {count}: {reason}" for reason, count in report.skipped.items()]
+    lines += _rest(report.removed - _SHOWN, "to remove") if report.would_remove else []
     return "\n".join(lines)
 
 
+def failures(rows: Mapping[str, Row], now: datetime) -> str:
+    """The documents that failed, each with its reason, how often it was tried and when it is again. Not for everybody."""
+    failed = {document: row for document, row in rows.items() if row.reason and not row.skipped}
+    lines = [f"- failed `{document}`: {row.reason} ({_tries(row, now)})" for document, row in sorted(failed.items())[:_SHOWN]]
+    return "\n".join([*lines, *_rest(len(failed) - _SHOWN, "that failed: `footnote status --json` names them all")])
+
+
 def status(states: Mapping[str, SyncState], documents: Mapping[str, int], interval: timedelta, now: datetime) -> str:
-    """All sources: how fresh, how many documents, what failed, when next."""
+    """All sources: how fresh, how many documents, what failed, when next, and what somebody has to do."""
     lines = []
     if not states:
-        lines.append("No sources are configured: set `FOOTNOTE_FOLDER`, or add `[[folders]]` to footnote.toml.")
+        lines.append("No sources are configured: set `FOOTNOTE_FOLDER`, `CONFLUENCE_URL` or `GOOGLE_DRIVE_FOLDERS`.")
     for name, state in states.items():
-        in_index = f"{documents.get(name, 0)} documents in the index"
+        in_index = f"{documents.get(name, 0):,} documents in the index"
         if state.finished_at is None:
             lines.append(f"- {progress(state, now)} · {in_index}")
             continue
-        failed = f" · {len(state.report.failed)} failed" if state.report.failed else ""
-        due = max(timedelta(0), state.finished_at + interval - now)
-        next_run = "" if state.status is SyncStatus.RUNNING else f" · next in {max(1, round(due.total_seconds() / 60))} min"
-        outcome = state.status.value.replace("_", " ")
-        lines.append(f"- **{name}**: {outcome}, last {ago(state.finished_at, now)} · {in_index}{failed}{next_run}")
+        parts = [f"- **{name}**: {_outcome(state, now)}"]
+        parts.append(coverage(state.report.coverage) if state.report.coverage else in_index)
+        if state.status not in {SyncStatus.RUNNING, SyncStatus.WAITING}:
+            due = max(timedelta(0), state.finished_at + interval - now)
+            parts.append(f"next in {max(1, round(due.total_seconds() / 60))} min")
+        lines.append(" · ".join(parts))
         if state.error:
             lines.append(f"  {state.error}")
     for name in documents.keys() - states.keys():
         lines.append(
-            f"- **{name}**: not configured any more, {documents[name]} documents still in the index. "
+            f"- **{name}**: not configured any more, {documents[name]:,} documents still in the index. "
             f"`footnote remove {name}` takes them out"
         )
     return "\n".join(lines)
+
+
+def _outcome(state: SyncState, now: datetime) -> str:
+    parts = [state.status.value.replace("_", " ")]
+    parts.append(f"as of {ago(state.fresh_at, now)}" if state.fresh_at else "never read to the end")
+    if state.listed_at:
+        parts.append(f"listed as a whole {ago(state.listed_at, now)}")
+    return ", ".join(parts)
+
+
+def _tries(row: Row, now: datetime) -> str:
+    tried = f"tried {row.attempts} times" if row.attempts > 1 else "tried once"
+    if row.due is None:
+        return f"{tried}; again when it changes"
+    left = (row.due - now).total_seconds()
+    return f"{tried}; again in {_lasting(left)}" if left > 0 else f"{tried}; again in the next sync"
+
+
+def _rest(count: int, what: str) -> list[str]:
+    return [f"- and {count:,} more {what}"] if count > 0 else []
+
+
+def _lasting(seconds: float) -> str:
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(1.0, seconds):.0f} s"

@@ -30,7 +30,11 @@ async def serve(app: App, *, bots: bool = True, worker: bool = True, started: fl
     platforms = app.platforms if bots else []
     probes = app.probes | {platform.name: _connected(platform) for platform in platforms}
     http = HttpServer(
-        app.settings.footnote_http_host, app.settings.footnote_http_port, probes, app.slack_events if bots else None
+        app.settings.footnote_http_host,
+        app.settings.footnote_http_port,
+        probes,
+        slack_events=app.slack_events if bots else None,
+        push=app.push if worker else None,
     )
     background: list[asyncio.Task[None]] = []
     await http.start()

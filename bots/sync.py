@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import secrets
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -15,8 +15,11 @@ import click
 
 from bots import reports
 from bots.http import probe_all
+from bots.reindex import failing
+from bots.selection import selections
 from core.errors import UserError
-from core.models import SyncRequest, SyncState, SyncStatus, now
+from core.indexing.ledger import Row
+from core.models import Coverage, SyncRequest, SyncState, SyncStatus, now
 
 if TYPE_CHECKING:
     from bots.app import App
@@ -28,40 +31,36 @@ def succeeded(state: SyncState) -> bool:
 
 def report(state: SyncState) -> dict[str, Any]:
     """One source's report with plain JSON values."""
-    return {
-        "source": state.source,
-        "status": state.status.value,
-        "error": state.error,
-        **asdict(state.report),
-    }
+    report = asdict(state.report)
+    if state.report.coverage is not None:
+        report["coverage"] = _coverage(state.report.coverage)
+    return {"source": state.source, "status": state.status.value, "error": state.error, **report}
 
 
-async def run(
-    app: App, names: tuple[str, ...], *, quiet: bool, full: bool = False, force: bool = False, dry_run: bool = False
-) -> list[SyncState]:
-    """Request a sync of each source, work on the queue here until they are over, and return their last states.
+async def run(app: App, words: Sequence[str], *, quiet: bool, **flags: bool) -> list[SyncState]:
+    """Request the syncs that ``[source]… [scope]`` means, with the ``flags`` of a SyncRequest, work on the queue here until
+    they are over, and return their last states.
 
-    Where another process has taken one of them already, that one is followed instead. Raises UserError for an
-    unknown source.
+    Where another process has taken one of them already, that one is followed instead. Raises UserError for what no
+    source knows.
     """
-    for name in names:
-        if name not in app.sources:
-            known = ", ".join(app.sources) or "none is configured: set FOOTNOTE_FOLDER"
-            raise UserError(f"there is no source {name!r}; sources: {known}")
-    if not app.sources:
-        raise UserError("no source is configured: set FOOTNOTE_FOLDER, or add [[folders]] to footnote.toml")
     requests = [
-        SyncRequest(id=secrets.token_hex(8), source=name, requested_by="cli", at=now(), full=full, force=force, dry_run=dry_run)
-        for name in names or app.sources
+        SyncRequest(id=secrets.token_hex(8), source=chosen.source, scope=chosen.scope, requested_by="cli", at=now(), **flags)
+        for chosen in await selections(words, app.sources)
     ]
     working = asyncio.create_task(app.worker.run())
     try:
         with _card(quiet) as card:
-            return await asyncio.gather(*(_follow(app, request, card) for request in requests))
+            states = await asyncio.gather(*(_follow(app, request, card) for request in requests))
     finally:
         working.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await working
+    if not quiet:
+        for state in states:
+            if failing(state):
+                click.echo(reports.failures(await app.jobs.rows(state.source), now()))
+    return states
 
 
 async def remove(app: App, name: str) -> int:
@@ -136,6 +135,7 @@ def _card(quiet: bool) -> Iterator[_Card]:
 @dataclass(frozen=True, kw_only=True)
 class Status:
     states: Mapping[str, SyncState]
+    rows: Mapping[str, Mapping[str, Row]]
     documents: Mapping[str, int]
     parts: Mapping[str, str]
     interval: timedelta
@@ -146,29 +146,56 @@ class Status:
         return all(state == "up" for state in self.parts.values())
 
     def as_text(self) -> str:
-        parts = "\n".join(f"- {part}: {state}" for part, state in self.parts.items())
-        return f"{reports.status(self.states, self.documents, self.interval, self.at)}\n{parts}".replace("**", "")
+        lines = [reports.status(self.states, self.documents, self.interval, self.at)]
+        lines += filter(None, (reports.failures(rows, self.at) for rows in self.rows.values()))
+        lines += [f"- {part}: {state}" for part, state in self.parts.items()]
+        return "\n".join(lines).replace("**", "")
 
     def as_json(self) -> dict[str, Any]:
-        def row(name: str, state: SyncState) -> dict[str, Any]:
-            age = (self.at - state.finished_at).total_seconds() if state.finished_at else None
-            due = state.finished_at + self.interval if state.finished_at else None
-            return {
-                "source": name,
-                "status": state.status.value,
-                "last_sync": state.finished_at.isoformat() if state.finished_at else None,
-                "cursor_age_seconds": age,
-                "documents_in_source": state.report.seen,
-                "documents_in_index": self.documents.get(name, 0),
-                "failed": dict(state.report.failed),
-                "next_run": due.isoformat() if due else None,
-                "error": state.error,
-            }
+        return {"sources": [self._row(name, state) for name, state in self.states.items()], "parts": dict(self.parts)}
 
-        return {"sources": [row(name, state) for name, state in self.states.items()], "parts": dict(self.parts)}
+    def _row(self, name: str, state: SyncState) -> dict[str, Any]:
+        coverage = state.report.coverage
+        failed = {document: row for document, row in self.rows[name].items() if row.reason and not row.skipped}
+        return {
+            "source": name,
+            "status": state.status.value,
+            "last_sync": _iso(state.finished_at),
+            "cursor_age_seconds": (self.at - state.finished_at).total_seconds() if state.finished_at else None,
+            "fresh_at": _iso(state.fresh_at),
+            "fresh_age_seconds": (self.at - state.fresh_at).total_seconds() if state.fresh_at else None,
+            "listed_at": _iso(state.listed_at),
+            "documents_in_source": coverage.in_source if coverage else state.report.seen,
+            "documents_in_index": self.documents.get(name, 0),
+            "coverage": _coverage(coverage) if coverage else None,
+            "failed": {document: row.reason for document, row in failed.items()},
+            "failures": [
+                {"document_id": document, "reason": row.reason, "attempts": row.attempts, "next_try": _iso(row.due)}
+                for document, row in failed.items()
+            ],
+            "withheld": state.report.withheld,
+            "next_run": _iso(state.finished_at + self.interval if state.finished_at else None),
+            "error": state.error,
+        }
 
 
 async def status(app: App) -> Status:
+    names = list(app.sources)
     known, documents, parts = await asyncio.gather(app.jobs.states(), app.index.counts(), probe_all(app.probes))
-    states = {name: known.get(name, SyncState(source=name)) for name in app.sources}
-    return Status(states=states, documents=documents, parts=parts, interval=app.settings.footnote_sync_interval, at=now())
+    rows = await asyncio.gather(*(app.jobs.rows(name) for name in names))
+    return Status(
+        states={name: known.get(name, SyncState(source=name)) for name in names},
+        rows=dict(zip(names, rows, strict=True)),
+        documents=documents,
+        parts=parts,
+        interval=app.settings.footnote_sync_interval,
+        at=now(),
+    )
+
+
+def _coverage(found: Coverage) -> dict[str, Any]:
+    return {**asdict(found), "listed_at": _iso(found.listed_at)}
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from urllib.parse import urlsplit
 
 from core.errors import ConfigError
@@ -47,6 +48,7 @@ async def close_sources(sources: Iterable[Source]) -> None:
 
 
 def _sources(settings: Settings, limiter: LimiterOf) -> Iterator[Source]:
+    pace = cache(limiter)
     if settings.folders:
         from connectors.folder.source import FolderSource
 
@@ -56,12 +58,12 @@ def _sources(settings: Settings, limiter: LimiterOf) -> Iterator[Source]:
         from connectors.confluence.source import ConfluenceSource
 
         for site in settings.confluence:
-            yield ConfluenceSource(site, limiter(_account(site)))
+            yield ConfluenceSource(site, pace(_account(site)))
     if settings.drive:
         from connectors.google_drive.source import DriveSource
 
         for drive in settings.drive:
-            yield DriveSource(drive, limiter(f"drive:{drive.credentials}"))
+            yield DriveSource(drive, pace(f"drive:{drive.credentials}"))
 
 
 def _account(site: ConfluenceConfig) -> str:

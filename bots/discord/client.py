@@ -19,8 +19,10 @@ import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
+from bots.discord.buttons import pressed
 from bots.discord.inbox import Inbox
 from bots.discord.slash import build_tree, sync_commands
+from bots.platform import Groups
 from core.errors import ConfigError, TransientError
 from core.models import now
 from core.settings import Settings
@@ -53,10 +55,16 @@ class DiscordBot:
     name = "discord"
 
     def __init__(
-        self, settings: Settings, responder: Responder, commands: Commands, *, clock: Callable[[], datetime] = now
+        self,
+        settings: Settings,
+        responder: Responder,
+        commands: Commands,
+        groups: Groups,
+        *,
+        clock: Callable[[], datetime] = now,
     ) -> None:
         self._settings = settings
-        self._inbox = Inbox(responder, commands, settings.file.groups, clock)
+        self._inbox = Inbox(responder, commands, groups, clock)
         self._client: _Client | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._up = asyncio.Event()
@@ -224,6 +232,11 @@ class _Client(discord.Client):
     async def on_message(self, message: discord.Message) -> None:
         if self.user is not None:
             await self._inbox.hear(message, self.user)
+
+    async def on_interaction(self, interaction: discord.Interaction[discord.Client]) -> None:
+        # Commands go to the tree.
+        if command := pressed(interaction):
+            await self._inbox.command(interaction, *command)
 
     async def on_error(self, event_method: str, /, *args: Any, **_: Any) -> None:
         error = sys.exc_info()[1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -31,8 +31,9 @@ from bots.discord.translate import (
     to_command,
     to_message,
 )
+from bots.platform import Groups
 from core.errors import FootnoteError
-from core.models import ANYONE, Audience, Message, Principal
+from core.models import ANYONE, Audience, Message
 from core.ports import AudienceOf
 from core.principals import expand
 
@@ -62,7 +63,7 @@ class Inbox:
         self,
         responder: Responder,
         commands: Commands,
-        groups: Mapping[Principal, tuple[Principal, ...]],
+        groups: Groups,
         clock: Callable[[], datetime],
     ) -> None:
         self._responder = responder
@@ -166,10 +167,8 @@ class Inbox:
                 del self._replies[task]
 
     def _audience_of(self, person: Person, *, private: bool) -> AudienceOf:
-        audience = Audience.of(expand(principals(person), self._groups)) if private else ANYONE
-
         async def audience_of(_: Message) -> Audience:
-            return audience
+            return Audience.of(expand(principals(person), await self._groups())) if private else ANYONE
 
         return audience_of
 

@@ -7,13 +7,15 @@ drops a repetition for some minutes. Rate limits and 5xx are waited out by disco
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import aiohttp
 import discord
 
+from bots.buttons import Button
+from bots.discord.buttons import below
 from bots.discord.render import LIMIT, length
 from core.errors import FootnoteError, TransientError
 from core.retry import retry
@@ -55,7 +57,7 @@ class Sent(Protocol):
 
 
 class Place(Protocol):
-    async def send(self, text: str) -> Sent:
+    async def send(self, text: str, buttons: Sequence[Button] = ()) -> Sent:
         """Write one message of 1 to 2,000 characters. Raises Closed or TransientError."""
         ...
 
@@ -74,21 +76,22 @@ class InChannel:
         self._reference = reference
         self._preface = preface
 
-    async def send(self, text: str) -> Sent:
+    async def send(self, text: str, buttons: Sequence[Button] = ()) -> Sent:
         if self._preface and length(f"{self._preface}\n{text}") > LIMIT:
             await self._write(self._preface)
         elif self._preface:
             text = f"{self._preface}\n{text}"
         self._preface = ""
-        return _ChannelMessage(await self._write(text))
+        return _ChannelMessage(await self._write(text, buttons))
 
-    async def _write(self, text: str) -> discord.Message:
+    async def _write(self, text: str, buttons: Sequence[Button] = ()) -> discord.Message:
         reference, nonce = self._reference, secrets.randbits(63)
+        more: dict[str, Any] = {"view": below(buttons)} if buttons else {}
+        if reference is not None:
+            more |= {"reference": reference, "mention_author": False}
 
         async def send() -> discord.Message:
-            if reference is None:
-                return await self._channel.send(text, nonce=nonce, suppress_embeds=True)
-            return await self._channel.send(text, nonce=nonce, suppress_embeds=True, reference=reference, mention_author=False)
+            return await self._channel.send(text, nonce=nonce, suppress_embeds=True, **more)
 
         message = await _written(send)
         self._reference = None
@@ -114,22 +117,23 @@ class InInteraction:
         self._private = private
         self._begun = False
 
-    async def send(self, text: str) -> Sent:
+    async def send(self, text: str, buttons: Sequence[Button] = ()) -> Sent:
+        more: dict[str, Any] = {"view": below(buttons)} if buttons else {}
         if not self._begun:
             first = _Original(self)
-            await first.edit(text)
+            first.id = await self.edit_original(text, **more)
             self._begun = True
             return first
         self.require_token()
         # Without a nonce a follow-up whose answer was lost stands twice: better than a gap in the answer.
         message = await _written(
-            lambda: self._interaction.followup.send(text, ephemeral=self._private, suppress_embeds=True, wait=True)
+            lambda: self._interaction.followup.send(text, ephemeral=self._private, suppress_embeds=True, wait=True, **more)
         )
         return _FollowUp(self, message)
 
-    async def edit_original(self, text: str) -> int:
+    async def edit_original(self, text: str, **more: Any) -> int:
         self.require_token()
-        message = await _written(lambda: self._interaction.edit_original_response(content=text))
+        message = await _written(lambda: self._interaction.edit_original_response(content=text, **more))
         return message.id
 
     def require_token(self) -> None:

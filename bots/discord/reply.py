@@ -10,6 +10,7 @@ import aiohttp
 import discord
 import structlog
 
+from bots.buttons import Button
 from bots.discord.places import Closed, Place, Sent
 from bots.discord.render import notice, render
 from core.errors import FootnoteError
@@ -60,6 +61,9 @@ class DiscordReply:
     async def say(self, text: str) -> None:
         await self._speak(notice(text))
 
+    async def offer(self, text: str, buttons: Sequence[Button]) -> None:
+        await self._speak(notice(text), buttons)
+
     async def show(self, text: str) -> None:
         await self._card.show(text)
 
@@ -69,20 +73,22 @@ class DiscordReply:
             self._typing.cancel()
         await self._card.close()
 
-    async def _speak(self, texts: Sequence[str]) -> None:
+    async def _speak(self, texts: Sequence[str], buttons: Sequence[Button] = ()) -> None:
         if self._typing is not None:
             self._typing.cancel()
-        for text in texts:
+        *before, last = texts
+        for text in before:
             await self.post(text)
+        await self.post(last, buttons)
         self.spoken = True
 
-    async def post(self, text: str) -> Posted | None:
+    async def post(self, text: str, buttons: Sequence[Button] = ()) -> Posted | None:
         """Write one message in the first open place; None when every place is closed."""
         async with self._writing:
             while self._places:
                 place = self._places[0]
                 try:
-                    sent = await place.send(text)
+                    sent = await place.send(text, buttons)
                 except Closed as closed:
                     self.leave(place, str(closed))
                 else:

@@ -46,16 +46,26 @@ def build_tree(client: discord.Client, callbacks: Callbacks) -> app_commands.Com
     @tree.command(name="reindex", description="Read the sources again (administrators)")
     @app_commands.describe(
         source="Only this source; all of them without it",
-        full="From the beginning; unchanged pages are still skipped",
+        scope="Only a space, a folder, a document's address, or: failed",
+        full="List everything anew; unchanged pages are still skipped",
         dry_run="Only tell what would change",
-        force="Also index unchanged pages, and remove however many are gone",
+        prune="Remove what vanished from the source, however much it is",
+        force="Also index unchanged pages again, and remove what vanished",
     )
     @app_commands.default_permissions(manage_guild=True)
     async def reindex(
-        interaction: Asked, source: str | None = None, full: bool = False, dry_run: bool = False, force: bool = False
+        interaction: Asked,
+        source: str | None = None,
+        scope: str | None = None,
+        full: bool = False,
+        dry_run: bool = False,
+        prune: bool = False,
+        force: bool = False,
     ) -> None:
-        flags = [flag for flag, given in (("--full", full), ("--dry-run", dry_run), ("--force", force)) if given]
-        await callbacks.command(interaction, "reindex", shlex.join([source, *flags] if source else flags))
+        words = [word for word in (source, scope) if word]
+        given = {"--full": full, "--dry-run": dry_run, "--prune": prune, "--force": force}
+        flags = [flag for flag, wanted in given.items() if wanted]
+        await callbacks.command(interaction, "reindex", shlex.join([*words, *flags]))
 
     @tree.command(name="forget", description="Delete what Footnote remembers of your questions")
     @app_commands.describe(what="All your questions everywhere, or this conversation")

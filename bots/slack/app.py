@@ -17,13 +17,16 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.response import BoltResponse
 
+from bots.buttons import CommandReply as CommandReplies
 from bots.commands import Command
+from bots.platform import Groups
 from bots.slack.client import build_client, open_session
 from bots.slack.connection import Connection
 from bots.slack.events import EventsEndpoint
+from bots.slack.render import ACTION
 from bots.slack.reply import CommandReply, ThreadReply
 from bots.slack.running import Running
-from bots.slack.translate import Heard, hear, to_message
+from bots.slack.translate import Given, Heard, given, hear, pressed, to_message
 from bots.slack.workspace import Workspace, enter
 from core.errors import ConfigError
 from core.models import Message
@@ -38,6 +41,7 @@ _FAREWELL_SECONDS = 3.0
 _RECENT_SECONDS = 3600.0
 """How far back a card is looked for; more than clocks differ."""
 _COMMANDS = re.compile(r"^/(reindex|footnote)$")
+_BUTTONS = re.compile(rf"^{ACTION}_\d+$")
 _RESTARTING = "I am being restarted and could not finish this. Please ask again in a minute."
 
 
@@ -46,7 +50,7 @@ class Responds(Protocol):
 
 
 class Runs(Protocol):
-    async def run(self, command: Command, reply: Reply) -> None: ...
+    async def run(self, command: Command, reply: CommandReplies) -> None: ...
 
 
 class SlackBot:
@@ -63,6 +67,7 @@ class SlackBot:
         responder: Responds,
         commands: Runs,
         redis: Redis,
+        groups: Groups,
         *,
         ping: float = 5.0,
         grace: float = 15.0,
@@ -75,6 +80,7 @@ class SlackBot:
         self._responder = responder
         self._commands = commands
         self._redis = redis
+        self._groups = groups
         self._ping = ping
         self._grace = grace
         self._workspace: Workspace | None = None
@@ -103,7 +109,7 @@ class SlackBot:
         """
         session = open_session()
         try:
-            workspace = await enter(self._settings, session, self._redis)
+            workspace = await enter(self._settings, session, self._redis, self._groups)
         except BaseException:
             await session.close()
             raise
@@ -134,7 +140,7 @@ class SlackBot:
     async def check(self) -> str:
         """Ask Slack about the tokens: who we are, and where. Raises ConfigError."""
         async with open_session() as session:
-            workspace = await enter(self._settings, session, self._redis)
+            workspace = await enter(self._settings, session, self._redis, self._groups)
         how = "Socket Mode" if self._app_token else "HTTP events"
         return f"{workspace.team_name}, as @{workspace.user_name}, over {how}"
 
@@ -175,7 +181,11 @@ class SlackBot:
 
         async def on_command(ack: AsyncAck, body: dict[str, Any]) -> None:
             await ack()
-            self._running_commands.start(self._run(workspace, body))
+            self._running_commands.start(self._run(workspace, given(body)))
+
+        async def on_button(ack: AsyncAck, body: dict[str, Any]) -> None:
+            await ack()
+            self._running_commands.start(self._run(workspace, pressed(body)))
 
         async def ignore() -> None:
             """An event that was subscribed to by mistake, or for a later version, is acknowledged."""
@@ -187,6 +197,7 @@ class SlackBot:
         app.event("app_mention")(on_event)
         app.event("message")(on_event)
         app.command(_COMMANDS)(on_command)
+        app.action(_BUTTONS)(on_button)
         app.event(re.compile(".*"))(ignore)
         app.error(on_error)
         return app
@@ -212,23 +223,19 @@ class SlackBot:
         finally:
             await reply.close()
 
-    async def _run(self, workspace: Workspace, body: dict[str, Any]) -> None:
-        user, channel = str(body["user_id"]), str(body["channel_id"])
-        name, text = str(body["command"]).removeprefix("/"), str(body.get("text", "")).strip()
-        if name == "footnote":
-            name, _, text = (text or "help").partition(" ")
+    async def _run(self, workspace: Workspace, given: Given) -> None:
         command = Command(
-            name=name.lower(),
-            text=text.strip(),
-            user=f"slack:{user}",
-            user_name=str(body.get("user_name", user)),
-            principals=await workspace.people.principals(user),
+            name=given.name,
+            text=given.text,
+            user=f"slack:{given.user}",
+            user_name=given.user_name,
+            principals=await workspace.people.principals(given.user),
             platform=self.name,
-            channel_id=channel,
+            channel_id=given.channel,
             conversation_id=None,  # Slack says the channel of a command, never the thread.
         )
-        key = f"slack:{workspace.me.team}:{channel}:{body.get('trigger_id', time.time_ns())}"
-        reply = CommandReply(channel, str(body["response_url"]), key, f"{time.time() - _RECENT_SECONDS:.6f}", workspace.poster)
+        key = f"slack:{workspace.me.team}:{given.channel}:{given.trigger}"
+        reply = CommandReply(given.channel, given.response_url, key, f"{time.time() - _RECENT_SECONDS:.6f}", workspace.poster)
         try:
             await self._commands.run(command, reply)
         except asyncio.CancelledError:

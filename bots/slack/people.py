@@ -12,6 +12,7 @@ import structlog
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bots.platform import Groups
 from bots.slack.client import failure
 from core.models import ANYONE, Audience, Message, Principal
 from core.principals import expand
@@ -39,7 +40,7 @@ class SlackPeople:
         self,
         client: AsyncWebClient,
         team: str,
-        groups: Mapping[Principal, tuple[Principal, ...]],
+        groups: Groups,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -70,7 +71,7 @@ class SlackPeople:
         if not message.private:
             return ANYONE
         person = await self.find(message.user.removeprefix("slack:"))
-        return Audience.of(expand({f"user:{person.email}"}, self._groups)) if person.email else ANYONE
+        return Audience.of(expand({f"user:{person.email}"}, await self._groups())) if person.email else ANYONE
 
     async def principals(self, user_id: str) -> frozenset[Principal]:
         """What a right may be given to: the Slack account and its confirmed address."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bots.buttons import Button
 from bots.slack.markup import host, link, size
 from bots.slack.mrkdwn import sections
 from core.models import Answer, Citation
@@ -17,6 +18,11 @@ BLOCKS = 45
 MESSAGE = 8000
 """Characters in all blocks of one message. Slack refuses ``msg_blocks_too_long`` somewhere between 11,000 and
 13,300, which it does not document and counts in a way of its own."""
+_BUTTONS = 25
+"""In one block of actions."""
+_LABEL = 75
+ACTION = "footnote_command"
+"""What the ``action_id`` of each of our buttons begins with; its ``value`` is the command."""
 _SMALL_PRINT = 2000
 """Characters in one element of a context block."""
 _TITLE = 150
@@ -47,6 +53,12 @@ def render(answer: Answer) -> list[SlackMessage]:
 def render_text(markdown: str) -> list[SlackMessage]:
     """A notice: a greeting, a refusal, a report."""
     return _messages([_section(text) for text in sections(markdown) or [_EMPTY]])
+
+
+def render_offer(markdown: str, buttons: Sequence[Button]) -> list[SlackMessage]:
+    """A notice with buttons below its end."""
+    *before, last = render_text(markdown)
+    return [*before, SlackMessage(last.text, (*last.blocks, _actions(buttons)))] if buttons else [*before, last]
 
 
 def render_card(markdown: str) -> SlackMessage:
@@ -82,6 +94,20 @@ def _section(text: str) -> Block:
 
 def _context(text: str) -> Block:
     return {"type": "context", "elements": [{"type": "mrkdwn", "text": text, "verbatim": True}]}
+
+
+def _actions(buttons: Sequence[Button]) -> Block:
+    elements = [
+        {
+            "type": "button",
+            "action_id": f"{ACTION}_{number}",
+            "text": {"type": "plain_text", "text": button.label[:_LABEL]},
+            "value": button.command,
+            **({"style": "danger"} if button.danger else {}),
+        }
+        for number, button in enumerate(buttons[:_BUTTONS])
+    ]
+    return {"type": "actions", "elements": elements}
 
 
 def _messages(blocks: Sequence[Block]) -> list[SlackMessage]:

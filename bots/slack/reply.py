@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bots.buttons import Button
 from bots.slack.card import Card
 from bots.slack.poster import GoneError, OutOfReachError, Poster
-from bots.slack.render import SlackMessage, render, render_card, render_text
+from bots.slack.render import SlackMessage, render, render_card, render_offer, render_text
 from bots.slack.status import Status
 from bots.slack.translate import Heard
 from core.errors import FootnoteError
@@ -107,6 +109,9 @@ class CommandReply:
 
     async def say(self, text: str) -> None:
         await self._tell(render_text(text))
+
+    async def offer(self, text: str, buttons: Sequence[Button]) -> None:
+        await self._tell(render_offer(text, buttons))
 
     async def show(self, text: str) -> None:
         self._card.want(text)

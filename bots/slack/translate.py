@@ -1,4 +1,4 @@
-"""A Slack event as a Message, or as nothing when it is not meant for us."""
+"""A Slack event as a Message, or as nothing when it is not meant for us; a command or a button as what was given."""
 
 from __future__ import annotations
 
@@ -47,6 +47,44 @@ class Heard:
     people: frozenset[str]
     """Ids of the author and of everybody mentioned besides us."""
     aliases: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """A command, typed or as a button that was pressed."""
+
+    name: str
+    text: str
+    user: str
+    user_name: str
+    channel: str
+    response_url: str
+    trigger: str
+    """Unique for each time it is given."""
+
+
+def given(body: Mapping[str, Any]) -> Given:
+    """A slash command. ``/footnote status`` is the command ``status``."""
+    name, text = str(body["command"]).removeprefix("/"), str(body.get("text", "")).strip()
+    return _given(text or "help" if name == "footnote" else f"{name} {text}", str(body["user_id"]), str(body["channel_id"]), body)
+
+
+def pressed(body: Mapping[str, Any]) -> Given:
+    """A button of ours, whose value is a command."""
+    return _given(str(body["actions"][0]["value"]), str(body["user"]["id"]), str(body["channel"]["id"]), body)
+
+
+def _given(line: str, user: str, channel: str, body: Mapping[str, Any]) -> Given:
+    name, _, text = line.partition(" ")
+    return Given(
+        name=name.lower(),
+        text=text.strip(),
+        user=user,
+        user_name=str(body.get("user_name") or user),
+        channel=channel,
+        response_url=str(body["response_url"]),
+        trigger=str(body["trigger_id"]),
+    )
 
 
 def hear(body: Mapping[str, Any], me: Identity) -> Heard | None:

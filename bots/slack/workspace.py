@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bots.platform import Groups
 from bots.slack.client import build_client, failure
 from bots.slack.people import SlackPeople
 from bots.slack.poster import Poster
@@ -30,6 +31,7 @@ class Workspace:
         session: aiohttp.ClientSession,
         client: AsyncWebClient,
         redis: Redis,
+        groups: Groups,
         me: Identity,
         team_name: str,
         user_name: str,
@@ -40,12 +42,12 @@ class Workspace:
         self.team_name = team_name
         self.user_name = user_name
         self.hasty = build_client(client.token or "", client.base_url, session, patient=False)
-        self.people = SlackPeople(client, me.team, settings.file.groups)
+        self.people = SlackPeople(client, me.team, groups)
         self.threads = SlackThreads(redis, me.team, settings.footnote_memory_ttl)
         self.poster = Poster(client, session)
 
 
-async def enter(settings: Settings, session: aiohttp.ClientSession, redis: Redis) -> Workspace:
+async def enter(settings: Settings, session: aiohttp.ClientSession, redis: Redis, groups: Groups) -> Workspace:
     """Ask Slack about the tokens. Raises ConfigError, which names the setting to mend, within 10 s."""
     if settings.slack_bot_token is None:
         raise ConfigError("SLACK_BOT_TOKEN is not set: copy the Bot User OAuth Token (xoxb-...) from OAuth & Permissions")
@@ -65,7 +67,7 @@ async def enter(settings: Settings, session: aiohttp.ClientSession, redis: Redis
             "check the address, the network and the proxy, and try again"
         ) from error
     me = Identity(team=who["team_id"], user=who["user_id"], bot=who["bot_id"])
-    return Workspace(settings, session, client, redis, me, who["team"], who["user"])
+    return Workspace(settings, session, client, redis, groups, me, who["team"], who["user"])
 
 
 async def _identify(client: AsyncWebClient) -> dict[str, str]:

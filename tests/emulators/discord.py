@@ -207,12 +207,20 @@ class DiscordServer:
         }
         return self._interact(user, message.channel, data)
 
+    async def press(self, user: User, message: Message, label: str) -> Interaction:
+        """Press a button below a message that this person sees."""
+        assert message.only_for in (None, user), f"{user.name} does not see the button"
+        buttons = [button for row in message.components for button in row["components"]]
+        (button,) = [button for button in buttons if button["label"] == label]
+        data = {"id": button["id"], "component_type": 2, "custom_id": button["custom_id"]}
+        return self._interact(user, message.channel, data, pressed_on=message)
+
     def _registered(self, name: str, kind: int) -> Json:
         found = [command for command in self.rest.commands if (command["type"], command["name"]) == (kind, name)]
         assert found, f"the command {name!r} is not registered"
         return found[0]
 
-    def _interact(self, user: User, channel: Channel | None, data: Json) -> Interaction:
+    def _interact(self, user: User, channel: Channel | None, data: Json, *, pressed_on: Message | None = None) -> Interaction:
         channel = channel or self.dm_channel(user)
         interaction = Interaction(
             id=self.clock.snowflake(),
@@ -222,6 +230,7 @@ class DiscordServer:
             data=data,
             created_at=self.clock(),
             sent=time.monotonic(),
+            pressed_on=pressed_on,
         )
         self.interactions[interaction.token] = interaction
         self.deliver_interaction(interaction)
@@ -232,7 +241,7 @@ class DiscordServer:
         event: Json = {
             "id": str(interaction.id),
             "application_id": str(self.bot.id),
-            "type": 2,
+            "type": interaction.kind,
             "token": interaction.token,
             "version": 1,
             "data": interaction.data,
@@ -243,6 +252,8 @@ class DiscordServer:
             "attachment_size_limit": 10_485_760,
             "authorizing_integration_owners": {"0": str(self.guild_id)},
         }
+        if interaction.pressed_on is not None:
+            event["message"] = interaction.pressed_on.json()
         if interaction.channel.kind == DM:
             event |= {"user": interaction.user.json(), "context": 1, "app_permissions": "0"}
         else:
@@ -277,7 +288,7 @@ class DiscordServer:
 
     async def finished(self, interaction: Interaction, timeout: float = 60.0) -> list[str]:
         """What the person sees once "thinking…" is replaced."""
-        await self.until(lambda: bool(interaction.texts), timeout, f"an answer to /{interaction.data['name']}")
+        await self.until(lambda: bool(interaction.texts), timeout, f"an answer to {interaction.data}")
         return interaction.texts
 
     def _replies(self, message: Message) -> list[Message]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import re
 import time
@@ -266,6 +267,7 @@ class Rest:
         message = self._server.add_message(
             channel, self._server.bot, body["content"], reply_to=reply_to, flags=body.get("flags", 0), payload=body
         )
+        message.components = _components(body.get("components") or [])
         if nonce:
             self._nonces[channel.id, nonce] = message
         self._server.gateway.dispatch("MESSAGE_CREATE", self._server.event_json(message))
@@ -319,7 +321,7 @@ class Rest:
         answer: Json = {
             "interaction": {
                 "id": str(interaction.id),
-                "type": 2,
+                "type": interaction.kind,
                 "response_message_id": str(interaction.original.id),
                 "response_message_loading": interaction.loading,
                 "response_message_ephemeral": interaction.ephemeral,
@@ -368,6 +370,7 @@ class Rest:
 
     def _respond(self, interaction: Interaction, content: str, body: Json | None = None) -> Message:
         message = self._server.add_message(interaction.channel, self._server.bot, content, payload=body or {})
+        message.components = _components((body or {}).get("components") or [])
         message.flags = (body or {}).get("flags", 0) | (EPHEMERAL if interaction.ephemeral else 0)
         message.only_for = interaction.user if interaction.ephemeral else None
         message.webhook_id = self._server.bot.id
@@ -404,6 +407,8 @@ class Rest:
         self._check_silence(body, edits=True)
         message.content = body["content"]
         message.payload = body
+        if "components" in body:
+            message.components = _components(body["components"])
         message.edits.append((self._server.clock(), body["content"]))
         self._server.touch()
         return message.json()
@@ -427,6 +432,29 @@ class Rest:
 def _invalid(field: str, message: str, code: str = "BASE_TYPE_BAD") -> Refusal:
     errors = {field: {"_errors": [{"code": code, "message": message}]}}
     return Refusal(400, 50035, "Invalid Form Body", errors=errors)
+
+
+def _components(rows: list[Json]) -> list[Json]:
+    """Rows of buttons as Discord keeps them: each part gets a number."""
+    if len(rows) > 5:
+        raise _invalid("components", "Must be 5 or fewer in length.", "BASE_TYPE_MAX_LENGTH")
+    numbers = itertools.count(1)
+    kept: list[Json] = []
+    for row in rows:
+        buttons = row.get("components", [])
+        if row.get("type") != 1 or not 1 <= len(buttons) <= 5:
+            raise _invalid("components", "Must be between 1 and 5 in length.", "BASE_TYPE_BAD_LENGTH")
+        for button in buttons:
+            if button.get("type") != 2 or not 1 <= len(button.get("label", "")) <= 80 or button.get("style") not in range(1, 5):
+                raise _invalid("components", f"the emulator does not know the component {button}")
+            if not 1 <= len(button.get("custom_id", "")) <= 100:
+                raise _invalid("custom_id", "Must be between 1 and 100 in length.", "BASE_TYPE_BAD_LENGTH")
+        inner = [{key: value for key, value in button.items() if value is not None} for button in buttons]
+        kept.append({"type": 1, "id": next(numbers), "components": [button | {"id": next(numbers)} for button in inner]})
+    ids = [button["custom_id"] for row in kept for button in row["components"]]
+    if len(ids) != len(set(ids)):
+        raise _invalid("custom_id", "Component custom id cannot be duplicated", "COMPONENT_CUSTOM_ID_DUPLICATED")
+    return kept
 
 
 def _check_command(command: Json) -> None:

@@ -157,6 +157,8 @@ class Message:
     deleted: bool = False
     payload: Json = field(default_factory=dict)
     """The request that made it, when the bot did."""
+    components: list[Json] = field(default_factory=list)
+    """Rows of buttons."""
 
     def json(self, *, nested: bool = False, stripped: bool = False) -> Json:
         body: Json = {
@@ -173,7 +175,7 @@ class Message:
             "mention_everyone": False,
             "attachments": [],
             "embeds": [],
-            "components": [],
+            "components": self.components,
             "pinned": False,
             "tts": False,
         }
@@ -194,7 +196,7 @@ class Message:
 
 @dataclass(eq=False)
 class Interaction:
-    """A command that a person gave, and all that they saw of it."""
+    """A command that a person gave, typed or by a button, and all that they saw of it."""
 
     id: int
     token: str
@@ -204,6 +206,8 @@ class Interaction:
     created_at: datetime
     sent: float
     """Monotonic seconds."""
+    pressed_on: Message | None = None
+    """The message whose button was pressed; None of a command."""
     acknowledged_after: float | None = None
     """Seconds from the event to the callback; None until then."""
     ephemeral: bool = False
@@ -212,10 +216,17 @@ class Interaction:
     follow_ups: list[Message] = field(default_factory=list)
 
     @property
+    def kind(self) -> int:
+        return 3 if self.pressed_on else 2
+
+    @property
+    def shown(self) -> list[Message]:
+        """The messages that are its answer, the "thinking…" excepted."""
+        return [*([self.original] if self.original is not None and not self.loading else []), *self.follow_ups]
+
+    @property
     def texts(self) -> list[str]:
-        """What is shown, the "thinking…" excepted."""
-        shown = [self.original] if self.original is not None and not self.loading else []
-        return [message.content for message in (*shown, *self.follow_ups)]
+        return [message.content for message in self.shown]
 
 
 def mentioned(content: str, users: dict[int, User]) -> tuple[User, ...]:

@@ -146,6 +146,28 @@ class SlackServer:
         self._start(self.courier.deliver("slash_commands", payload, id=id, retried=False))
         return id
 
+    async def press(self, user: str, whisper: Whisper, label: str) -> str:
+        """Press a button below a notice; returns the id of its response_url."""
+        buttons = [element for block in whisper.blocks if block["type"] == "actions" for element in block["elements"]]
+        (button,) = [button for button in buttons if button["text"]["text"] == label]
+        id = uuid.uuid4().hex
+        self.api.response_urls[id] = ResponseUrl(whisper.channel, user)
+        payload = {
+            "type": "block_actions",
+            "api_app_id": APP,
+            "token": "verification",
+            "team": {"id": TEAM, "domain": "footnote"},
+            "user": {"id": user, "username": self.workspace.users[user].name.lower(), "team_id": TEAM},
+            "channel": {"id": whisper.channel, "name": "general"},
+            "container": {"type": "message", "channel_id": whisper.channel, "is_ephemeral": True},
+            "is_enterprise_install": False,
+            "response_url": f"{self.courier.base}/respond/{id}",
+            "trigger_id": f"{time.time_ns()}.{id[:8]}",
+            "actions": [button | {"block_id": "b1", "action_ts": self.workspace.next_ts()}],
+        }
+        self._start(self.courier.deliver("interactive", payload, id=id, retried=False))
+        return id
+
     def emit(self, event: dict[str, Any], *, event_id: str | None = None, times: int = 1) -> str:
         """Deliver an event ``times`` times under one id, which is returned."""
         body = envelope(event, event_id)

@@ -174,7 +174,8 @@ class Courier:
         if kind == "events_api":
             body, content_type = json.dumps(payload), "application/json"
         else:
-            body, content_type = urlencode(payload), "application/x-www-form-urlencoded"
+            form = {"payload": json.dumps(payload)} if kind == "interactive" else payload
+            body, content_type = urlencode(form), "application/x-www-form-urlencoded"
         headers = self.sign(body) | {"Content-Type": content_type}
         if attempt:
             headers |= {"X-Slack-Retry-Num": str(attempt), "X-Slack-Retry-Reason": "http_timeout"}

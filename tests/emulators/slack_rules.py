@@ -16,6 +16,10 @@ UPDATE_TEXT = 4_000
 BLOCKS = 50
 SECTION = 3_000
 CONTEXT_ELEMENTS = 10
+ACTIONS_ELEMENTS = 25
+BUTTON = 75
+ACTION_ID = 255
+VALUE = 2_000
 HEADER = 150
 ALL_BLOCKS = 11_300
 """msg_blocks_too_long. Not documented; the smallest sum that was reported to be refused."""
@@ -25,6 +29,7 @@ _KEYS = {
     "section": {"text", "fields", "accessory", "expand"},
     "context": {"elements"},
     "header": {"text"},
+    "actions": {"elements"},
     "divider": set[str](),
 }
 _ENTITY = re.compile(r"&(?!(?:amp|lt|gt);)")
@@ -73,6 +78,14 @@ def _good(block: dict[str, Any]) -> bool:
             return False
         if not all(_good_text(element, SECTION) for element in elements):
             return False
+    if kind == "actions":
+        elements = block.get("elements")
+        if not isinstance(elements, list) or not 1 <= len(elements) <= ACTIONS_ELEMENTS:
+            return False
+        if not all(_good_button(element) for element in elements):
+            return False
+        if len({element["action_id"] for element in elements}) < len(elements):
+            return False
     try:
         parsed = Block.parse(block)
         if parsed is None:
@@ -81,6 +94,19 @@ def _good(block: dict[str, Any]) -> bool:
     except (SlackObjectFormationError, TypeError, ValueError):
         return False
     return True
+
+
+def _good_button(element: object) -> bool:
+    if not isinstance(element, dict) or element.get("type") != "button":
+        return False
+    if set(element) - {"type", "action_id", "text", "value", "style"} or element.get("style", "danger") not in {
+        "primary",
+        "danger",
+    }:
+        return False
+    if not _good_text(element.get("text"), BUTTON) or element["text"]["type"] != "plain_text":
+        return False
+    return 0 < len(element.get("action_id", "")) <= ACTION_ID and len(element.get("value", "")) <= VALUE
 
 
 def _good_text(text: object, limit: int) -> bool:
@@ -95,7 +121,7 @@ def texts(blocks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for block in blocks:
         for part in [block.get("text"), *block.get("elements", []), *block.get("fields", [])]:
             if isinstance(part, dict) and "text" in part:
-                yield part["text"]
+                yield part["text"]["text"] if part.get("type") == "button" else part["text"]
 
 
 def flaws(message: Mapping[str, Any]) -> list[str]:

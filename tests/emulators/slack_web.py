@@ -113,7 +113,8 @@ class WebApi:
         if message.get("response_type") == "in_channel":
             self._write(where.channel, message, None)
         else:
-            self.workspace.whispers.append(Whisper(where.channel, where.user, None, shown, "response_url"))
+            blocks = list(message.get("blocks") or [])
+            self.workspace.whispers.append(Whisper(where.channel, where.user, None, shown, "response_url", blocks))
         return web.Response(text="ok")
 
     def _record(self, method: str, arguments: dict[str, Any], error: str | None) -> None:

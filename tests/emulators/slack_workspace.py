@@ -99,6 +99,7 @@ class Whisper:
     shown: str
     via: str
     """``chat.postEphemeral`` or ``response_url``."""
+    blocks: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Workspace:
