@@ -1,0 +1,332 @@
+"""Confluence's REST API over an emulated site, Cloud and Data Center, without a socket: an httpx transport.
+
+site = Site()
+api = ConfluenceApi(site)
+client = httpx.AsyncClient(transport=api, base_url=api.url, auth=(api.email, api.token))
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hmac
+import inspect
+import json
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from tests.emulators import confluence_v1, confluence_v2
+from tests.emulators.confluence_faults import LOGIN, Broken, Fault, Faults
+from tests.emulators.confluence_http import Call, Cursors, Ordered, Refused, Route, Table, bytes_of
+from tests.emulators.confluence_site import Site
+from tests.emulators.confluence_world import Content
+
+CLOUD_ID = "35273b54-3f06-40d2-880f-dd28cf8daafa"
+_CLOUD = (*confluence_v2.routes.all, *confluence_v1.all_routes(data_center=False))
+SCOPES = frozenset(route.scope for route in _CLOUD) - {confluence_v1.BROWSER}
+"""All that a connector could be granted."""
+
+
+@dataclass
+class Request:
+    """A call as it came."""
+
+    method: str
+    route: str
+    """Template of its path; empty if there is none."""
+    path: str
+    query: dict[str, str]
+    at: float
+    """Of the monotonic clock."""
+    status: int = 0
+    """Of the answer; 0 if there was none."""
+
+
+def _tenant(api: ConfluenceApi, call: Call) -> Any:
+    return {"cloudId": CLOUD_ID}
+
+
+TENANT = Route("GET", "/_edge/tenant_info", _tenant, {}, "", "v1")
+
+
+class ConfluenceApi(httpx.AsyncBaseTransport):
+    """``scopes`` make the bot's token a scoped one: good at the gateway alone, and for these alone. ``context`` is the
+    path at which a Data Center is served. ``between`` is called before each request: people work while a sync runs.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        *,
+        scopes: Iterable[str] | None = None,
+        context: str = "",
+        index_delay: float = 0.0,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.site = site
+        self.data_center = site.data_center
+        self.context = context if site.data_center else "/wiki"
+        self.site_url = "https://confluence.acme.com" if site.data_center else "https://acme.atlassian.net"
+        self.gateway_url = "https://api.atlassian.com"
+        self.media_url = "https://api.media.atlassian.com"
+        self.email = site.bot.email
+        self.token: str | None = "token-1"
+        self.scopes = None if scopes is None else frozenset(scopes)
+        self.index_delay = index_delay
+        """Seconds until the search knows of a change."""
+        self.empty_page_every: int | None = None
+        """Every so many pages of a listing with cursors, one without results but with a next link."""
+        self.knows_space_permissions = True
+        """Data Center: 9.1 or later."""
+        self.between: Callable[[Request], Awaitable[None] | None] | None = None
+        self.faults = Faults(monotonic)
+        self.cursors = Cursors()
+        self.requests: list[Request] = []
+        self.calls: Counter[tuple[str, str]] = Counter()
+        """By method and template of the path."""
+        self.renewals = 1
+        self._pages = 0
+        self._sleep = sleep
+        self._monotonic = monotonic
+        self._listings: tuple[int, dict[object, Ordered]] = (-1, {})
+        self._table = Table(confluence_v1.all_routes(data_center=True) if site.data_center else [*_CLOUD, TENANT])
+
+    @property
+    def url(self) -> str:
+        """CONFLUENCE_URL."""
+        if self.data_center:
+            return self.site_url + self.context
+        return self.site_url if self.scopes is None else f"{self.gateway_url}/ex/confluence/{CLOUD_ID}"
+
+    @property
+    def violations(self) -> list[str]:
+        return self.faults.violations
+
+    def count(self, route: str = "*") -> int:
+        """How many requests matched a pattern such as ``GET */pages*``."""
+        probe = Fault(routes=route, times=float("inf"))
+        return sum(probe.meets(f"{request.method} {request.route}", request.path) for request in self.requests)
+
+    def forget(self) -> None:
+        """Count from here."""
+        self.requests.clear()
+        self.calls.clear()
+
+    # What goes wrong.
+
+    def fail(self, routes: str = "*", **fault: Any) -> Fault:
+        """See :class:`Fault`."""
+        return self.faults.add(Fault(routes, **fault))
+
+    def throttle(self, every: int, retry_after: float, *, times: float = float("inf")) -> Fault:
+        return self.fail(status=429, retry_after=retry_after, every=every, times=times)
+
+    def expire_cursors(self) -> None:
+        self.cursors.expire()
+
+    def revoke(self) -> None:
+        """The token is not accepted any more."""
+        self.token = None
+
+    def renew(self) -> str:
+        """A new token; the old one is not accepted any more."""
+        self.renewals += 1
+        self.token = f"token-{self.renewals}"
+        return self.token
+
+    # What a client sees.
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await request.aread()
+        response = await self.handle(request)
+        response.request = request
+        return response
+
+    async def handle(self, request: httpx.Request) -> httpx.Response:
+        origin = f"{request.url.scheme}://{request.url.netloc.decode()}"
+        if origin == self.media_url:
+            return self._download(request)
+        if origin not in {self.site_url, self.gateway_url}:
+            raise httpx.ConnectError(f"there is nobody at {origin}", request=request)
+        record = Request(request.method, "", request.url.path, dict(request.url.params), self._monotonic())
+        self.requests.append(record)
+        if self.between is not None and inspect.isawaitable(waiting := self.between(record)):
+            await waiting
+        route: Route | None = None
+        try:
+            path, gateway = self._inside(request.url.path, origin)
+            route, ids = self._table.find(request.method, path)
+            record.route = route.template
+            self.calls[route.method, route.template] += 1
+            fault = self.faults.take(route.name, path)
+            if fault is not None and fault.seconds:
+                await self._sleep(fault.seconds)
+            if fault is not None and (response := self._fails(fault, route)):
+                record.status = response.status_code
+                return response
+            if route.scope:
+                self._let_in(request, route, gateway=gateway)
+            query = route.read(request.url.params)
+            call = Call(route, ids, query, _json(request), empty=fault is not None and fault.empty)
+            answer = route.handler(self, call)
+            response = answer if isinstance(answer, httpx.Response) else _answer(answer)
+            if fault is not None:
+                response = _spoil(response, fault)
+        except Refused as refused:
+            response = self._refusal(refused, route)
+        record.status = response.status_code
+        return response
+
+    # What the routes share.
+
+    @property
+    def base(self) -> str:
+        """Of ``_links``: always the site, even through the gateway."""
+        return self.site_url + self.context
+
+    def listing(self, query: object, build: Callable[[], Ordered]) -> Ordered:
+        """Kept until something changes on the site: a listing of many pages is put in order once."""
+        revision, known = self._listings
+        if revision != self.site.revision:
+            known = {}
+            self._listings = (self.site.revision, known)
+        if query not in known:
+            known[query] = build()
+        return known[query]
+
+    def page(self, call: Call, listing: Ordered, *, query: object, limit: int) -> tuple[list[Any], str | None]:
+        """The results that a cursor leads to, and the cursor of the next ones."""
+        cursor = call.query.get("cursor")
+        key = None if cursor is None else self.cursors.take(query, cursor)
+        if call.empty:
+            return [], None
+        self._pages += 1
+        if self.empty_page_every and self._pages % self.empty_page_every == 0:
+            return [], self.cursors.give(query, key)
+        items, last = listing.after(key, limit)
+        return items, None if last is None else self.cursors.give(query, last)
+
+    def media(self, attachment: Content) -> str:
+        """Where its bytes are: on another host, for a signature in place of the credential."""
+        signature = hmac.digest(b"media", attachment.file_id.encode(), "sha256").hex()
+        return f"{self.media_url}/file/{attachment.file_id}/binary?token={signature}&name={attachment.id}"
+
+    # Inside.
+
+    def _inside(self, path: str, origin: str) -> tuple[str, bool]:
+        """The path as on the site, and whether it came through the gateway."""
+        if path.startswith("/ex/confluence/") and origin == self.gateway_url and not self.data_center:
+            cloud_id, _, rest = path.removeprefix("/ex/confluence/").partition("/")
+            if cloud_id != CLOUD_ID:
+                raise Refused(404, "Not Found")
+            return f"/{rest}", True
+        if origin != self.site_url:
+            raise Refused(404, "Not Found")
+        if self.data_center and self.context:
+            if not path.startswith(f"{self.context}/"):
+                raise Refused(404, "Not Found")
+            return path.removeprefix(self.context), False
+        return path, False
+
+    def _let_in(self, request: httpx.Request, route: Route, *, gateway: bool) -> None:
+        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+        if self.data_center:
+            granted = scheme == "Bearer" and secret == self.token
+        elif self.scopes is None:
+            if scheme == "Bearer" and not gateway:
+                raise Refused(403, "Failed to parse Connect Session Auth Token")
+            granted = scheme == "Basic" and _basic(secret) == (self.email, self.token) and not gateway
+        else:
+            granted = gateway and (
+                (scheme == "Basic" and _basic(secret) == (self.email, self.token))
+                or (scheme == "Bearer" and secret == self.token)
+            )
+        if self.token is None or not granted or not self.site.bot.active:
+            raise Refused(401, "Unauthorized", code="UNAUTHORIZED")
+        if self.scopes is not None and route.scope not in self.scopes:
+            raise Refused(401, "Unauthorized; scope does not match", code="UNAUTHORIZED")
+
+    def _fails(self, fault: Fault, route: Route) -> httpx.Response | None:
+        if fault.lost:
+            raise httpx.RemoteProtocolError("Server disconnected without sending a response.")
+        if fault.html:
+            return httpx.Response(200, html=LOGIN)
+        if fault.status is None:
+            return None
+        response = self._refusal(Refused(fault.status, httpx.codes.get_reason_phrase(fault.status)), route)
+        if fault.retry_after is not None:
+            response.headers["Retry-After"] = f"{fault.retry_after:g}"
+        return response
+
+    def _refusal(self, refused: Refused, route: Route | None) -> httpx.Response:
+        status, message = refused.status, refused.message
+        if status == 401 and not self.data_center:
+            return httpx.Response(401, json={"code": 401, "message": message}, headers={"WWW-Authenticate": "OAuth"})
+        if route is not None and route.family == "v2":
+            error = {"status": status, "code": refused.code, "title": message, "detail": None}
+            return httpx.Response(status, json={"errors": [error]})
+        data = {"authorized": status not in {401, 403, 404}, "valid": True, "errors": [], "successful": False}
+        body: dict[str, Any] = {"statusCode": status, "data": data, "message": message}
+        if self.data_center:
+            data["allowedInReadOnlyMode"] = True
+            body["reason"] = httpx.codes.get_reason_phrase(status)
+        return httpx.Response(status, json=body)
+
+    def _download(self, request: httpx.Request) -> httpx.Response:
+        """The other host. It takes signatures, and no credentials at all."""
+        self.requests.append(Request(request.method, "media", request.url.path, {}, self._monotonic()))
+        self.calls[request.method, "media"] += 1
+        if "authorization" in request.headers:
+            return httpx.Response(400, json={"message": "Only one auth mechanism allowed"})
+        attachment = self.site.contents.get(request.url.params.get("name", ""))
+        if attachment is None or str(request.url) != self.media(attachment):
+            return httpx.Response(403, json={"message": "signature does not match"})
+        fault = self.faults.take("GET media", request.url.path)
+        if fault is not None and fault.status is not None:
+            return httpx.Response(fault.status)
+        return _spoil(bytes_of(attachment), fault) if fault is not None else bytes_of(attachment)
+
+
+def _answer(body: Any) -> httpx.Response:
+    headers = {"Content-Type": "application/json"}
+    if (
+        isinstance(body, dict)
+        and isinstance(links := body.get("_links"), dict)
+        and str(links.get("next")).startswith("/wiki/api")
+    ):
+        headers["Link"] = f'<{links["next"]}>; rel="next", <{links["base"]}>; rel="base"'
+    return httpx.Response(200, content=json.dumps(body, ensure_ascii=False).encode(), headers=headers)
+
+
+def _spoil(response: httpx.Response, fault: Fault) -> httpx.Response:
+    if not (fault.cut or fault.truncated):
+        return response
+    content = response.content
+    if fault.truncated:
+        return httpx.Response(200, content=content[: len(content) // 2], headers={"Content-Type": "application/json"})
+    headers = {"Content-Type": "application/json", "Content-Length": str(len(content))}
+    return httpx.Response(200, headers=headers, stream=Broken(content))
+
+
+def _basic(secret: str) -> tuple[str, str]:
+    try:
+        email, _, token = base64.b64decode(secret, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    return email, token
+
+
+def _json(request: httpx.Request) -> Any:
+    if not request.content:
+        return None
+    try:
+        return json.loads(request.content)
+    except ValueError:
+        raise Refused(400, "The request body is not JSON") from None

@@ -1,0 +1,263 @@
+"""How an emulated Confluence takes requests: routes, the values of parameters, refusals, paging."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from tests.emulators.confluence_world import Content
+
+if TYPE_CHECKING:
+    from tests.emulators.confluence_api import ConfluenceApi
+
+Kind = Callable[[str], Any]
+"""Reads one value of a parameter. Raises ValueError, with the reason, if it is not among the published ones."""
+
+
+class Refused(Exception):
+    def __init__(self, status: int, message: str, *, code: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.code = code or {400: "INVALID_REQUEST_PARAMETER", 404: "NOT_FOUND"}.get(status, "ERROR")
+
+
+def text(value: str) -> str:
+    return value
+
+
+def flag(value: str) -> bool:
+    if value not in {"true", "false"}:
+        raise ValueError("Expected type is Boolean")
+    return value == "true"
+
+
+def integer(low: int = 0, high: int | None = None) -> Kind:
+    def read(value: str) -> int:
+        if not re.fullmatch(r"-?\d+", value):
+            raise ValueError("Expected type is Integer")
+        if int(value) < low or (high is not None and int(value) > high):
+            raise ValueError(f"Expected value is between {low} and {high}")
+        return int(value)
+
+    return read
+
+
+def one_of(*values: str) -> Kind:
+    def read(value: str) -> str:
+        if value not in values:
+            raise ValueError(f"Expected type is one of {', '.join(values)}")
+        return value
+
+    return read
+
+
+def many(kind: Kind, most: int | None = None) -> Kind:
+    """Repeated, or with commas."""
+
+    def read(value: str) -> list[Any]:
+        items = [kind(item.strip()) for item in value.split(",") if item.strip()]
+        if most is not None and len(items) > most:
+            raise ValueError(f"Expected are at most {most} values")
+        return items
+
+    return read
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request that was understood."""
+
+    route: Route
+    ids: Mapping[str, str]
+    """What the path says."""
+    query: Mapping[str, Any]
+    body: Any
+    empty: bool = False
+    """A fault: the listing says that there is nothing."""
+
+    def number(self, name: str = "id") -> str:
+        """An id of v2 in the path: an int64."""
+        if not self.ids[name].isdecimal():
+            raise Refused(400, f"Provided value {{{self.ids[name]}}} for '{name}' is not the correct type. Expected type is long")
+        return self.ids[name]
+
+
+Handler = Callable[["ConfluenceApi", Call], Any]
+
+
+@dataclass(frozen=True)
+class Route:
+    method: str
+    template: str
+    handler: Handler
+    parameters: Mapping[str, Kind]
+    scope: str
+    family: str
+    """Whose errors it answers with: ``v2`` or ``v1``."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.template}"
+
+    def read(self, params: httpx.QueryParams) -> dict[str, Any]:
+        query = {}
+        for name in dict.fromkeys(params):
+            if name not in self.parameters:
+                raise Refused(400, f"Unknown query parameter '{name}'")
+            value = ",".join(params.get_list(name))
+            try:
+                query[name] = self.parameters[name](value)
+            except ValueError as error:
+                raise Refused(400, f"Provided value {{{value}}} for '{name}' is not the correct type. {error}") from None
+        return query
+
+
+class Routes:
+    """A table of routes below a prefix, filled by its decorators."""
+
+    def __init__(self, prefix: str, family: str) -> None:
+        self._prefix = prefix
+        self._family = family
+        self.all: list[Route] = []
+
+    def get(self, *templates: str, scope: str, **parameters: Kind) -> Callable[[Handler], Handler]:
+        return self._add("GET", templates, scope, parameters)
+
+    def post(self, *templates: str, scope: str, **parameters: Kind) -> Callable[[Handler], Handler]:
+        return self._add("POST", templates, scope, parameters)
+
+    def below(self, prefix: str) -> list[Route]:
+        """The same routes, elsewhere."""
+        return [Route(r.method, prefix + r.template, r.handler, r.parameters, r.scope, r.family) for r in self.all]
+
+    def _add(
+        self, method: str, templates: Sequence[str], scope: str, parameters: Mapping[str, Kind]
+    ) -> Callable[[Handler], Handler]:
+        def add(handler: Handler) -> Handler:
+            named = {name.replace("_", "-"): kind for name, kind in parameters.items()}
+            for template in templates:
+                self.all.append(Route(method, self._prefix + template, handler, named, scope, self._family))
+            return handler
+
+        return add
+
+
+class Table:
+    """Finds the route of a request. The most literal one wins: ``/user/current`` over ``/user/{id}``."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self.routes = sorted(routes, key=lambda route: route.template.count("{"))
+        self._patterns = [(re.compile(re.sub(r"\{[^}]+\}", r"([^/]+)", r.template)), r) for r in self.routes]
+        self._names = {route.template: re.findall(r"\{([^}]+)\}", route.template) for route in self.routes}
+
+    def find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
+        """Raises Refused, 404 or 405."""
+        known = False
+        for pattern, route in self._patterns:
+            if match := pattern.fullmatch(path):
+                if route.method == method:
+                    return route, dict(zip(self._names[route.template], match.groups(), strict=True))
+                known = True
+        if known:
+            raise Refused(405, "Method Not Allowed", code="METHOD_NOT_ALLOWED")
+        raise Refused(404, f"null for uri: {path}")
+
+
+# Order and pages.
+
+SORTS: dict[str, Callable[[Content], Any]] = {
+    "id": lambda content: (content.number,),
+    "created-date": lambda content: (content.created.at.timestamp(), content.number),
+    "modified-date": lambda content: (content.version.at.timestamp(), content.number),
+    "title": lambda content: (content.title, content.number),
+}
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """A listing in ascending order of its keys."""
+
+    keys: Sequence[Any]
+    items: Sequence[Any]
+    descending: bool = False
+
+    @classmethod
+    def by(cls, items: Sequence[Any], key: Callable[[Any], Any], *, descending: bool = False) -> Ordered:
+        keyed = sorted(((tuple(key(item)), item) for item in items), key=lambda pair: pair[0])
+        return cls([key for key, _ in keyed], [item for _, item in keyed], descending)
+
+    def after(self, key: Any, limit: int) -> tuple[list[Any], Any]:
+        """The next items, and the key to go on from if there are more. What changed its place meanwhile may be missed or
+        told again, as in a database.
+        """
+        if self.descending:
+            end = len(self.keys) if key is None else bisect_left(self.keys, key)
+            start = max(0, end - limit)
+            return list(self.items[start:end][::-1]), self.keys[start] if start else None
+        start = 0 if key is None else bisect_right(self.keys, key)
+        end = min(start + limit, len(self.keys))
+        return list(self.items[start:end]), self.keys[end - 1] if end < len(self.keys) else None
+
+
+class Cursors:
+    """Opaque, and good only for the query that they came from, until they expire."""
+
+    def __init__(self) -> None:
+        self._key = b"confluence"
+        self._generation = 0
+
+    def expire(self) -> None:
+        """All that were given so far."""
+        self._generation += 1
+
+    def give(self, query: object, key: Any) -> str:
+        text = json.dumps([self._digest(query), self._generation, key], separators=(",", ":")).encode()
+        return base64.urlsafe_b64encode(self._sign(text) + text).decode()
+
+    def take(self, query: object, cursor: str) -> Any:
+        try:
+            raw = base64.urlsafe_b64decode(cursor)
+            if not hmac.compare_digest(raw[:8], self._sign(raw[8:])):
+                raise ValueError
+            digest, generation, key = json.loads(raw[8:])
+        except ValueError:
+            digest, generation, key = "", -1, None
+        if digest != self._digest(query) or generation != self._generation:
+            raise Refused(400, f"Provided value {{{cursor}}} for 'cursor' is not the correct type. Expected type is Cursor")
+        return tuple(key) if isinstance(key, list) else key
+
+    def _sign(self, text: bytes) -> bytes:
+        return hmac.digest(self._key, text, "sha256")[:8]
+
+    @staticmethod
+    def _digest(query: object) -> str:
+        return hashlib.sha256(repr(query).encode()).hexdigest()[:16]
+
+
+# Files.
+
+
+class _Pieces(httpx.AsyncByteStream):
+    def __init__(self, content: Content) -> None:
+        self._content = content
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self._content.file.pieces():
+            yield piece
+            await asyncio.sleep(0)
+
+
+def bytes_of(attachment: Content) -> httpx.Response:
+    headers = {"Content-Type": attachment.media_type, "Content-Length": str(attachment.file.size)}
+    return httpx.Response(200, headers=headers, stream=_Pieces(attachment))
