@@ -109,13 +109,14 @@ class Document:
     """Headings above the title: space and ancestor pages, folders. Outermost first."""
     metadata: Mapping[str, str] = field(default_factory=dict)
     version: str = ""
-    """The source's mark of this state: as long as it is equal, nothing that is indexed has changed. Empty: unknown."""
+    """The source's mark of this state: as long as it is equal, nothing of the above has changed, access excepted. Empty:
+    unknown."""
 
     @cached_property
     def content_hash(self) -> str:
-        """Hash of all that is indexed, access excepted: a change of access never embeds anything again."""
+        """Hash of all that is searched. Who may read it, where it lies and when it was edited change without embedding."""
         body = self.body.encode() if isinstance(self.body, str) else self.body
-        head = json.dumps([self.title, self.url, self.path, self.media_type, dict(sorted(self.metadata.items()))])
+        head = json.dumps([self.title, self.media_type])
         return hashlib.sha256(head.encode() + b"\0" + body).hexdigest()[:32]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from core.errors import DocumentError
 from core.indexing.blocks import Block
@@ -29,6 +30,8 @@ class Point:
     title: str
     chunks: int
     version: str = ""
+    url: str = ""
+    updated_at: datetime | None = None
 
 
 class MemoryIndex:
@@ -83,6 +86,8 @@ class MemoryIndex:
                     title=chunk.title,
                     chunks=len(chunks),
                     version=document.version,
+                    url=chunk.url,
+                    updated_at=chunk.updated_at,
                 )
         return sum(len(chunks) for _, chunks in pairs)
 
@@ -98,8 +103,11 @@ class MemoryIndex:
             self.step()
             self.points[key] = _changed(self.points[key], access=access)
 
-    async def set_version(self, document_id: str, version: str) -> None:
-        self._change_head(document_id, version=version)
+    async def relabel(self, document: Document) -> None:
+        for key in sorted((key for key in self.points if key[0] == document.id), reverse=True):
+            self.step()
+            version = document.version if key[1] == 0 else ""
+            self.points[key] = _changed(self.points[key], url=document.url, updated_at=document.updated_at, version=version)
 
     async def counts(self) -> dict[str, int]:
         return Counter(point.source for point in self.points.values() if point.position == 0)

@@ -152,9 +152,14 @@ class Index:
         )
         self._classes.learn(access)
 
-    async def set_version(self, document_id: str, version: str) -> None:
-        """Note another version of a document in which nothing that is indexed is different."""
-        await self._update(_set({"version": version}, models.Filter(must=[_is("document_id", document_id), _HEAD])))
+    async def relabel(self, document: Document) -> None:
+        """Note where a document lies now, its last edit and its version, without embedding anything. The version comes last."""
+        chosen = _is("document_id", document.id)
+        label = {"url": document.url, "updated_at": document.updated_at.isoformat()}
+        await self._update(
+            _set(label, models.Filter(must=[chosen])),
+            _set({"path": list(document.path), "version": document.version}, models.Filter(must=[chosen, _HEAD])),
+        )
 
     async def records(self, source: str) -> AsyncIterator[Record]:
         """One record for each document of a source that has its first chunk, in no particular order."""

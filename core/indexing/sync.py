@@ -272,7 +272,7 @@ class _Run:
             self._writes.settled(document.id)
             self._tally.unchanged += 1
             self._tally.access_changed += await self._writes.set_access(document.id, document.access)
-            await self._writes.set_version(document.id, document.version)
+            await self._writes.relabel(document)
         elif self._request.dry_run:
             self._tally.indexed += 1
             self._tally.would_index.append(document.id)

@@ -177,13 +177,13 @@ class Writes:
     async def hide(self, document_id: str) -> None:
         await self.set_access(document_id, NOBODY)
 
-    async def set_version(self, document_id: str, version: str) -> None:
-        """Note the version of a document whose content and access are as before."""
-        known = self.known[document_id]
-        if known.version != version and not self._dry_run:
+    async def relabel(self, document: Document) -> None:
+        """Note the version of a document that needs no embedding, and what came with it."""
+        known = self.known[document.id]
+        if known.version != document.version and not self._dry_run:
             self._ledger.guard()
-            await self._persist(lambda: self._index.set_version(document_id, version))
-            self.known[document_id] = replace(known, version=version)
+            await self._persist(lambda: self._index.relabel(document))
+            self.known[document.id] = replace(known, version=document.version)
 
     async def remove(self, document_ids: Sequence[str]) -> None:
         """Remove documents that the index has, or of which it may have a part. Skipped ones keep their row."""

@@ -6,7 +6,7 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
@@ -19,7 +19,7 @@ from core.indexing.readers.plain import read_text
 from core.indexing.sync import Syncer
 from core.models import ANYONE, Document, SyncReport, SyncRequest, SyncState
 from tests.benchmarks.prose import pages
-from tests.memory_index import LineParser
+from tests.memory_index import LineParser, MemoryIndex, MemoryLedger
 from tests.sources import NOON, MemorySource, document
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
@@ -55,12 +55,8 @@ async def index(engines: Engines) -> AsyncIterator[Index]:
 
 
 async def sync(syncer: Syncer, source: MemorySource) -> SyncReport:
-    async def ignore(_: SyncReport) -> None: ...
-
-    async def forget(_cursor: str | None, _retry: Mapping[str, int], _in_doubt: frozenset[str]) -> None: ...
-
     request = SyncRequest(id="r", source=source.name, requested_by="cli", at=NOON)
-    return await syncer.run(source, request, SyncState(source=source.name), ignore, forget)
+    return await syncer.run(source, request, SyncState(source=source.name), MemoryLedger(MemoryIndex()))
 
 
 async def waits(index: Index, count: int) -> list[float]:

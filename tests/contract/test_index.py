@@ -9,7 +9,7 @@ import tempfile
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -295,6 +295,19 @@ async def test_a_change_of_access_cut_off_anywhere_is_seen_and_repaired_by_the_n
     await index.set_access("wiki:manual", ENG)
     assert await everything(client, name) == wanted
     assert (await records(index))["wiki:manual"][:2] == (pair[0].content_hash, ENG.class_id)
+
+
+async def test_a_document_that_lies_elsewhere_now_is_cited_there_without_being_embedded(client, name, index):
+    pair = document("manual", STEPS, ENG)
+    await index.upsert([pair])
+    moved = replace(pair[0], url="https://wiki.example/elsewhere", updated_at=pair[0].updated_at + timedelta(days=9), version="8")
+    with pytest.raises(TransientError):
+        await Index(CutOff(client, 1), EMBEDDER, name).relabel(moved)
+    assert {r.version async for r in index.records("wiki")} == {""}, "its version comes last"
+    await index.relabel(moved)
+    hits = await index.search("turn the wheel", Audience.of(ANA), 10)
+    assert {(hit.chunk.url, hit.chunk.updated_at) for hit in hits} == {(moved.url, moved.updated_at)}
+    assert [(r.version, r.content_hash) async for r in index.records("wiki")] == [("8", pair[0].content_hash)]
 
 
 async def test_removed_documents_are_gone_and_unknown_ones_are_fine(index):

@@ -299,9 +299,9 @@ class RealIndex(MemoryIndex):
         self.step()
         await self._index.set_access(document_id, access)
 
-    async def set_version(self, document_id: str, version: str) -> None:
+    async def relabel(self, document: Document) -> None:
         self.step()
-        await self._index.set_version(document_id, version)
+        await self._index.relabel(document)
 
     async def counts(self) -> dict[str, int]:
         return await self._index.counts()

@@ -604,6 +604,16 @@ async def test_a_document_of_which_only_the_version_moved_is_not_embedded_again(
     assert desk.index.writes == writes, "its new version is known"
 
 
+async def test_a_document_that_was_moved_or_touched_is_found_at_its_new_place_without_embedding(desk: Desk):
+    desk.source.put(document("pages:a", "# One\nx\n# Two\ny"))
+    await desk.sync()
+    later = NOON + timedelta(days=1)
+    desk.source.put(document("pages:a", "# One\nx\n# Two\ny", url="https://pages.example/new", updated_at=later, path=("HR",)))
+    await desk.sync()
+    assert {(point.url, point.updated_at) for point in desk.index.points.values()} == {("https://pages.example/new", later)}
+    assert desk.index.embedded == ["pages:a"]
+
+
 async def test_groups_are_kept_as_the_source_tells_them():
     class WithGroups(MemorySource):
         async def changes(self, cursor, known):
