@@ -165,10 +165,8 @@ def ask(question: str, readers: tuple[str, ...], conversation: str | None, as_js
 
 async def _tell_if_nothing_is_indexed(app: App) -> None:
     if not await app.index.counts():
-        click.echo(
-            "footnote: nothing is indexed yet: set FOOTNOTE_FOLDER, CONFLUENCE_URL or GOOGLE_DRIVE_FOLDERS, and run `footnote sync`",
-            err=True,
-        )
+        hint = "set FOOTNOTE_FOLDER, CONFLUENCE_URL or GOOGLE_DRIVE_FOLDERS, and run `footnote sync`"
+        click.echo(f"footnote: nothing is indexed yet: {hint}", err=True)
 
 
 @main.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import shlex
 from collections.abc import Callable, Mapping
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 USAGE = "`/reindex [source] [space, folder, address or failed] [--dry-run] [--full] [--prune] [--force]`"
+_DASH = re.compile(r"(?<!\S)[\u2013\u2014]")
+_LINK = re.compile(r"<(https?://[^\s|<>]+)(?:\|[^<>]*)?>")
 _FLAGS = {"--full", "--dry-run", "--prune", "--force"}
 
 
@@ -129,16 +132,16 @@ def offers(state: SyncState) -> list[Button]:
 
 
 def _parse(text: str) -> tuple[list[str], set[str]]:
+    # Phones turn two hyphens into a dash, and Slack writes an address as <https://...|label> where it was asked to.
+    text = _LINK.sub(r"\1", _DASH.sub("--", text))
     try:
-        # Phones turn two hyphens into a dash.
-        words = shlex.split(text.replace("\u2014", "--").replace("\u2013", "--"))
+        words = shlex.split(text)
     except ValueError as error:
         raise UserError(f"`{text}` has an open quote: close it and try again.") from error
     flags = {word for word in words if word.startswith("-")}
     if unknown := flags - _FLAGS:
         raise UserError(f"I do not know {', '.join(sorted(unknown))}: {USAGE}.")
-    # Slack writes an address as <https://...|label> where it was asked to.
-    return [word.strip("<>").partition("|")[0] for word in words if word not in flags], flags
+    return [word for word in words if word not in flags], flags
 
 
 def _audit(request: SyncRequest, state: SyncState) -> None:

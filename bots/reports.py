@@ -33,14 +33,15 @@ def counts(report: SyncReport) -> str:
 
 
 def pace(report: SyncReport) -> str:
-    """``55 documents/s · about 3 min left``; empty as long as nobody can know."""
-    if report.seconds < _MEASURED_SECONDS or not report.seen:
-        return ""
-    rate = report.seen / report.seconds
-    told = f"{rate:,.0f} documents/s" if rate >= 10 else f"{rate:.1f} documents/s"
-    if not report.expected or report.expected <= report.seen:
-        return told
-    return f"{told} · about {_lasting((report.expected - report.seen) / rate)} left"
+    """``40 of 120, 55 documents/s, about 3 min left``; as much of it as is known."""
+    done = report.indexed + report.unchanged + report.failures
+    parts = [f"{done:,} of {report.expected:,}"] if report.expected else []
+    if report.seconds >= _MEASURED_SECONDS and done:
+        rate = done / report.seconds
+        parts.append(f"{rate:,.0f} documents/s" if rate >= 10 else f"{rate:.1f} documents/s")
+        if report.expected and report.expected > done:
+            parts.append(f"about {_lasting((report.expected - done) / rate)} left")
+    return ", ".join(parts)
 
 
 def coverage(found: Coverage) -> str:
@@ -65,9 +66,7 @@ def progress(state: SyncState, now: datetime) -> str:
             return f"{name}: waiting for a worker"
         case SyncStatus.RUNNING:
             since = f", started {ago(state.started_at, now)}" if state.started_at else ""
-            expected = f" of {report.expected:,}" if report.expected else ""
-            parts = [f"{name}: syncing{since}", counts(report).replace(" seen", f"{expected} seen", 1), pace(report)]
-            return " · ".join(filter(None, parts))
+            return " · ".join(filter(None, (f"{name}: syncing{since}", counts(report), pace(report))))
         case SyncStatus.NEEDS_ATTENTION:
             return f"{name}: needs attention. {state.error}"
         case SyncStatus.NEEDS_CONFIRMATION:

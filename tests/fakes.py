@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from core.models import Answer, AnswerMode, Audience, Message
+from bots.buttons import Button
+from bots.platform import Groups
+from core.errors import UserError
+from core.models import Answer, AnswerMode, Audience, Message, Principal
 
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 
@@ -43,6 +46,7 @@ class RecordingReply:
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, str]] = []
+        self.buttons: list[Button] = []
 
     async def working(self) -> None:
         self.seen.append(("working", ""))
@@ -58,6 +62,10 @@ class RecordingReply:
 
     async def show(self, text: str) -> None:
         self.seen.append(("show", text))
+
+    async def offer(self, text: str, buttons: Sequence[Button]) -> None:
+        self.seen.append(("say", text))
+        self.buttons += buttons
 
     @property
     def replies(self) -> list[str]:
@@ -108,3 +116,28 @@ class MemoryGate:
     async def admit(self, _message: Message) -> None:
         if self._refusal:
             raise self._refusal
+
+
+class ScopedSource:
+    """A source of which only the parts that it knows matter; one that is ``broken`` raises that instead."""
+
+    def __init__(self, name: str, *parts: str, broken: Exception | None = None) -> None:
+        self.name = name
+        self._parts = parts
+        self._broken = broken
+
+    async def select(self, scope: str) -> AsyncIterator[str]:
+        if self._broken:
+            raise self._broken
+        if scope not in self._parts:
+            raise UserError(f"{self.name} knows no {scope!r}.")
+        yield f"{self.name}:{scope}"
+
+
+def groups(members: Mapping[Principal, tuple[Principal, ...]]) -> Groups:
+    """These groups, whenever they are asked for."""
+
+    async def known() -> Mapping[Principal, tuple[Principal, ...]]:
+        return members
+
+    return known

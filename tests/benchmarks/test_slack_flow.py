@@ -25,6 +25,7 @@ from core.settings import Settings
 from core.telemetry import configure_logging
 from tests.benchmarks.test_overhead import Remote, SlowSearch, remote
 from tests.emulators.slack import SlackServer
+from tests.fakes import groups
 
 __all__ = ["remote"]
 
@@ -118,7 +119,7 @@ async def test_a_mention_reaches_the_model_soon_and_a_burst_is_acknowledged_at_o
     search = SlowSearch()
     memory = Memory(redis, turns=5, ttl=timedelta(minutes=5))
     assistant = Assistant(search=search, model=build_model(settings), memory=memory)
-    bot = SlackBot(settings, Responder(assistant, Gate(redis, rate_limit=1000)), None, redis)
+    bot = SlackBot(settings, Responder(assistant, Gate(redis, rate_limit=1000)), None, redis, groups({}))
     await bot.start()
     try:
         await workspace.do("in_flight", "Warm", 1)

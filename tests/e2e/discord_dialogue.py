@@ -20,10 +20,11 @@ from bots.responder import Responder
 from core.answering.gate import Gate
 from core.answering.memory import Memory
 from core.embedded.redis import RedisServer
+from core.indexing.ledger import Row
 from core.models import Answer, Audience, Citation, Message, SyncReport, SyncRequest, SyncState, SyncStatus
-from core.settings import ConfigFile, Settings
+from core.settings import Settings
 from tests.emulators.discord import DiscordServer
-from tests.fakes import NOON, Script, ScriptedAssistant, answer
+from tests.fakes import NOON, ScopedSource, Script, ScriptedAssistant, answer, groups
 
 TRAVEL = Citation(
     number=1,
@@ -48,6 +49,7 @@ class ScriptedJobs:
         self.requests: list[SyncRequest] = []
         self.steps = steps
         self.pause = pause
+        self.failed: dict[str, Row] = {}
 
     async def submit(self, request: SyncRequest) -> Submitted:
         self.requests.append(request)
@@ -58,8 +60,11 @@ class ScriptedJobs:
         for seen in range(1, self.steps + 1):
             await asyncio.sleep(self.pause)
             yield replace(state, report=SyncReport(seen=seen))
-        report = SyncReport(seen=self.steps, indexed=self.steps, seconds=1)
+        report = SyncReport(seen=self.steps, indexed=self.steps, failures=len(self.failed), seconds=1)
         yield replace(state, status=SyncStatus.DONE, finished_at=NOON, report=report)
+
+    async def rows(self, source: str) -> dict[str, Row]:
+        return self.failed
 
     async def states(self) -> dict[str, SyncState]:
         return {"handbook": SyncState(source="handbook", status=SyncStatus.DONE, finished_at=NOON)}
@@ -108,18 +113,18 @@ class Dialogue:
     def bot(self, **settings: Any) -> DiscordBot:
         """Another bot of the same app, as in another process; not started."""
         fields = {"discord_bot_token": self.discord.token, "discord_api_url": self.discord.api_url} | settings
-        loaded = Settings(_env_file=None, **fields).model_copy(update={"file": ConfigFile(groups=self.groups)})
+        loaded = Settings(_env_file=None, **fields)
         # Scripted parts stand where the real ones are typed.
         responder: Any = Responder(self.assistant, Gate(self.redis, rate_limit=1000))  # type: ignore[arg-type]
         commands: Any = Commands(
             jobs=self.jobs,  # type: ignore[arg-type]
             index=CountedIndex(),  # type: ignore[arg-type]
             memory=Memory(self.redis, turns=20, ttl=timedelta(days=1)),
-            sources={"handbook": None},  # type: ignore[dict-item]
+            sources={"handbook": ScopedSource("handbook")},  # type: ignore[dict-item]
             admins=frozenset({f"discord:{self.root.id}"}),
             interval=timedelta(minutes=10),
         )
-        return DiscordBot(loaded, responder, commands, clock=self.discord.clock)
+        return DiscordBot(loaded, responder, commands, groups(self.groups), clock=self.discord.clock)
 
     @asynccontextmanager
     async def running(self, bot: DiscordBot | None = None, *, drain: float = 5.0) -> AsyncIterator[DiscordBot]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from bots.buttons import CommandReply
 from bots.commands import Command
 from bots.http import HttpServer
 from bots.redis import connect_redis
@@ -19,10 +20,9 @@ from bots.slack.app import SlackBot
 from core.answering.gate import Gate
 from core.embedded.redis import RedisServer
 from core.models import Answer, Audience, Message
-from core.ports import Reply
-from core.settings import ConfigFile, Settings
+from core.settings import Settings
 from tests.emulators.slack import SlackServer
-from tests.fakes import Script, ScriptedAssistant, answer
+from tests.fakes import Script, ScriptedAssistant, answer, groups
 
 ANA, BEN = "U1ANA", "U2BEN"
 GENERAL, SECRET = "C1GENERAL", "G1SECRET"
@@ -31,11 +31,11 @@ GENERAL, SECRET = "C1GENERAL", "G1SECRET"
 class ScriptedCommands:
     """Commands that do what a test wants; remembers what was asked."""
 
-    def __init__(self, script: Callable[[Command, Reply], Awaitable[None]] | None = None) -> None:
+    def __init__(self, script: Callable[[Command, CommandReply], Awaitable[None]] | None = None) -> None:
         self._script = script
         self.asked: list[Command] = []
 
-    async def run(self, command: Command, reply: Reply) -> None:
+    async def run(self, command: Command, reply: CommandReply) -> None:
         self.asked.append(command)
         if self._script:
             await self._script(command, reply)
@@ -63,7 +63,7 @@ class Dialogue:
 
     def settings(self, **fields: Any) -> Settings:
         tokens = {"slack_bot_token": self.slack.bot_token, "slack_api_url": self.slack.url}
-        return Settings(_env_file=None, **(tokens | fields)).model_copy(update={"file": ConfigFile(groups=self.groups)})
+        return Settings(_env_file=None, **(tokens | fields))
 
     def socket_bot(self, **options: Any) -> SlackBot:
         """A bot over Socket Mode, not started; quicker to notice a loss than in production."""
@@ -76,7 +76,7 @@ class Dialogue:
     def bot(self, settings: Settings, **options: Any) -> SlackBot:
         # As in another process: the gate is shared through Redis alone.
         responder = Responder(self.assistant, Gate(self.redis, rate_limit=1000))  # type: ignore[arg-type]  # scripted
-        return SlackBot(settings, responder, self.commands, self.redis, **options)
+        return SlackBot(settings, responder, self.commands, self.redis, groups(self.groups), **options)
 
     @asynccontextmanager
     async def running(self, bot: SlackBot | None = None, *, drain: float = 8.0) -> AsyncIterator[SlackBot]:

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from bots.commands import Command, Commands
-from core.errors import TransientError
-from core.models import SyncReport, SyncRequest, SyncState, SyncStatus
-from tests.fakes import NOON, RecordingReply
+from bots.selection import Selection, selections
+from core.errors import TransientError, UserError
+from core.indexing.ledger import Row
+from core.models import Coverage, SyncReport, SyncRequest, SyncState, SyncStatus
+from tests.fakes import NOON, RecordingReply, ScopedSource
+
+PAGE = "https://acme.atlassian.net/wiki/spaces/ENG/pages/7"
 
 
 @dataclass(frozen=True)
@@ -20,12 +27,18 @@ class Submitted:
     state: SyncState
 
 
+COVERED = Coverage(in_source=124, in_index=119, skipped={"too large": 3, "unsupported type": 1}, failed=1, missing=0)
+BROKEN = Row(reason="not a Word file", attempts=2, due=NOON + timedelta(minutes=15))
+
+
 class ScriptedJobs:
     """A queue whose syncs run through fixed states; one source may be busy."""
 
-    def __init__(self, *, busy: SyncState | None = None) -> None:
+    def __init__(self, *, busy: SyncState | None = None, **ending: Any) -> None:
         self.requests: list[SyncRequest] = []
+        self.failed = {"wiki:broken.docx": BROKEN, "wiki:film.mp4": Row(reason="unsupported type", skipped=True)}
         self._busy = busy
+        self._ending = {"status": SyncStatus.DONE, "finished_at": NOON} | ending
 
     async def submit(self, request: SyncRequest) -> Submitted:
         if self._busy and self._busy.source == request.source:
@@ -35,12 +48,18 @@ class ScriptedJobs:
 
     async def follow(self, request: SyncRequest) -> AsyncIterator[SyncState]:
         state = SyncState(source=request.source, status=SyncStatus.RUNNING, request=request, started_at=NOON)
-        yield replace(state, report=SyncReport(seen=40))
-        report = SyncReport(seen=120, indexed=2, unchanged=117, failed={"wiki:broken.docx": "not a Word file"}, seconds=3)
-        yield replace(state, status=SyncStatus.DONE, finished_at=NOON, report=report)
+        yield replace(state, report=SyncReport(seen=40, indexed=40, expected=120, seconds=20))
+        report = SyncReport(seen=120, indexed=2, unchanged=117, failures=1, seconds=30, coverage=COVERED)
+        yield replace(state, **{"report": report} | self._ending)
+
+    async def rows(self, source: str) -> dict[str, Row]:
+        return self.failed if source == "wiki" else {}
 
     async def states(self) -> dict[str, SyncState]:
-        return {"wiki": SyncState(source="wiki", status=SyncStatus.DONE, finished_at=NOON - timedelta(minutes=4))}
+        at = NOON - timedelta(minutes=4)
+        report = SyncReport(seen=120, failures=1, coverage=COVERED)
+        done = SyncState(source="wiki", status=SyncStatus.DONE, finished_at=at, fresh_at=at, listed_at=at, report=report)
+        return {"wiki": done}
 
 
 class ScriptedMemory:
@@ -61,7 +80,7 @@ def commands(jobs: ScriptedJobs | None = None) -> Commands:
         jobs=jobs or ScriptedJobs(),
         index=ScriptedIndex(),
         memory=ScriptedMemory(),
-        sources={"wiki": None, "files": None},
+        sources={"wiki": ScopedSource("wiki", "ENG", PAGE), "files": ScopedSource("files", "travel")},
         admins=frozenset({"slack:U1"}),
         interval=timedelta(minutes=10),
         clock=lambda: NOON,
@@ -84,11 +103,87 @@ def command(name: str, text: str = "", *, user: str = "slack:U1") -> Command:
 async def test_an_admin_follows_a_reindex_to_its_report() -> None:
     jobs, reply = ScriptedJobs(), RecordingReply()
     await commands(jobs).run(command("reindex", "wiki"), reply)
-    assert [request.source for request in jobs.requests] == ["wiki"]
-    assert reply.shown[0] == "**wiki**: waiting for a worker"
-    assert "40 seen" in reply.shown[1]
-    assert "120 seen · 2 indexed · 117 unchanged · 1 failed" in reply.shown[-1]
-    assert reply.replies == ["**wiki**\n- failed `wiki:broken.docx`: not a Word file"]
+    assert [(request.source, request.scope, request.full) for request in jobs.requests] == [("wiki", None, False)]
+    assert reply.shown == [
+        "**wiki**: waiting for a worker",
+        "**wiki**: syncing, started 0 s ago · 40 seen · 40 indexed · 40 of 120, 2.0 documents/s, about 40 s left",
+        "**wiki**: done in 30.0 s · 120 seen · 2 indexed · 117 unchanged · 1 failed\n"
+        "  in the source 124 · in the index 119 · skipped 4 (too large 3, unsupported type 1) · failed 1",
+    ]
+
+
+async def test_what_failed_is_told_to_the_person_alone_with_a_button_that_tries_it_again() -> None:
+    reply = RecordingReply()
+    await commands().run(command("reindex", "wiki"), reply)
+    assert reply.replies == ["**wiki**\n- failed `wiki:broken.docx`: not a Word file (tried 2 times; again in 15 min)"]
+    (button,) = reply.buttons
+    assert (button.label, button.command) == ("Retry failed: wiki", "reindex wiki failed")
+
+
+async def test_a_retry_asks_for_what_failed_and_nothing_else() -> None:
+    jobs = ScriptedJobs()
+    await commands(jobs).run(command("reindex", "wiki failed"), RecordingReply())
+    assert [(request.source, request.scope) for request in jobs.requests] == [("wiki", "failed")]
+
+
+async def test_when_too_much_vanished_the_card_says_how_much_and_a_button_confirms_it() -> None:
+    error = "61 documents of wiki vanished at once."
+    report = SyncReport(seen=120, unchanged=120, withheld=61)
+    jobs, reply = ScriptedJobs(status=SyncStatus.NEEDS_CONFIRMATION, error=error, report=report), RecordingReply()
+    await commands(jobs).run(command("reindex", "wiki"), reply)
+    assert reply.shown[-1] == f"**wiki**: 120 seen · 120 unchanged, but 61 vanished and are kept for now. {error}"
+    (button,) = reply.buttons
+    assert (button.label, button.command, button.danger) == ("Remove 61 documents: wiki", "reindex wiki --prune", True)
+    await commands(jobs).run(command("reindex", button.command.partition(" ")[2]), RecordingReply())
+    assert jobs.requests[-1].prune
+
+
+async def test_a_dry_run_lists_what_would_change_to_the_person_alone() -> None:
+    names = tuple(f"wiki:{number}" for number in range(12))
+    report = SyncReport(seen=130, indexed=300, removed=1, dry_run=True, would_index=names, would_remove=("wiki:old",))
+    jobs, reply = ScriptedJobs(report=report), RecordingReply()
+    await commands(jobs).run(command("reindex", "wiki --dry-run"), reply)
+    assert jobs.requests[0].dry_run
+    assert reply.shown[-1] == (
+        "**wiki**: dry run, nothing was changed in 0.0 s · 130 seen · 300 would be indexed · 1 would be removed"
+    )
+    (listed,) = reply.replies
+    assert "- would index `wiki:9`\n- and 290 more to index\n- would remove `wiki:old`" in listed
+    assert not any("wiki:9" in card for card in reply.shown)
+
+
+async def test_who_asked_for_what_and_what_came_of_it_is_logged() -> None:
+    with capture_logs(processors=[merge_contextvars]) as logs:
+        await commands().run(command("reindex", "wiki ENG --full"), RecordingReply())
+    by_event = {line["event"]: line for line in logs}
+    asked, ended = by_event["reindex.requested"], by_event["reindex.finished"]
+    assert (asked["user"], asked["channel"], asked["sources"], asked["scope"]) == ("slack:U1", "C1", ["wiki"], "ENG")
+    assert asked["flags"] == ["--full"]
+    assert (ended["user"], ended["source"], ended["status"], ended["indexed"], ended["failed"]) == (
+        "slack:U1",
+        "wiki",
+        "done",
+        2,
+        1,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("ENG", [("wiki", "ENG")]),
+        (PAGE, [("wiki", PAGE)]),
+        (f"<{PAGE}|the page>", [("wiki", PAGE)]),
+        ("files travel", [("files", "travel")]),
+        ("wiki files", [("wiki", None), ("files", None)]),
+        ("failed", [("wiki", "failed"), ("files", "failed")]),
+        ("", [("wiki", None), ("files", None)]),
+    ],
+)
+async def test_a_part_alone_finds_its_source(text: str, asked: list[tuple[str, str | None]]) -> None:
+    jobs = ScriptedJobs()
+    await commands(jobs).run(command("reindex", text), RecordingReply())
+    assert [(request.source, request.scope) for request in jobs.requests] == asked
 
 
 async def test_the_card_that_others_see_names_no_document() -> None:
@@ -140,19 +235,55 @@ async def test_a_second_reindex_says_that_one_is_running() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "named"), [("nowhere", "nowhere"), ("--fast", "--fast"), ('"wiki', "open quote")], ids=["source", "flag", "quote"]
+    ("text", "named"),
+    [
+        ("nowhere", "no source `nowhere` (there is `wiki`, `files`), and none that knows it:\n- wiki knows no 'nowhere'."),
+        ("files ENG", "`ENG` was not found.\n- files knows no 'ENG'."),
+        ("wiki ENG HR", "one space, folder or address at a time"),
+        ("--fast", "--fast"),
+        ('"wiki', "open quote"),
+    ],
+    ids=["source", "part", "two parts", "flag", "quote"],
 )
-async def test_what_is_not_understood_is_named(text: str, named: str) -> None:
-    reply = RecordingReply()
-    await commands().run(command("reindex", text), reply)
+async def test_what_is_not_understood_is_named_and_starts_nothing(text: str, named: str) -> None:
+    jobs, reply = ScriptedJobs(), RecordingReply()
+    await commands(jobs).run(command("reindex", text), reply)
     assert named in reply.replies[0]
+    assert jobs.requests == []
+
+
+async def test_a_source_that_does_not_answer_is_named_when_nobody_else_knows_the_part() -> None:
+    down = ScopedSource("drive", broken=TransientError("Google Drive does not answer"))
+    sources = {"wiki": ScopedSource("wiki", "ENG"), "drive": down}
+    assert await selections(["ENG"], sources) == [Selection(source="wiki", scope="ENG")]
+    with pytest.raises(UserError, match="Google Drive does not answer"):
+        await selections(["1AbC"], sources)
 
 
 async def test_status_tells_how_fresh_each_source_is() -> None:
     reply = RecordingReply()
     await commands().run(command("status"), reply)
-    assert "**wiki**: done, last 4 min ago · 120 documents in the index · next in 6 min" in reply.replies[0]
-    assert "**files**: never synced" in reply.replies[0]
+    wiki, files = reply.replies[0].splitlines()
+    assert wiki == (
+        "- **wiki**: done, as of 4 min ago, listed as a whole 4 min ago · "
+        "in the source 124 · in the index 119 · skipped 4 (too large 3, unsupported type 1) · failed 1 · next in 6 min"
+    )
+    assert files == "- **files**: never synced · 0 documents in the index"
+    assert [button.command for button in reply.buttons] == ["reindex wiki failed"]
+
+
+async def test_status_says_what_to_do_where_something_needs_attention() -> None:
+    class Refused(ScriptedJobs):
+        async def states(self) -> dict[str, SyncState]:
+            at = NOON - timedelta(hours=3)
+            state = SyncState(source="wiki", status=SyncStatus.NEEDS_ATTENTION, finished_at=NOON, fresh_at=at)
+            return {"wiki": replace(state, error="Confluence refused our credentials (401): renew them")}
+
+    reply = RecordingReply()
+    await commands(Refused()).run(command("status"), reply)
+    first, second, *_ = reply.replies[0].splitlines()
+    assert first == "- **wiki**: needs attention, as of 3 h ago · 120 documents in the index · next in 10 min"
+    assert second == "  Confluence refused our credentials (401): renew them"
 
 
 @pytest.mark.parametrize(("text", "said"), [("", "3 of your questions"), ("here", "2 questions of this conversation")])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from itertools import pairwise
 
+from bots.buttons import Button
 from bots.discord.places import Closed
 from bots.discord.reply import DiscordReply
 from tests.fakes import answer
@@ -16,15 +18,17 @@ class Wall:
 
     def __init__(self, *, closed: bool = False, slow: float = 0.0) -> None:
         self.texts: list[str] = []
+        self.buttons: list[list[str]] = []
         self.edits: list[float] = []
         self.closed = closed
         self._slow = slow
 
-    async def send(self, text: str) -> Note:
+    async def send(self, text: str, buttons: Sequence[Button] = ()) -> Note:
         await asyncio.sleep(self._slow)
         if self.closed:
             raise Closed("the wall is gone")
         self.texts.append(text)
+        self.buttons.append([button.label for button in buttons])
         return Note(self, len(self.texts) - 1)
 
 
@@ -52,6 +56,12 @@ async def test_the_rest_of_a_long_answer_follows_where_the_beginning_found_its_p
     first, second = Wall(closed=True), Wall()
     await DiscordReply([first, second]).say("word " * 900)
     assert len(second.texts) == 3
+
+
+async def test_buttons_stand_below_the_end_of_a_notice() -> None:
+    wall = Wall()
+    await DiscordReply([wall]).offer("word " * 900, [Button(label="Retry", command="reindex wiki failed")])
+    assert wall.buttons == [[], [], ["Retry"]]
 
 
 async def test_when_every_place_is_closed_it_gives_up_in_peace() -> None:
@@ -118,7 +128,7 @@ async def test_others_are_served_while_a_very_long_answer_is_rendered() -> None:
             turns += 1
 
     class Door(Wall):
-        async def send(self, text: str) -> Note:
+        async def send(self, text: str, buttons: Sequence[Button] = ()) -> Note:
             served.append(turns)
             return await super().send(text)
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from bots.slack.client import build_client, open_session
 from bots.slack.people import FRESH_SECONDS, SlackPeople
 from tests.emulators.slack import SlackServer
+from tests.fakes import groups
 
 
 class Clock:
@@ -25,7 +26,7 @@ async def asking() -> AsyncIterator[tuple[SlackServer, SlackPeople, Clock]]:
     async with SlackServer() as slack, open_session() as session:
         slack.user("U1", name="Ana", email="Ana@Acme.com")
         client = build_client(slack.bot_token, slack.url, session)
-        yield slack, SlackPeople(client, "T0FOOT", {}, clock=clock), clock
+        yield slack, SlackPeople(client, "T0FOOT", groups({}), clock=clock), clock
 
 
 async def test_a_person_is_asked_about_once_by_many_at_the_same_time_and_again_when_it_is_old() -> None:
