@@ -6,25 +6,22 @@ import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from redis.asyncio import Redis
 
-from bots.commands import Commands
 from bots.discord.client import DiscordBot
 from bots.redis import connect_redis
 from bots.responder import Responder
 from core.answering.gate import Gate
-from core.answering.memory import Memory
 from core.embedded.redis import RedisServer
-from core.indexing.ledger import Row
-from core.models import Answer, Audience, Citation, Message, SyncReport, SyncRequest, SyncState, SyncStatus
+from core.models import Answer, Audience, Citation, Message
 from core.settings import Settings
+from tests.e2e.scripted_syncs import ScriptedJobs, commands_over
 from tests.emulators.discord import DiscordServer
-from tests.fakes import NOON, ScopedSource, Script, ScriptedAssistant, answer, groups
+from tests.fakes import NOON, Script, ScriptedAssistant, answer, groups
 
 TRAVEL = Citation(
     number=1,
@@ -34,45 +31,6 @@ TRAVEL = Citation(
     quote="Thirty days.",
     updated_at=NOON,
 )
-
-
-@dataclass(frozen=True)
-class Submitted:
-    accepted: bool
-    state: SyncState
-
-
-class ScriptedJobs:
-    """A queue with one worker that counts to ``steps`` documents, ``pause`` seconds each."""
-
-    def __init__(self, steps: int = 3, pause: float = 0.02) -> None:
-        self.requests: list[SyncRequest] = []
-        self.steps = steps
-        self.pause = pause
-        self.failed: dict[str, Row] = {}
-
-    async def submit(self, request: SyncRequest) -> Submitted:
-        self.requests.append(request)
-        return Submitted(True, SyncState(source=request.source, status=SyncStatus.WAITING, request=request))
-
-    async def follow(self, request: SyncRequest) -> AsyncIterator[SyncState]:
-        state = SyncState(source=request.source, status=SyncStatus.RUNNING, request=request, started_at=NOON)
-        for seen in range(1, self.steps + 1):
-            await asyncio.sleep(self.pause)
-            yield replace(state, report=SyncReport(seen=seen))
-        report = SyncReport(seen=self.steps, indexed=self.steps, failures=len(self.failed), seconds=1)
-        yield replace(state, status=SyncStatus.DONE, finished_at=NOON, report=report)
-
-    async def rows(self, source: str) -> dict[str, Row]:
-        return self.failed
-
-    async def states(self) -> dict[str, SyncState]:
-        return {"handbook": SyncState(source="handbook", status=SyncStatus.DONE, finished_at=NOON)}
-
-
-class CountedIndex:
-    async def counts(self) -> dict[str, int]:
-        return {"handbook": 12}
 
 
 def says(text: str, *citations: Citation, seconds: float = 0.0) -> Script:
@@ -108,6 +66,7 @@ class Dialogue:
         self.general = discord.channel("general")
         self.assistant = ScriptedAssistant(script)
         self.jobs = ScriptedJobs()
+        self.admins = {f"discord:{self.root.id}"}
         self.groups: dict[str, tuple[str, ...]] = {}
 
     def bot(self, **settings: Any) -> DiscordBot:
@@ -116,14 +75,7 @@ class Dialogue:
         loaded = Settings(_env_file=None, **fields)
         # Scripted parts stand where the real ones are typed.
         responder: Any = Responder(self.assistant, Gate(self.redis, rate_limit=1000))  # type: ignore[arg-type]
-        commands: Any = Commands(
-            jobs=self.jobs,  # type: ignore[arg-type]
-            index=CountedIndex(),  # type: ignore[arg-type]
-            memory=Memory(self.redis, turns=20, ttl=timedelta(days=1)),
-            sources={"handbook": ScopedSource("handbook")},  # type: ignore[dict-item]
-            admins=frozenset({f"discord:{self.root.id}"}),
-            interval=timedelta(minutes=10),
-        )
+        commands: Any = commands_over(self.jobs, self.redis, admins=self.admins)
         return DiscordBot(loaded, responder, commands, groups(self.groups), clock=self.discord.clock)
 
     @asynccontextmanager

@@ -58,7 +58,7 @@ class Dialogue:
         self.slack = slack
         self.redis = redis
         self.assistant = ScriptedAssistant(script)
-        self.commands = commands or ScriptedCommands()
+        self.commands: Any = commands or ScriptedCommands()
         self.groups: dict[str, tuple[str, ...]] = {}
 
     def settings(self, **fields: Any) -> Settings:

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from core.indexing.ledger import Row
 from tests.e2e.discord_dialogue import Dialogue, dialogue, scene
 from tests.emulators.discord_world import Json
 
@@ -30,7 +31,6 @@ async def test_reindex_shows_its_progress_in_place_and_ends_with_the_report() ->
         assert request.source == "handbook"
         assert request.dry_run
         assert given.original is not None
-        assert given.follow_ups == []
         times = [at for at, _ in given.original.edits]
         assert len(times) >= 2
         assert all((later - earlier).total_seconds() > 0.8 for earlier, later in pairwise(times))
@@ -40,7 +40,73 @@ async def test_reindex_of_an_unknown_source_is_refused_with_the_known_ones() -> 
     async with dialogue() as talk:
         given = await talk.discord.slash(talk.root, "reindex", channel=talk.general, source="nowhere")
         [text] = await talk.discord.finished(given)
-        assert text == "There is no source `nowhere`. Sources: `handbook`."
+        assert text.startswith("There is no source `nowhere` (there is `handbook`)")
+
+
+BROKEN = {"handbook:broken.docx": Row(reason="it is no Word file", attempts=2)}
+
+
+async def test_what_failed_is_listed_with_a_button_that_tries_it_again_and_shows_its_own_progress() -> None:
+    async with dialogue() as talk:
+        talk.jobs.failed = BROKEN
+        given = await talk.discord.slash(talk.root, "reindex", channel=talk.general, source="handbook")
+        await talk.discord.until(lambda: bool(given.follow_ups), what="the list of failures")
+        [listed] = given.follow_ups
+        assert "handbook:broken.docx" in listed.content
+        assert "it is no Word file (tried 2 times" in listed.content
+        talk.jobs.failed = {}
+        pressed = await talk.discord.press(talk.root, listed, "Retry failed: handbook")
+        await talk.discord.until(lambda: "done in" in "".join(pressed.texts), what="the report of the retry")
+        assert pressed.acknowledged_after is not None
+        assert pressed.acknowledged_after < 1
+        assert pressed.ephemeral
+        assert [(request.source, request.scope) for request in talk.jobs.requests] == [("handbook", None), ("handbook", "failed")]
+        assert talk.discord.seen_by(talk.ana, talk.general) == []
+
+
+async def test_a_button_works_after_a_restart_and_only_for_who_is_an_administrator_then() -> None:
+    async with scene() as talk:
+        talk.jobs.failed = BROKEN
+        async with talk.running():
+            given = await talk.discord.slash(talk.root, "footnote status", channel=talk.general)
+            await talk.discord.finished(given)
+            given = await talk.discord.slash(talk.root, "reindex", channel=talk.general, source="handbook")
+            await talk.discord.until(lambda: bool(given.follow_ups), what="the list of failures")
+        async with talk.running():
+            pressed = await talk.discord.press(talk.root, given.follow_ups[0], "Retry failed: handbook")
+            await talk.discord.until(lambda: "done in" in "".join(pressed.texts), what="the report of the retry")
+        talk.admins.clear()
+        async with talk.running():
+            pressed = await talk.discord.press(talk.root, given.follow_ups[0], "Retry failed: handbook")
+            [text] = await talk.discord.finished(pressed)
+            assert "administrators" in text
+        assert len(talk.jobs.requests) == 2
+
+
+async def test_when_too_much_vanished_a_button_confirms_it() -> None:
+    async with dialogue() as talk:
+        talk.jobs.withheld = 61
+        given = await talk.discord.slash(talk.root, "reindex", channel=talk.general, source="handbook")
+        await talk.discord.until(lambda: bool(given.follow_ups), what="the button")
+        await talk.discord.until(lambda: "61 vanished and are kept for now" in given.texts[0], what="the card")
+        pressed = await talk.discord.press(talk.root, given.follow_ups[0], "Remove 61 documents: handbook")
+        await talk.discord.finished(pressed)
+        assert [request.prune for request in talk.jobs.requests] == [False, True]
+
+
+async def test_a_part_is_asked_for_by_its_name_alone() -> None:
+    async with dialogue() as talk:
+        given = await talk.discord.slash(talk.root, "reindex", channel=talk.general, scope="travel")
+        await talk.discord.until(lambda: "done in" in "".join(given.texts), what="the report")
+        assert [(request.source, request.scope) for request in talk.jobs.requests] == [("handbook", "travel")]
+
+
+async def test_a_dry_run_names_what_would_change() -> None:
+    async with dialogue() as talk:
+        given = await talk.discord.slash(talk.root, "reindex", channel=talk.general, dry_run=True)
+        await talk.discord.until(lambda: bool(given.follow_ups), what="the list")
+        assert "would index `handbook:new.md`" in given.texts[-1]
+        assert "would remove `handbook:old.md`" in given.texts[-1]
 
 
 async def test_a_plain_member_who_calls_a_hidden_command_is_refused() -> None:

@@ -8,8 +8,11 @@ import itertools
 import pytest
 
 from bots.commands import Command
+from core.indexing.ledger import Row
 from core.ports import Reply
-from tests.e2e.slack_dialogue import ANA, BEN, GENERAL, SECRET, ScriptedCommands, dialogue
+from tests.e2e.scripted_syncs import ScriptedJobs, commands_over
+from tests.e2e.slack_dialogue import ANA, BEN, GENERAL, SECRET, Dialogue, ScriptedCommands, dialogue
+from tests.emulators.slack_workspace import Whisper
 
 
 async def reindexes(_command: Command, reply: Reply) -> None:
@@ -98,6 +101,77 @@ async def test_a_notice_is_repeated_after_a_rate_limit() -> None:
         talk.slack.fail("response_url", status=429, retry_after=1)
         await talk.slack.command(ANA, GENERAL, "/footnote", "status")
         await talk.slack.until_whisper(ANA)
+
+
+BROKEN = {"handbook:broken.docx": Row(reason="it is no Word file", attempts=2)}
+
+
+async def failures_of(talk: Dialogue, jobs: ScriptedJobs) -> Whisper:
+    """What Ana is told below the card of her `/reindex`."""
+    await talk.slack.command(ANA, GENERAL, "/reindex", "handbook")
+    return await talk.slack.until_whisper(ANA)
+
+
+@pytest.mark.parametrize("over", ["socket", "http"])
+async def test_what_failed_is_listed_with_a_button_that_tries_it_again(over: str) -> None:
+    jobs = ScriptedJobs()
+    jobs.failed = BROKEN
+    async with dialogue() as talk:
+        talk.commands = commands_over(jobs, talk.redis, admins={f"slack:{ANA}"})
+        async with talk.running(talk.http_bot() if over == "http" else None):
+            listed = await failures_of(talk, jobs)
+            assert "`handbook:broken.docx`: it is no Word file (tried 2 times" in listed.shown
+            assert not any("broken" in post.shown for post in talk.slack.posts(GENERAL))
+            jobs.failed = {}
+            await talk.slack.press(ANA, listed, "Retry failed: handbook")
+            await talk.slack.until(lambda: len(talk.slack.posts(GENERAL)) == 2, what="the card of the retry")
+            await talk.slack.until(lambda: "done in" in talk.slack.posts(GENERAL)[1].shown, what="its report")
+            await talk.slack.settled()
+            assert talk.slack.deliveries[-1].seconds is not None
+            assert talk.slack.deliveries[-1].seconds < 1
+    assert [(request.source, request.scope) for request in jobs.requests] == [("handbook", None), ("handbook", "failed")]
+
+
+async def test_a_button_works_after_a_restart_and_only_for_who_is_an_administrator_then() -> None:
+    jobs = ScriptedJobs()
+    jobs.failed = BROKEN
+    async with dialogue() as talk:
+        talk.commands = commands_over(jobs, talk.redis, admins={f"slack:{ANA}"})
+        async with talk.running():
+            listed = await failures_of(talk, jobs)
+        async with talk.running():
+            await talk.slack.press(ANA, listed, "Retry failed: handbook")
+            await talk.slack.until_whisper(ANA, 2)
+        talk.commands = commands_over(jobs, talk.redis, admins={"slack:U9SOMEBODY"})
+        async with talk.running():
+            await talk.slack.press(ANA, listed, "Retry failed: handbook")
+            assert "administrators" in (await talk.slack.until_whisper(ANA, 3)).shown
+    assert len(jobs.requests) == 2
+
+
+async def test_when_too_much_vanished_a_button_confirms_it() -> None:
+    jobs = ScriptedJobs()
+    jobs.withheld = 61
+    async with dialogue() as talk:
+        talk.commands = commands_over(jobs, talk.redis, admins={f"slack:{ANA}"})
+        async with talk.running():
+            asked = await failures_of(talk, jobs)
+            await talk.slack.until(lambda: "61 vanished" in talk.slack.posts(GENERAL)[0].shown, what="the card")
+            await talk.slack.press(ANA, asked, "Remove 61 documents: handbook")
+            await talk.slack.until_whisper(ANA, 2)
+    assert [request.prune for request in jobs.requests] == [False, True]
+
+
+async def test_a_dry_run_names_what_would_change_to_the_person_alone() -> None:
+    jobs = ScriptedJobs()
+    async with dialogue() as talk:
+        talk.commands = commands_over(jobs, talk.redis, admins={f"slack:{ANA}"})
+        async with talk.running():
+            await talk.slack.command(ANA, GENERAL, "/reindex", "travel —dry-run")
+            listed = await talk.slack.until_whisper(ANA)
+            assert "would index `handbook:new.md`" in listed.shown
+            await talk.slack.until(lambda: "nothing was changed" in talk.slack.posts(GENERAL)[0].shown, what="the card")
+            assert "new.md" not in talk.slack.posts(GENERAL)[0].shown
 
 
 async def test_a_restart_says_where_the_end_of_a_reindex_can_be_seen() -> None:

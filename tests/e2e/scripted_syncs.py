@@ -1,0 +1,73 @@
+"""Syncs that follow a script, below the real commands."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from redis.asyncio import Redis
+
+from bots.commands import Commands
+from core.answering.memory import Memory
+from core.indexing.ledger import Row
+from core.models import SyncReport, SyncRequest, SyncState, SyncStatus
+from tests.fakes import NOON, ScopedSource
+
+
+@dataclass(frozen=True)
+class Submitted:
+    accepted: bool
+    state: SyncState
+
+
+class ScriptedJobs:
+    """A queue with one worker that counts to ``steps`` documents, ``pause`` seconds each."""
+
+    def __init__(self, steps: int = 3, pause: float = 0.02) -> None:
+        self.requests: list[SyncRequest] = []
+        self.steps = steps
+        self.pause = pause
+        self.failed: dict[str, Row] = {}
+        self.withheld = 0
+
+    async def submit(self, request: SyncRequest) -> Submitted:
+        self.requests.append(request)
+        return Submitted(True, SyncState(source=request.source, status=SyncStatus.WAITING, request=request))
+
+    async def follow(self, request: SyncRequest) -> AsyncIterator[SyncState]:
+        state = SyncState(source=request.source, status=SyncStatus.RUNNING, request=request, started_at=NOON)
+        for seen in range(1, self.steps + 1):
+            await asyncio.sleep(self.pause)
+            yield replace(state, report=SyncReport(seen=seen))
+        report = SyncReport(
+            seen=self.steps,
+            indexed=self.steps,
+            failures=len(self.failed),
+            withheld=self.withheld,
+            seconds=1,
+            dry_run=request.dry_run,
+        )
+        if request.dry_run:
+            report = replace(report, would_index=("handbook:new.md",), would_remove=("handbook:old.md",), removed=1)
+        status = SyncStatus.NEEDS_CONFIRMATION if self.withheld else SyncStatus.DONE
+        yield replace(state, status=status, finished_at=NOON, report=report, error="Many vanished." if self.withheld else None)
+
+    async def rows(self, source: str) -> dict[str, Row]:
+        return self.failed
+
+    async def states(self) -> dict[str, SyncState]:
+        return {"handbook": SyncState(source="handbook", status=SyncStatus.DONE, finished_at=NOON)}
+
+
+class CountedIndex:
+    async def counts(self) -> dict[str, int]:
+        return {"handbook": 12}
+
+
+def commands_over(jobs: ScriptedJobs, redis: Redis, *, admins: set[str]) -> Commands:
+    parts: Any = {"jobs": jobs, "index": CountedIndex(), "sources": {"handbook": ScopedSource("handbook", "travel")}}
+    memory = Memory(redis, turns=20, ttl=timedelta(days=1))
+    return Commands(**parts, memory=memory, admins=frozenset(admins), interval=timedelta(minutes=10))
