@@ -17,20 +17,37 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 import httpx
 
-from tests.emulators import confluence_v1, confluence_v2
+from tests.emulators import (
+    confluence_v1_content,
+    confluence_v1_people,
+    confluence_v2_comments,
+    confluence_v2_content,
+    confluence_v2_spaces,
+)
 from tests.emulators.confluence_faults import LOGIN, Broken, Fault, Faults
-from tests.emulators.confluence_http import Call, Cursors, Ordered, Refused, Route, Table, bytes_of
+from tests.emulators.confluence_http import Call, Cursors, Edition, Ordered, Refused, Route, Table, bytes_of
 from tests.emulators.confluence_site import Site
 from tests.emulators.confluence_world import Content
 
 CLOUD_ID = "35273b54-3f06-40d2-880f-dd28cf8daafa"
-_CLOUD = (*confluence_v2.routes.all, *confluence_v1.all_routes(data_center=False))
-SCOPES = frozenset(route.scope for route in _CLOUD) - {confluence_v1.BROWSER}
-"""All that a connector could be granted."""
+PARTS = (
+    confluence_v1_content.routes,
+    confluence_v1_content.files,
+    confluence_v1_people.routes,
+    confluence_v1_people.profiles,
+    confluence_v2_spaces.routes,
+    confluence_v2_content.routes,
+    confluence_v2_comments.routes,
+)
+SCOPES = frozenset(scope for part in PARTS for route in part.of(Edition.CLOUD) for scope in route.scopes) - {
+    confluence_v1_content.BROWSER
+}
+"""All that a token could be granted for what is emulated."""
 
 
 @dataclass
@@ -52,7 +69,7 @@ def _tenant(api: ConfluenceApi, call: Call) -> Any:
     return {"cloudId": CLOUD_ID}
 
 
-TENANT = Route("GET", "/_edge/tenant_info", _tenant, {}, "", "v1")
+TENANT = Route("GET", "/_edge/tenant_info", _tenant, {}, frozenset(), Edition.CLOUD)
 
 
 class ConfluenceApi(httpx.AsyncBaseTransport):
@@ -96,7 +113,9 @@ class ConfluenceApi(httpx.AsyncBaseTransport):
         self._sleep = sleep
         self._monotonic = monotonic
         self._listings: tuple[int, dict[object, Ordered]] = (-1, {})
-        self._table = Table(confluence_v1.all_routes(data_center=True) if site.data_center else [*_CLOUD, TENANT])
+        edition = Edition.DATA_CENTER if site.data_center else Edition.CLOUD
+        routes = [route for part in PARTS for route in part.of(edition)]
+        self._table = Table(routes if site.data_center else [*routes, TENANT])
 
     @property
     def url(self) -> str:
@@ -111,8 +130,7 @@ class ConfluenceApi(httpx.AsyncBaseTransport):
 
     def count(self, route: str = "*") -> int:
         """How many requests matched a pattern such as ``GET */pages*``."""
-        probe = Fault(routes=route, times=float("inf"))
-        return sum(probe.meets(f"{request.method} {request.route}", request.path) for request in self.requests)
+        return sum(count for (method, template), count in self.calls.items() if fnmatchcase(f"{method} {template}", route))
 
     def forget(self) -> None:
         """Count from here."""
@@ -159,7 +177,6 @@ class ConfluenceApi(httpx.AsyncBaseTransport):
         self.requests.append(record)
         if self.between is not None and inspect.isawaitable(waiting := self.between(record)):
             await waiting
-        route: Route | None = None
         try:
             path, gateway = self._inside(request.url.path, origin)
             route, ids = self._table.find(request.method, path)
@@ -168,10 +185,10 @@ class ConfluenceApi(httpx.AsyncBaseTransport):
             fault = self.faults.take(route.name, path)
             if fault is not None and fault.seconds:
                 await self._sleep(fault.seconds)
-            if fault is not None and (response := self._fails(fault, route)):
+            if fault is not None and (response := self._fails(fault, path)):
                 record.status = response.status_code
                 return response
-            if route.scope:
+            if route.scopes:
                 self._let_in(request, route, gateway=gateway)
             query = route.read(request.url.params)
             call = Call(route, ids, query, _json(request), empty=fault is not None and fault.empty)
@@ -180,7 +197,7 @@ class ConfluenceApi(httpx.AsyncBaseTransport):
             if fault is not None:
                 response = _spoil(response, fault)
         except Refused as refused:
-            response = self._refusal(refused, route)
+            response = self._refusal(refused, request.url.path)
         record.status = response.status_code
         return response
 
@@ -250,26 +267,26 @@ class ConfluenceApi(httpx.AsyncBaseTransport):
             )
         if self.token is None or not granted or not self.site.bot.active:
             raise Refused(401, "Unauthorized", code="UNAUTHORIZED")
-        if self.scopes is not None and route.scope not in self.scopes:
+        if self.scopes is not None and not route.scopes & self.scopes:
             raise Refused(401, "Unauthorized; scope does not match", code="UNAUTHORIZED")
 
-    def _fails(self, fault: Fault, route: Route) -> httpx.Response | None:
+    def _fails(self, fault: Fault, path: str) -> httpx.Response | None:
         if fault.lost:
             raise httpx.RemoteProtocolError("Server disconnected without sending a response.")
         if fault.html:
             return httpx.Response(200, html=LOGIN)
         if fault.status is None:
             return None
-        response = self._refusal(Refused(fault.status, httpx.codes.get_reason_phrase(fault.status)), route)
+        response = self._refusal(Refused(fault.status, httpx.codes.get_reason_phrase(fault.status)), path)
         if fault.retry_after is not None:
             response.headers["Retry-After"] = f"{fault.retry_after:g}"
         return response
 
-    def _refusal(self, refused: Refused, route: Route | None) -> httpx.Response:
+    def _refusal(self, refused: Refused, path: str) -> httpx.Response:
         status, message = refused.status, refused.message
         if status == 401 and not self.data_center:
             return httpx.Response(401, json={"code": 401, "message": message}, headers={"WWW-Authenticate": "OAuth"})
-        if route is not None and route.family == "v2":
+        if "/api/v2/" in path:
             error = {"status": status, "code": refused.code, "title": message, "detail": None}
             return httpx.Response(status, json={"errors": [error]})
         data = {"authorized": status not in {401, 403, 404}, "valid": True, "errors": [], "successful": False}

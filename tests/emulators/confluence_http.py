@@ -10,7 +10,8 @@ import json
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -96,15 +97,21 @@ class Call:
 Handler = Callable[["ConfluenceApi", Call], Any]
 
 
+class Edition(StrEnum):
+    CLOUD = "cloud"
+    DATA_CENTER = "data center"
+
+
 @dataclass(frozen=True)
 class Route:
     method: str
     template: str
     handler: Handler
     parameters: Mapping[str, Kind]
-    scope: str
-    family: str
-    """Whose errors it answers with: ``v2`` or ``v1``."""
+    scopes: frozenset[str]
+    """A token needs one of them; without any, nobody asks for one."""
+    edition: Edition | None = None
+    """None: both have it."""
 
     @property
     def name(self) -> str:
@@ -124,30 +131,36 @@ class Route:
 
 
 class Routes:
-    """A table of routes below a prefix, filled by its decorators."""
+    """A list of routes below a prefix, filled by its decorators. ``scope`` names those that are good for a route."""
 
-    def __init__(self, prefix: str, family: str) -> None:
+    def __init__(self, prefix: str, *, edition: Edition | None = None) -> None:
         self._prefix = prefix
-        self._family = family
-        self.all: list[Route] = []
+        self._edition = edition
+        self._all: list[Route] = []
 
-    def get(self, *templates: str, scope: str, **parameters: Kind) -> Callable[[Handler], Handler]:
-        return self._add("GET", templates, scope, parameters)
+    def get(
+        self, *templates: str, scope: str, edition: Edition | None = None, **parameters: Kind
+    ) -> Callable[[Handler], Handler]:
+        return self._add("GET", templates, scope, edition, parameters)
 
-    def post(self, *templates: str, scope: str, **parameters: Kind) -> Callable[[Handler], Handler]:
-        return self._add("POST", templates, scope, parameters)
+    def post(
+        self, *templates: str, scope: str, edition: Edition | None = None, **parameters: Kind
+    ) -> Callable[[Handler], Handler]:
+        return self._add("POST", templates, scope, edition, parameters)
 
-    def below(self, prefix: str) -> list[Route]:
-        """The same routes, elsewhere."""
-        return [Route(r.method, prefix + r.template, r.handler, r.parameters, r.scope, r.family) for r in self.all]
+    def of(self, edition: Edition) -> list[Route]:
+        """Those that an edition has. Cloud serves them all below ``/wiki``."""
+        prefix = "/wiki" if edition is Edition.CLOUD else ""
+        return [replace(route, template=prefix + route.template) for route in self._all if route.edition in {None, edition}]
 
     def _add(
-        self, method: str, templates: Sequence[str], scope: str, parameters: Mapping[str, Kind]
+        self, method: str, templates: Sequence[str], scope: str, edition: Edition | None, parameters: Mapping[str, Kind]
     ) -> Callable[[Handler], Handler]:
         def add(handler: Handler) -> Handler:
             named = {name.replace("_", "-"): kind for name, kind in parameters.items()}
             for template in templates:
-                self.all.append(Route(method, self._prefix + template, handler, named, scope, self._family))
+                path, scopes = self._prefix + template, frozenset(scope.split())
+                self._all.append(Route(method, path, handler, named, scopes, edition or self._edition))
             return handler
 
         return add

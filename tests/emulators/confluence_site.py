@@ -155,6 +155,12 @@ class Site:
         space.grants = [grant for grant in space.grants if grant.subject not in subjects]
         self._changed()
 
+    def role(self, name: str, *permissions: str) -> Role:
+        """``read/space`` and the like."""
+        role = Role(str(uuid.UUID(int=next(self._ids))), name, permissions, system=False)
+        self.roles.append(role)
+        return role
+
     # Pages, blog posts, folders.
 
     def page(
@@ -171,8 +177,9 @@ class Site:
     def blog(self, space: Space, title: str, body: str = "", *, author: Account | None = None) -> Content:
         return self._create("blogpost", space, title, body, author=author)
 
-    def folder(self, space: Space, title: str, *, parent: Content | None = None) -> Content:
-        return self._create("folder", space, title, "", parent=parent)
+    def folder(self, space: Space, title: str, *, parent: Content | None = None, kind: str = "folder") -> Content:
+        """``kind`` may be a whiteboard, a database or an embed, which have pages below them too."""
+        return self._create(kind, space, title, "", parent=parent)
 
     def edit(self, content: Content, *, body: str | None = None, title: str | None = None, author: Account | None = None) -> None:
         """Of a comment too. A new version, even if nothing is different."""
@@ -325,12 +332,17 @@ class Site:
         return self._seen[holder.id]
 
     def visible_documents(self, *, archived: bool = False) -> dict[str, Content]:
-        """By id: the pages, blog posts, attachments and comment threads (by their first comment) that the bot can read."""
+        """By id: the pages, blog posts, attachments and comment threads (by their first comment) that the bot can read.
+
+        ``archived``: those that are archived, or in an archived space, too.
+        """
         statuses = {"current", "archived"} if archived else {"current"}
         found: dict[str, Content] = {}
         for space in self.spaces.values():
+            if space.status not in statuses:
+                continue
             for content in space.contents.values():
-                if content.kind == "folder" or content.status not in statuses or not self.sees(content):
+                if content.kind not in {"page", "blogpost"} or content.status not in statuses or not self.sees(content):
                     continue
                 own = [*content.attachments.values(), *content.comments.values()]
                 found |= {item.id: item for item in (content, *own) if item.status in statuses}
@@ -384,7 +396,7 @@ class Site:
         content.parent = parent
 
     def _lift(self, content: Content) -> None:
-        if content.kind in {"page", "folder"}:
+        if content.kind not in {"attachment", "comment"}:
             for child in list(content.children.values()):
                 self._hang(child, content.parent)
             if content.parent is not None:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from tests.emulators.confluence_http import Kind, Refused
-from tests.emulators.confluence_v2 import webui, when
+from tests.emulators.confluence_v2_views import webui, when
 from tests.emulators.confluence_world import AccessClass, Account, Content, Grant, Group, Space, Version
 
 if TYPE_CHECKING:

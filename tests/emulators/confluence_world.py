@@ -141,7 +141,7 @@ class Content:
     id: str
     """Digits; of an attachment ``att`` and digits."""
     kind: str
-    """page, blogpost, folder, attachment or comment."""
+    """page, blogpost, folder (or whiteboard, database, embed), attachment or comment."""
     space: Space
     title: str
     body: str
