@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from core.errors import ConfigError, FootnoteError, TransientError
-from core.models import ANYONE, Audience, Principal
+from core.models import ANYONE, Audience, Principal, now
 from core.principals import expand
 from core.retry import retry
 from core.settings import Settings
@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from core.indexing.jobs import Jobs, Schedule, Worker
     from core.indexing.parsing import Parser
     from core.ports import Embedder, Source
+
+
+_MEASURE_SECONDS = 3.0
+"""Whoever scrapes does not wait longer for the freshness of the sources."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +99,15 @@ class App:
 
         secret = self.settings.footnote_push_secret.get_secret_value()
         return Push(secret, self.sources.keys(), self.jobs.submit, build_hints(self.settings))
+
+    async def measure(self) -> None:
+        """Bring the metrics of the sources up to date; while the queue is away they stay as they are."""
+        from bots.gauges import measure
+
+        with suppress(TransientError, TimeoutError):
+            async with asyncio.timeout(_MEASURE_SECONDS):
+                states = await self.jobs.states()
+            measure((state for name, state in states.items() if name in self.sources), now())
 
     # A question becomes an answer.
 

@@ -49,10 +49,13 @@ class HttpServer:
         probes: Mapping[str, Probe],
         slack_events: Handler | None = None,
         push: Handler | None = None,
+        measure: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        """``measure`` brings up to date what is only measured when somebody asks for metrics."""
         self._host = host
         self.port = port
         self._probes = probes
+        self._measure = measure
         web_app = web.Application(client_max_size=_MAX_BODY)
         web_app.router.add_get("/healthz", self._healthz)
         web_app.router.add_get("/readyz", self._readyz)
@@ -88,5 +91,5 @@ class HttpServer:
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         # Whoever scrapes need not ask for readiness, too.
-        await probe_all(self._probes)
+        await asyncio.gather(probe_all(self._probes), *([self._measure()] if self._measure else []))
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

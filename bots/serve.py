@@ -35,6 +35,7 @@ async def serve(app: App, *, bots: bool = True, worker: bool = True, started: fl
         probes,
         slack_events=app.slack_events if bots else None,
         push=app.push if worker else None,
+        measure=app.measure,
     )
     background: list[asyncio.Task[None]] = []
     await http.start()

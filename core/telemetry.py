@@ -88,6 +88,14 @@ STEP_SECONDS = Histogram(
 SYNCS = Counter("footnote_syncs_total", "Finished syncs.", ["source", "status"])
 SYNC_SECONDS = Histogram("footnote_sync_seconds", "Duration of a sync.", ["source"], buckets=(0.5, 2, 10, 60, 300, 1800, 7200))
 SYNC_DOCUMENTS = Counter("footnote_sync_documents_total", "Documents by what a sync did with them.", ["source", "outcome"])
+SOURCE_AGE_SECONDS = Gauge(
+    "footnote_source_age_seconds", "Since the moment as of which the index holds everything of a source.", ["source"]
+)
+SOURCE_DOCUMENTS = Gauge(
+    "footnote_source_documents",
+    "Documents of a source by place, at the end of its last whole sync: in_source, in_index, skipped, failed, missing, withheld.",
+    ["source", "place"],
+)
 PUSHES = Counter(
     "footnote_pushes_total", "Push notifications: accepted, opened, refused, unknown or failed.", ["source", "outcome"]
 )

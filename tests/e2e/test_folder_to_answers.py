@@ -74,7 +74,10 @@ async def test_a_folder_is_searched_edited_restricted_and_emptied(
         state = await reindex(jobs, "first")
         assert state.status is SyncStatus.DONE
         assert set(state.report.failed) == {"handbook:broken.docx"}
-        assert state.report.indexed == (await index.counts())["handbook"] == len([i async for i in source.ids()]) - 1
+        covered = state.report.coverage
+        assert covered is not None
+        assert state.report.indexed == (await index.counts())["handbook"] == covered.in_index == covered.in_source - 1
+        assert (covered.failed, covered.missing) == (1, 0)
         assert "handbook:working-here/leave.md" in await found(index, "how many days of paid leave in a calendar year")
 
         private = "handbook:people/handover-jonas-to-mara.md"

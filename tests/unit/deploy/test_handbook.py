@@ -26,7 +26,7 @@ Pages = dict[str, Document]
 
 @pytest.fixture
 async def pages() -> Pages:
-    changes = [change async for change in FolderSource("folder", DEPLOY / "handbook").changes(None)]
+    changes = [change async for change in FolderSource("folder", DEPLOY / "handbook").changes(None, {})]
     assert [change for change in changes if isinstance(change, Failed | Skipped)] == []
     return {change.document.id.removeprefix("folder:"): change.document for change in changes if isinstance(change, Upsert)}
 
