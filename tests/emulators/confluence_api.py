@@ -23,6 +23,7 @@ from typing import Any
 import httpx
 
 from tests.emulators import (
+    confluence_spec,
     confluence_v1_content,
     confluence_v1_people,
     confluence_v2_comments,
@@ -48,6 +49,7 @@ SCOPES = frozenset(scope for part in PARTS for route in part.of(Edition.CLOUD) f
     confluence_v1_content.BROWSER
 }
 """All that a token could be granted for what is emulated."""
+JUDGED = 20
 
 
 @dataclass
@@ -63,6 +65,8 @@ class Request:
     """Of the monotonic clock."""
     status: int = 0
     """Of the answer; 0 if there was none."""
+    spoilt: bool = False
+    """It met a fault."""
 
 
 def _tenant(api: ConfluenceApi, call: Call) -> Any:
@@ -108,14 +112,19 @@ class ConfluenceApi(httpx.AsyncBaseTransport):
         self.requests: list[Request] = []
         self.calls: Counter[tuple[str, str]] = Counter()
         """By method and template of the path."""
-        self.renewals = 1
+        self.flaws: list[str] = []
+        """What Atlassian's documents say against the requests, or against the answers of the emulator."""
+        self._tokens = 1
         self._pages = 0
+        self._judge = None if site.data_center else confluence_spec.load()
+        self._judged: Counter[tuple[str, str, int]] = Counter()
         self._sleep = sleep
         self._monotonic = monotonic
         self._listings: tuple[int, dict[object, Ordered]] = (-1, {})
         edition = Edition.DATA_CENTER if site.data_center else Edition.CLOUD
         routes = [route for part in PARTS for route in part.of(edition)]
-        self._table = Table(routes if site.data_center else [*routes, TENANT])
+        self.routes = routes if site.data_center else [*routes, TENANT]
+        self._table = Table(self.routes)
 
     @property
     def url(self) -> str:
@@ -155,8 +164,8 @@ class ConfluenceApi(httpx.AsyncBaseTransport):
 
     def renew(self) -> str:
         """A new token; the old one is not accepted any more."""
-        self.renewals += 1
-        self.token = f"token-{self.renewals}"
+        self._tokens += 1
+        self.token = f"token-{self._tokens}"
         return self.token
 
     # What a client sees.
@@ -183,6 +192,7 @@ class ConfluenceApi(httpx.AsyncBaseTransport):
             record.route = route.template
             self.calls[route.method, route.template] += 1
             fault = self.faults.take(route.name, path)
+            record.spoilt = fault is not None
             if fault is not None and fault.seconds:
                 await self._sleep(fault.seconds)
             if fault is not None and (response := self._fails(fault, path)):
@@ -199,6 +209,7 @@ class ConfluenceApi(httpx.AsyncBaseTransport):
         except Refused as refused:
             response = self._refusal(refused, request.url.path)
         record.status = response.status_code
+        self._judge_exchange(request, record, response)
         return response
 
     # What the routes share.
@@ -295,6 +306,16 @@ class ConfluenceApi(httpx.AsyncBaseTransport):
             data["allowedInReadOnlyMode"] = True
             body["reason"] = httpx.codes.get_reason_phrase(status)
         return httpx.Response(status, json=body)
+
+    def _judge_exchange(self, request: httpx.Request, record: Request, response: httpx.Response) -> None:
+        """All requests, and the first answers of each route: an answer with hundreds of pages takes a while."""
+        if self._judge is None:
+            return
+        self.flaws += self._judge.request(request)
+        kind = record.method, record.route, record.status
+        self._judged[kind] += 1
+        if self._judged[kind] <= JUDGED and isinstance(response.stream, httpx.ByteStream) and not record.spoilt:
+            self.flaws += self._judge.response(request, record.status, response.content)
 
     def _download(self, request: httpx.Request) -> httpx.Response:
         """The other host. It takes signatures, and no credentials at all."""

@@ -9,15 +9,12 @@ assert site.readers(page) == [{site.everybody.principal}, {ana.principal}]
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import mimetypes
-import uuid
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
+from tests.emulators.confluence_people import People
 from tests.emulators.confluence_world import (
-    AccessClass,
     Account,
     Content,
     File,
@@ -37,19 +34,15 @@ ROLES = (
 )
 
 
-class Site:
-    """``clock`` tells the time of what happens. ``data_center`` decides what ids look like.
+class Site(People):
+    """``clock`` tells the time of what happens.
 
     What is not said otherwise is done by ``author``, and a new space is open to the group of all licensed people.
     """
 
     def __init__(self, *, data_center: bool = False, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self.data_center = data_center
+        super().__init__(data_center=data_center)
         self.clock = clock
-        self.revision = 0
-        """Rises with every change."""
-        self.accounts: dict[str, Account] = {}
-        self.groups: dict[str, Group] = {}
         self.spaces: dict[str, Space] = {}
         """By id."""
         self.contents: dict[str, Content] = {}
@@ -57,65 +50,9 @@ class Site:
         self.roles: list[Role] = list(ROLES)
         self.labels: dict[str, str] = {}
         """Name to id."""
-        self._ids = itertools.count(65537)
         self._seen: dict[str, bool] = {}
         self._seen_at = -1
         self._principals: frozenset[str] = frozenset()
-        self.everybody = self.group("confluence-users")
-        self.bot = self.user("Footnote", email="footnote@acme.com")
-        self.author = self.user("Wilma Writer", email="wilma@acme.com")
-
-    # People.
-
-    def user(self, name: str, *, email: str | None = None, shows_email: bool = True, time_zone: str = "UTC") -> Account:
-        """A licensed person: a member of the group of all."""
-        number = next(self._ids)
-        username = name.lower().replace(" ", ".")
-        digest = hashlib.sha256(f"{number}".encode()).hexdigest()
-        account = Account(
-            id=digest[:32] if self.data_center else f"712020:{uuid.UUID(digest[:32])}",
-            name=name,
-            email=email if email is not None else f"{username}@acme.com",
-            username=username,
-            shows_email=shows_email,
-            time_zone=time_zone,
-        )
-        self.accounts[account.id] = account
-        self.join(self.everybody, account)
-        return account
-
-    def deactivate(self, account: Account) -> None:
-        account.active = False
-        self._changed()
-
-    def reactivate(self, account: Account) -> None:
-        account.active = True
-        self._changed()
-
-    def show_email(self, account: Account, visible: bool = True) -> None:
-        account.shows_email = visible
-        self._changed()
-
-    def group(self, name: str, *members: Account) -> Group:
-        id = name if self.data_center else str(uuid.UUID(hashlib.sha256(f"{next(self._ids)}".encode()).hexdigest()[:32]))
-        group = self.groups[id] = Group(id, name)
-        self.join(group, *members)
-        return group
-
-    def join(self, group: Group, *accounts: Account) -> None:
-        group.members.update((account.id, account) for account in accounts)
-        self._changed()
-
-    def leave(self, group: Group, *accounts: Account) -> None:
-        for account in accounts:
-            group.members.pop(account.id, None)
-        self._changed()
-
-    def delete_group(self, group: Group) -> None:
-        """Restrictions and permissions go on naming it, but nobody is in it."""
-        del self.groups[group.id]
-        group.members.clear()
-        self._changed()
 
     # Spaces.
 
@@ -157,7 +94,7 @@ class Site:
 
     def role(self, name: str, *permissions: str) -> Role:
         """``read/space`` and the like."""
-        role = Role(str(uuid.UUID(int=next(self._ids))), name, permissions, system=False)
+        role = Role(self._uuid(), name, permissions, system=False)
         self.roles.append(role)
         return role
 
@@ -301,14 +238,6 @@ class Site:
         lists = [above.restrictions["read"] for above in (*content.ancestors, content.holder)]
         return [content.holder.space.readers, *(restriction.principals for restriction in lists if restriction)]
 
-    def principals(self, account: Account | None) -> frozenset[str]:
-        """All that this account holds; None is somebody who is not logged in."""
-        if account is None or not account.active:
-            return frozenset({AccessClass.ANONYMOUS.principal})
-        groups = {group.principal for group in self.groups.values() if account.id in group.members}
-        admin = {AccessClass.ADMINS.principal} if account.administers else set()
-        return frozenset({AccessClass.ANONYMOUS.principal, AccessClass.LICENSED.principal, account.principal, *groups, *admin})
-
     def may_read(self, account: Account | None, content: Content) -> bool:
         held = self.principals(account)
         return all(gate & held for gate in self.readers(content))
@@ -416,7 +345,7 @@ class Site:
     def _fill(self, attachment: Content, file: File, media_type: str | None) -> None:
         attachment.file = file
         attachment.media_type = media_type or mimetypes.guess_type(attachment.title)[0] or "application/octet-stream"
-        attachment.file_id = str(uuid.UUID(hashlib.sha256(f"{next(self._ids)}".encode()).hexdigest()[:32]))
+        attachment.file_id = self._uuid()
 
     def _version(self, content: Content, author: Account | None) -> None:
         content.versions.append(Version(content.version.number + 1, self._now(), author or self.author))
@@ -426,6 +355,3 @@ class Site:
         """Confluence keeps milliseconds."""
         now = self.clock()
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
-
-    def _changed(self) -> None:
-        self.revision += 1

@@ -201,7 +201,7 @@ def permission_check(api: ConfluenceApi, call: Call) -> Any:
     if subject.get("type") not in {"user", "group"} or call.body.get("operation") not in {"read", "update", "delete"}:
         raise Refused(400, "subject and operation are required")
     content = content_asked(api, call)
-    account = api.site.accounts.get(subject.get("identifier"))
+    account = api.site.accounts.get(str(subject.get("identifier")))
     if subject["type"] == "user" and account is not api.site.bot and not api.site.bot.administers:
         raise Refused(403, "Only administrators may check the permissions of others")
     return {"hasPermission": account is not None and api.site.may_read(account, content), "errors": []}
@@ -254,7 +254,8 @@ def _limit(call: Call) -> int:
     expand = call.query.get("expand", Expand())
     rendered = any(f"body.{name}" in expand for name in ("view", "export_view", "styled_view"))
     cap = CAP_RENDERED if rendered else CAP_BODIES if "body" in expand else CAP
-    return min(call.query.get("limit", 25), cap)
+    asked: int = call.query.get("limit", 25)
+    return min(asked, cap)
 
 
 def _contents(api: ConfluenceApi, call: Call, items: Sequence[Content]) -> Any:

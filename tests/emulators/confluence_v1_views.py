@@ -85,9 +85,7 @@ def content_of(api: ConfluenceApi, content: Content, expand: Expand) -> dict[str
     if "version" in expand:
         fields["version"] = version_of(api, content.version)
     if "ancestors" in expand:
-        above = expand.below("ancestors")
-        pages = [page for page in content.ancestors if page.kind == "page"] if content.holder is content else []
-        fields["ancestors"] = [content_of(api, page, above) for page in pages]
+        fields["ancestors"] = [content_of(api, above, expand.below("ancestors")) for above in _above(content)]
     if "container" in expand:
         fields["container"] = (
             space_of(api, content.space, Expand())
@@ -234,6 +232,14 @@ def user_of(api: ConfluenceApi, account: Account, expand: Expand) -> dict[str, A
         "_expandable": {"operations": "", "personalSpace": ""},
         "_links": {"self": f"{api.base}/rest/api/user?accountId={quote(account.id)}"},
     }
+
+
+def _above(content: Content) -> list[Content]:
+    """Pages, root first, without folders; of a reply the comments that it answers."""
+    if content.kind != "comment":
+        return [page for page in content.ancestors if page.kind == "page"] if content.holder is content else []
+    above = content.parent
+    return [*_above(above), above] if above is not None and above.kind == "comment" else []
 
 
 def _permission(api: ConfluenceApi, grant: Grant) -> dict[str, Any]:

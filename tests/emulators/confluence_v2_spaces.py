@@ -81,7 +81,7 @@ def permissions(api: ConfluenceApi, call: Call) -> Any:
 )
 def role_assignments(api: ConfluenceApi, call: Call) -> Any:
     query = call.query
-    found = {}
+    found: dict[tuple[str, str], tuple[int, Any]] = {}
     for grant in space_asked(api, call).grants:
         if grant.role is None:
             continue

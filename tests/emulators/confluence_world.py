@@ -87,7 +87,7 @@ class Restriction:
 
     @property
     def principals(self) -> frozenset[str]:
-        return frozenset(subject.principal for subject in (*self.users.values(), *self.groups.values()))
+        return frozenset({user.principal for user in self.users.values()} | {group.principal for group in self.groups.values()})
 
 
 @dataclass(eq=False)
