@@ -76,4 +76,4 @@ class Schedule:
         if not record.failures:
             return self._interval
         # A source that is away for a while is soon back; 2^20 minutes are longer than any interval.
-        return min(self._interval, FIRST_RETRY * 2 ** min(record.failures - 1, 20))
+        return min(self._interval, FIRST_RETRY * (1 << min(record.failures - 1, 20)))

@@ -1,0 +1,122 @@
+"""Groups from a sync to a question, over a real server."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from redis.asyncio import Redis
+from structlog.testing import capture_logs
+
+from bots.redis import connect_redis
+from core.groups import HOLD_SECONDS, UNKNOWN, SourceGroups, groups_key
+from core.indexing.jobs import ClaimLost, Jobs
+from core.indexing.jobs.ledger import ClaimLedger
+from core.models import SyncRequest
+from core.principals import expand
+from tests.sources import NOON
+
+ENG, ACCOUNT, ANA = "group:wiki:eng", "account:wiki:5b1", "user:ana@acme.com"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+async def a_sync(redis: Redis, source: str = "wiki", *, at=NOON, ttl: float = 30.0) -> ClaimLedger:
+    """The ledger of a running sync of this source, with ``at`` on its clock."""
+    jobs = Jobs(redis, ttl=ttl)
+    await jobs.submit(SyncRequest(id="r1", source=source, requested_by="cli", at=NOON))
+    claim = await jobs.claim(source)
+    return ClaimLedger(claim, claim.state, clock=lambda: at)
+
+
+async def test_what_a_sync_tells_decides_what_a_person_holds(redis: Redis):
+    await (await a_sync(redis)).groups({ENG: frozenset({ACCOUNT}), ACCOUNT: frozenset({ANA}), "group:wiki:none": frozenset()})
+    known = await SourceGroups(redis, ["wiki"]).read()
+    assert known.told_at == {"wiki": NOON}
+    assert expand({ANA}, known.groups) >= {ENG, ACCOUNT}
+    assert ENG not in expand({"user:eve@acme.com"}, known.groups)
+    assert known.groups["group:wiki:none"] == frozenset()
+
+
+async def test_it_replaces_what_was_told_before(redis: Redis, clock: Clock):
+    ledger = await a_sync(redis)
+    reader = SourceGroups(redis, ["wiki"], clock=clock)
+    await ledger.groups({ENG: frozenset({ANA}), "group:wiki:old": frozenset({ANA})})
+    await reader.read()
+    await ledger.groups({ENG: frozenset()})
+    clock.now += HOLD_SECONDS
+    assert (await reader.read()).groups == {ENG: frozenset()}
+    await ledger.groups({})
+    clock.now += HOLD_SECONDS
+    known = await reader.read()
+    assert (known.groups, known.told_at) == ({}, {"wiki": NOON}), "nobody is in a group, and that is known"
+
+
+async def test_sources_are_read_together(redis: Redis):
+    await (await a_sync(redis, "wiki")).groups({ENG: frozenset({ANA})})
+    await (await a_sync(redis, "drive", at=NOON + timedelta(hours=1))).groups({"group:drive:all": frozenset({ANA})})
+    known = await SourceGroups(redis, ["wiki", "drive", "never"]).read()
+    assert set(known.groups) == {ENG, "group:drive:all"}
+    assert known.told_at == {"wiki": NOON, "drive": NOON + timedelta(hours=1)}
+
+
+async def test_groups_of_ten_thousand_members_come_through_whole(redis: Redis):
+    people = {f"user:person{number}@acme.com" for number in range(10_000)}
+    accounts = {f"account:wiki:{number}": frozenset({f"user:person{number}@acme.com"}) for number in range(10_000)}
+    await (await a_sync(redis)).groups(accounts | {ENG: frozenset(people)})
+    known = await SourceGroups(redis, ["wiki"]).read()
+    assert known.groups == accounts | {ENG: frozenset(people)}
+
+
+async def test_of_a_source_half_written_nothing_is_seen(redis: Redis):
+    ledger = await a_sync(redis, ttl=0.5)
+    await ledger.groups({ENG: frozenset({ANA})})
+    # As a worker leaves it that died between two pieces.
+    await redis.hset(f"{groups_key('wiki')}:next", mapping={"group:wiki:torn": '["user:eve@acme.com"]'})
+    assert set((await SourceGroups(redis, ["wiki"]).read()).groups) == {ENG}
+    ledger._claim._valid_until += 60
+    await ledger.groups({ENG: frozenset()})
+    assert set((await SourceGroups(redis, ["wiki"]).read()).groups) == {ENG}, "what it left is gone"
+
+
+async def test_a_worker_that_lost_its_claim_changes_nothing(redis: Redis):
+    ledger = await a_sync(redis)
+    await ledger.groups({ENG: frozenset()})
+    await redis.hset("footnote:sync:{wiki}", "owner", "2:another")
+    with pytest.raises(ClaimLost):
+        await ledger.groups({ENG: frozenset({"user:eve@acme.com"})})
+    assert (await SourceGroups(redis, ["wiki"]).read()).groups == {ENG: frozenset()}
+
+
+async def test_what_was_read_is_used_for_some_seconds(redis: Redis, clock: Clock):
+    reader = SourceGroups(redis, ["wiki"], clock=clock)
+    ledger = await a_sync(redis)
+    await ledger.groups({ENG: frozenset({ANA})})
+    first = await reader.read()
+    await ledger.groups({})
+    clock.now += HOLD_SECONDS - 0.1
+    assert await reader.read() is first
+    clock.now += 0.2
+    assert (await reader.read()).groups == {}
+
+
+async def test_nobody_is_in_any_group_while_redis_is_away(redis: Redis, clock: Clock):
+    nowhere = connect_redis("redis://127.0.0.1:1")
+    reader = SourceGroups(nowhere, ["wiki"], clock=clock)
+    with capture_logs() as logs:
+        assert await reader.read() == UNKNOWN
+        clock.now += HOLD_SECONDS
+        assert await reader.read() == UNKNOWN
+    assert [entry["event"] for entry in logs] == ["groups.lost"]
+    await nowhere.aclose()
