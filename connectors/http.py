@@ -10,7 +10,7 @@ import asyncio
 import ipaddress
 import json as jsonlib
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
@@ -49,7 +49,7 @@ class Credential(Protocol):
 class Rejected(FootnoteError):
     """The service refused a request."""
 
-    # A 4xx that no repetition mends. The caller knows what it means; it does not reach people as it is.
+    # A status that no repetition mends. The caller knows what it means; it does not reach people as it is.
 
     def __init__(self, message: str, *, status: int, body: Any) -> None:
         super().__init__(message)
@@ -58,10 +58,12 @@ class Rejected(FootnoteError):
         """As JSON if it was JSON, else text. It may hold anything: never show or log it."""
 
 
-class ServerFailed(TransientError):
+class _ServerFailed(TransientError):
     """The service failed at this request (5xx)."""
 
-    # A smaller one may succeed, where one thing in it is what it cannot bear.
+    def __init__(self, message: str, *, status: int, retry_after: float | None) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.status = status
 
 
 class Http:
@@ -107,15 +109,18 @@ class Http:
         body: Any = None,
         headers: Mapping[str, str] | None = None,
         attempts: int = ATTEMPTS,
+        failures: int | None = None,
     ) -> Any:
         """The JSON answer. ``path`` is appended to the base; an absolute URL must be of the same host.
 
-        Raises AuthError (401), Rejected (any other 4xx), ServerFailed (5xx), TransientError (no answer, 429, not JSON, cut
-        off), and DocumentError for more than 64 MB.
+        After so many ``failures`` (5xx), if it is said how many, the request is Rejected: a smaller one may succeed, where
+        one thing in it is what the service cannot bear. Raises AuthError (401), Rejected (any other 4xx), TransientError (no
+        answer, 429, 5xx, not JSON, cut off), and DocumentError for more than 64 MB.
         """
+        send = _patient(lambda: self._ask(method, self._url(path), params, body, headers, limit=MAX_JSON), failures)
 
         async def ask() -> Any:
-            answer = await self._ask(method, self._url(path), params, body, headers, limit=MAX_JSON)
+            answer = await send()
             try:
                 return jsonlib.loads(answer.content)
             except ValueError as error:
@@ -127,14 +132,17 @@ class Http:
         return await retry(ask, attempts=attempts, budget=BUDGET_SECONDS)
 
     async def content(
-        self, path: str, params: Params | None = None, *, limit: int, headers: Mapping[str, str] | None = None
+        self,
+        path: str,
+        params: Params | None = None,
+        *,
+        limit: int,
+        headers: Mapping[str, str] | None = None,
+        failures: int | None = None,
     ) -> bytes:
         """A file's bytes. Raises DocumentError when there are more than ``limit``, else as :meth:`json`."""
-
-        async def ask() -> bytes:
-            return (await self._ask("GET", self._url(path), params, None, headers, limit=limit)).content
-
-        return await retry(ask, attempts=ATTEMPTS, budget=BUDGET_SECONDS)
+        send = _patient(lambda: self._ask("GET", self._url(path), params, None, headers, limit=limit), failures)
+        return (await retry(send, attempts=ATTEMPTS, budget=BUDGET_SECONDS)).content
 
     def _url(self, path: str) -> str:
         if not path.startswith(("http://", "https://")):
@@ -200,8 +208,10 @@ class Http:
         if later or answer.status >= 500 or self._is_transient(answer.status, body):
             if answer.status == 429 or wait:
                 await self._limiter.pause(wait or 1.0)
-            error = ServerFailed if answer.status >= 500 else TransientError
-            return error(f"{self.service} answered {_where(answer.url)} with status {answer.status}", retry_after=wait)
+            said = f"{self.service} answered {_where(answer.url)} with status {answer.status}"
+            if answer.status >= 500:
+                return _ServerFailed(said, status=answer.status, retry_after=wait)
+            return TransientError(said, retry_after=wait)
         if answer.status == 401:
             return AuthError(f"{self.service} refused our credentials (401): renew them; the next sync picks them up")
         return Rejected(
@@ -234,6 +244,23 @@ class _Answer:
             return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
         except (ValueError, TypeError):
             return None
+
+
+def _patient(ask: Callable[[], Awaitable[_Answer]], failures: int | None) -> Callable[[], Awaitable[_Answer]]:
+    """``ask``, for so many 5xx; then it is Rejected."""
+    met = 0
+
+    async def send() -> _Answer:
+        nonlocal met
+        try:
+            return await ask()
+        except _ServerFailed as error:
+            met += 1
+            if met != failures:
+                raise
+            raise Rejected(str(error), status=error.status, body=None) from error
+
+    return send
 
 
 def _too_large(limit: int) -> DocumentError:
