@@ -1,7 +1,8 @@
 """Google's Drive v3, its token endpoint and the members of the Admin SDK's directory, on an emulated Drive.
 
 api = DriveApi(Drive())
-client = httpx.AsyncClient(transport=api, headers={"Authorization": f"Bearer {api.accounts.issue()}"})
+async with api.client() as client:
+    answer = await client.get("/drive/v3/files", params={"q": "trashed = false"})
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from urllib.parse import parse_qsl
 
 import httpx
 
-from tests.emulators.drive_auth import Accounts
+from tests.emulators.drive_auth import READ, Accounts
 from tests.emulators.drive_content import pieces
 from tests.emulators.drive_errors import STATUS, Refused, TokenRefused
 from tests.emulators.drive_faults import Effect, Fault, Faults
@@ -30,6 +31,7 @@ from tests.emulators.drive_methods import (
     drive,
     drives,
     export_file,
+    follow_export_link,
     get_file,
     members,
     permissions,
@@ -40,8 +42,10 @@ from tests.emulators.drive_pages import Pages
 from tests.emulators.drive_question import Question
 from tests.emulators.drive_resources import Resources
 from tests.emulators.drive_routes import Route, parameters_of, route_of
+from tests.emulators.drive_spec import load
 from tests.emulators.drive_world import Drive
 
+API_URL = "https://www.googleapis.com"
 EXPORT_URL = "https://docs.google.com"
 EXPORT_LIMIT = 10 * 1024 * 1024
 
@@ -69,10 +73,18 @@ class DriveApi(httpx.AsyncBaseTransport):
         self.faults = Faults()
         self.channels: dict[str, Channel] = {}
         self.calls: list[Call] = []
+        self.flaws: list[str] = []
+        """What Google's discovery document has against requests and answers so far, where it is at hand."""
+        self.judge = load()
         self.between: Callable[[Call], Awaitable[None] | None] | None = None
         self.export_url = EXPORT_URL
         self.export_limit = EXPORT_LIMIT
         self._listing = Listing()
+
+    def client(self, scopes: frozenset[str] = READ, *, email: str | None = None) -> httpx.AsyncClient:
+        """One that is let in, as the bot or as somebody else."""
+        headers = {"Authorization": f"Bearer {self.accounts.issue(scopes, email=email)}"}
+        return httpx.AsyncClient(transport=self, base_url=API_URL, headers=headers)
 
     # What is known of the requests.
 
@@ -142,6 +154,8 @@ class DriveApi(httpx.AsyncBaseTransport):
     ) -> httpx.Response:
         if route.name == "token":
             return httpx.Response(200, json=self.accounts.grant(dict(parse_qsl(content.decode()))))
+        if self.judge:
+            self.flaws += self.judge.request(route.name, named, request.url.params.multi_items())
         token = self.accounts.bearer(request.headers.get("Authorization"), route.scopes)
         parameters = parameters_of(route, request.url.params.multi_items())
         fields = parameters.get("fields")
@@ -163,7 +177,10 @@ class DriveApi(httpx.AsyncBaseTransport):
             return _media(result)
         if result is None:
             return httpx.Response(204)
-        return httpx.Response(200, json=asked.mask.apply(result))
+        body = asked.mask.apply(result)
+        if self.judge:
+            self.flaws += self.judge.answer(route.name, body)
+        return httpx.Response(200, json=body)
 
     def _call(self, asked: Question) -> dict[str, Any] | Media | None:
         match asked.route.name:
@@ -176,7 +193,7 @@ class DriveApi(httpx.AsyncBaseTransport):
             case "files.export":
                 return export_file(asked, self.export_limit)
             case "exportLinks":
-                return export_file(asked, None)
+                return follow_export_link(asked)
             case "permissions.list":
                 return permissions(asked)
             case "changes.getStartPageToken":
@@ -186,7 +203,8 @@ class DriveApi(httpx.AsyncBaseTransport):
             case "changes.watch":
                 return watch(asked, self.channels)
             case "channels.stop":
-                return stop(asked, self.channels)
+                stop(asked, self.channels)
+                return None
             case "drives.list":
                 return drives(asked)
             case "drives.get":

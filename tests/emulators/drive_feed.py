@@ -1,4 +1,4 @@
-"""The feed of changes of an emulated Drive: of each item only the latest."""
+"""The feed of changes of an emulated Drive that the bot sees: of each item only the latest."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ class Entry:
     """``file`` or ``drive``."""
     id: str
     at: datetime
-    lost: int
-    """The latest change before which the bot saw the item: what it does not see after that is removed for it."""
     places: dict[Place, int]
     """Where it was and is, and until which change: a shared drive has a feed of its own."""
 
@@ -29,13 +27,12 @@ class Feed:
         self.head = 0
         self._latest: dict[tuple[str, str], Entry] = {}
 
-    def add(self, kind: str, id: str, at: datetime, *, seen: bool, places: Iterable[Place]) -> None:
-        """Something happened to an item, which the bot saw before or not."""
+    def add(self, kind: str, id: str, at: datetime, places: Iterable[Place]) -> None:
+        """Something happened to an item that the bot saw before, or sees now."""
         self.head += 1
         earlier = self._latest.pop((kind, id), None)
-        lost = self.head if seen else earlier.lost if earlier else 0
         where = (earlier.places if earlier else {}) | dict.fromkeys(places, self.head)
-        self._latest[kind, id] = Entry(self.head, kind, id, at, lost, where)
+        self._latest[kind, id] = Entry(self.head, kind, id, at, where)
 
     def since(self, sequence: int) -> list[Entry]:
         """The latest change of each item that changed after this one, oldest first."""

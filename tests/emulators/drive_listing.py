@@ -86,9 +86,9 @@ def _listed(asked: Question, query: Query) -> Callable[[Item], bool]:
         asked.need_key(world.items[parent])
 
     def listed(item: Item) -> bool:
-        if item.drive is None or everywhere:
+        if item.id not in world.drives and (item.drive is None or everywhere):
             if query.parents:
-                return item.id not in world.drives and access.sees(email, item)
+                return access.sees(email, item)
             if access.finds(email, item):
                 # Of the shared drives, only what was shared for itself.
                 return item.drive is None or corpora == "allDrives" or access.role(email, world.drives[item.drive].root) is None
@@ -118,9 +118,7 @@ def start_page_token(asked: Question) -> dict[str, Any]:
 
 def changes(asked: Question) -> dict[str, Any]:
     """Each page goes up to a sequence number; what is not for this account leaves gaps, so a page may be empty."""
-    token, drive = asked.text("pageToken"), asked.text("driveId")
-    if token is None:
-        raise Refused("required", "Required parameter: pageToken", status=400, location=("pageToken", "parameter"))
+    token, drive = asked.required("pageToken"), asked.text("driveId")
     everywhere = _all_drives(asked)
     if drive is not None:
         _member(asked, drive)
@@ -169,7 +167,5 @@ def _told(asked: Question, entry: Entry, since: int, drive: str | None, everywhe
         if not everywhere and not inside and None not in entry.places:
             return None
     if here:
-        return mask.apply(asked.resources.changed(entry, mask))
-    if entry.lost <= since or not asked.flag("includeRemoved", True):
-        return None
-    return mask.apply(asked.resources.removed(entry))
+        return asked.resources.changed(entry, mask)
+    return asked.resources.removed(entry) if asked.flag("includeRemoved", True) else None

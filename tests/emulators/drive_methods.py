@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.emulators.drive_content import APPS, EXPORTS, SHORTCUT, Zeros, export, size_of
+from tests.emulators.drive_content import APPS, EXPORTS, FOLDER, SHORTCUT, Zeros, export, size_of
 from tests.emulators.drive_errors import Refused, invalid, not_found
 from tests.emulators.drive_question import Question
 
@@ -50,14 +50,13 @@ class Channel:
 
 
 def about(asked: Question) -> dict[str, Any]:
-    if "fields" not in asked.parameters:
-        raise Refused("required", "The 'fields' parameter is required for this method.", status=400)
+    asked.required("fields")
     formats = {mime: list(targets) for mime, targets in EXPORTS.items()}
     return {"kind": "drive#about", "user": asked.resources.user(asked.email), "exportFormats": formats, "canCreateDrives": False}
 
 
 def get_file(asked: Question) -> dict[str, Any] | Media:
-    item = asked.item()
+    item = asked.item(asked.named["fileId"])
     if asked.text("alt") != "media":
         return asked.resources.file(item, asked.mask)
     if not isinstance(item.content, bytes | Zeros):
@@ -85,26 +84,33 @@ def _part(media: Media, wanted: str | None) -> Media:
     return Media(media.content, media.type, start, stop)
 
 
-def export_file(asked: Question, limit: int | None) -> Media:
-    """Another format of what an editor made. ``limit`` is in bytes."""
-    id, target = (asked.text("id"), asked.text("exportFormat")) if limit is None else (None, asked.text("mimeType"))
+def export_file(asked: Question, limit: int) -> Media:
+    """Another format of what an editor made, of at most ``limit`` bytes."""
+    media = _exported(asked, asked.named["fileId"], asked.required("mimeType"))
+    if media.size > limit:
+        raise Refused("exportSizeLimitExceeded", "This file is too large to be exported.")
+    return media
+
+
+def follow_export_link(asked: Question) -> Media:
+    """The same, however large, where ``exportLinks`` leads."""
+    return _exported(asked, asked.required("id"), asked.required("exportFormat"))
+
+
+def _exported(asked: Question, id: str, target: str) -> Media:
     item = asked.item(id)
-    if target is None:
-        raise Refused("required", "Required parameter: mimeType", status=400, location=("mimeType", "parameter"))
-    if not item.mime_type.startswith(APPS) or item.mime_type == SHORTCUT or item.children is not None:
+    if not item.mime_type.startswith(APPS) or item.mime_type in {SHORTCUT, FOLDER}:
         raise Refused("fileNotExportable", "Export only supports Docs Editors files.", location=("fileId", "parameter"))
     if not asked.resources.may_download(item):
         raise Refused("cannotExportFile", "This file cannot be exported by the user.", status=403)
     content = export(item.mime_type, item.content, target)
     if content is None:
         raise Refused("badRequest", "The requested conversion is not supported.", location=("convertTo", "parameter"))
-    if limit is not None and len(content) > limit:
-        raise Refused("exportSizeLimitExceeded", "This file is too large to be exported.")
     return Media(content, target)
 
 
 def permissions(asked: Question) -> dict[str, Any]:
-    item = asked.item()
+    item = asked.item(asked.named["fileId"])
     if not asked.resources.may_list_permissions(item):
         text = f"The user does not have sufficient permissions for file {item.id}."
         raise Refused("insufficientFilePermissions", text)
@@ -165,8 +171,7 @@ def _member(asked: Question, principal: str) -> dict[str, Any]:
 
 def watch(asked: Question, channels: dict[str, Channel]) -> dict[str, Any]:
     body = asked.body if isinstance(asked.body, dict) else {}
-    if "pageToken" not in asked.parameters:
-        raise Refused("required", "Required parameter: pageToken", status=400, location=("pageToken", "parameter"))
+    asked.required("pageToken")
     if unknown := set(body) - {"id", "type", "address", "token", "expiration", "params", "payload"}:
         raise invalid(f'Invalid JSON payload received. Unknown name "{min(unknown)}"', min(unknown))
     id, address = str(body.get("id", "")), urlsplit(str(body.get("address", "")))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.emulators.drive_world import Drive, Item
 
 Test = Callable[["Item"], bool]
-_TOKEN = re.compile(r"\s*(?:(?P<string>'(?:[^'\\]|\\.)*')|(?P<word>[A-Za-z]+)|(?P<sign>!=|<=|>=|=|<|>|\(|\)))")
+_TOKEN = re.compile(r"\s*(?:(?P<string>'(?:[^'\\]|\\.)*')|(?P<word>[A-Za-z.]+)|(?P<sign>!=|<=|>=|=|<|>|\(|\)))")
 _COMPARE: dict[str, Callable[[datetime, datetime], bool]] = {
     "<": lambda one, other: one < other,
     "<=": lambda one, other: one <= other,
@@ -108,6 +108,8 @@ class _Parser:
                 return self._text(lambda item: item.mime_type)
             case "name":
                 return self._text(lambda item: item.name)
+            case "shortcutDetails.targetId":
+                return self._text(lambda item: item.target.id if item.target else None)
             case "modifiedTime":
                 return self._time(lambda item: item.modified)
         raise _wrong()
@@ -121,7 +123,7 @@ class _Parser:
         wanted = (value == "true") == (sign == "=")
         return lambda item: test(item) == wanted
 
-    def _text(self, of: Callable[[Item], str]) -> Test:
+    def _text(self, of: Callable[[Item], str | None]) -> Test:
         sign, value = self._next(), _string(self._next())
         if sign not in {"=", "!="}:
             raise _wrong()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.emulators.drive_errors import not_found
+from tests.emulators.drive_errors import Refused, not_found
 from tests.emulators.drive_faults import Effect
 from tests.emulators.drive_fields import Mask
 from tests.emulators.drive_pages import Pages
@@ -38,6 +38,12 @@ class Question:
         value = self.parameters.get(name)
         return None if value is None else str(value)
 
+    def required(self, name: str) -> str:
+        value = self.text(name)
+        if value is None:
+            raise Refused("required", f"Required parameter: {name}", status=400, location=(name, "parameter"))
+        return value
+
     def page_size(self, default: int, most: int, name: str = "pageSize") -> int:
         return min(int(self.parameters.get(name, default)), most)
 
@@ -62,9 +68,8 @@ class Question:
         stop = start + self.page_size(default, most, size)
         return {name: items[start:stop]} | (self.next(stop) if stop < len(items) else {})
 
-    def item(self, id: str | None = None) -> Item:
-        """The file that the path names, if this account is told that it is there."""
-        id = id or self.named["fileId"]
+    def item(self, id: str) -> Item:
+        """A file, if this account is told that it is there."""
         item = self.world.items.get(id)
         if item is None or not self.world.access.sees(self.email, item):
             raise not_found("File", id)

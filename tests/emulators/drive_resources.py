@@ -79,7 +79,9 @@ class Resources:
         return shown
 
     def _permission(self, item: Item, sources: list[Source]) -> dict[str, Any]:
-        grant = max((source.grant for source in sources), key=lambda grant: ROLES.index(_effective(item, grant)))
+        grants = [source.grant for source in sources]
+        valid = [grant for grant in grants if self.world.access.live(grant)]
+        grant = max(valid or grants, key=lambda grant: ROLES.index(_effective(item, grant)))
         kind, _, address = grant.principal.partition(":")
         shown: dict[str, Any] = {
             "kind": "drive#permission",

@@ -272,7 +272,8 @@ class Drive:
             assert around.children is not None
             around.children[item.id] = item
         self.revision += 1
-        self.feed.add("file", item.id, at, seen=False, places=[drive])
+        if self.access.sees(self.bot, item):
+            self.feed.add("file", item.id, at, [drive])
         return item
 
     def children(self, id: str) -> list[Item]:
@@ -293,7 +294,7 @@ class Drive:
                 case _, bytes() | Zeros():
                     item.content = content
                 case _:
-                    item.content = Slides(tuple(content))  # type: ignore[arg-type]
+                    item.content = Slides(tuple(content))
             item.modified = self.now()
             item.revision += 1
 
@@ -409,18 +410,20 @@ class Drive:
         at = self.now()
         for each, seen, place in before:
             each.version += 1
-            self.feed.add("file", each.id, at, seen=seen, places=[place, each.drive])
+            if seen or self.access.sees(self.bot, each):
+                self.feed.add("file", each.id, at, [place, each.drive])
 
     @contextmanager
     def _changing_drive(self, drive: SharedDrive) -> Iterator[None]:
-        told = list(drive.root.descendants()) if self.emit_descendant_changes else []
-        before = [(each, self.access.sees(self.bot, each)) for each in (drive.root, *told)]
+        told = [drive.root, *(drive.root.descendants() if self.emit_descendant_changes else ())]
+        before = [(each, self.access.sees(self.bot, each)) for each in told]
         yield
         self.revision += 1
-        self.feed.add("drive", drive.id, self.now(), seen=before[0][1], places=[drive.id])
-        for each, seen in before[1:]:
+        at = self.now()
+        for each, seen in before:
             each.version += 1
-            self.feed.add("file", each.id, self.now(), seen=seen, places=[drive.id])
+            if seen or self.access.sees(self.bot, each):
+                self.feed.add("drive" if each is drive.root else "file", each.id, at, [drive.id])
 
     # What is true: the measure for what is read through the API.
 
