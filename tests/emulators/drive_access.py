@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from tests.emulators.drive_item import Grant, Item
+
 if TYPE_CHECKING:
-    from tests.emulators.drive_world import Drive, Grant, Item
+    from tests.emulators.drive_world import Drive
 
 ROLES = ("reader", "commenter", "writer", "fileOrganizer", "organizer", "owner")
 

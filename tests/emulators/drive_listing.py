@@ -8,9 +8,9 @@ from typing import Any
 from tests.emulators.drive_errors import Refused, invalid, not_found
 from tests.emulators.drive_faults import Effect
 from tests.emulators.drive_feed import Entry
+from tests.emulators.drive_item import Item
 from tests.emulators.drive_query import Query, query_of
 from tests.emulators.drive_question import Question
-from tests.emulators.drive_world import Item
 
 _ORDER: dict[str, Callable[[Item], Any]] = {
     "createdTime": lambda item: item.created,

@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tests.emulators.drive_errors import invalid
+from tests.emulators.drive_item import Item
 
 if TYPE_CHECKING:
-    from tests.emulators.drive_world import Drive, Item
+    from tests.emulators.drive_world import Drive
 
-Test = Callable[["Item"], bool]
+Test = Callable[[Item], bool]
 _TOKEN = re.compile(r"\s*(?:(?P<string>'(?:[^'\\]|\\.)*')|(?P<word>[A-Za-z.]+)|(?P<sign>!=|<=|>=|=|<|>|\(|\)))")
 _COMPARE: dict[str, Callable[[datetime, datetime], bool]] = {
     "<": lambda one, other: one < other,

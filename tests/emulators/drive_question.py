@@ -9,10 +9,11 @@ from typing import Any
 from tests.emulators.drive_errors import Refused, not_found
 from tests.emulators.drive_faults import Effect
 from tests.emulators.drive_fields import Mask
+from tests.emulators.drive_item import Item
 from tests.emulators.drive_pages import Pages
 from tests.emulators.drive_resources import Resources
 from tests.emulators.drive_routes import Route, Value
-from tests.emulators.drive_world import Drive, Item
+from tests.emulators.drive_world import Drive
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from tests.emulators.drive_content import (
 )
 from tests.emulators.drive_feed import Entry
 from tests.emulators.drive_fields import FILE, Mask
-from tests.emulators.drive_world import Drive, Item, SharedDrive
+from tests.emulators.drive_item import Item, SharedDrive
+from tests.emulators.drive_world import Drive
 
 _EDITORS = {DOCUMENT: "document", SPREADSHEET: "spreadsheets", PRESENTATION: "presentation", FORM: "forms"}
 

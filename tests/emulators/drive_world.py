@@ -13,7 +13,6 @@ import hashlib
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from tests.emulators.drive_access import Access
@@ -24,100 +23,17 @@ from tests.emulators.drive_content import (
     PRESENTATION,
     SHORTCUT,
     SPREADSHEET,
-    Content,
     Sheets,
     Slides,
     Text,
     Zeros,
 )
 from tests.emulators.drive_feed import Feed, Place
+from tests.emulators.drive_item import Grant, Item, SharedDrive
 
 DOMAIN = "acme.com"
 BOT = "footnote@acme-footnote.iam.gserviceaccount.com"
 OWNER = f"ana@{DOMAIN}"
-
-
-@dataclass(eq=False)
-class Grant:
-    """What somebody was given on one item."""
-
-    principal: str
-    """``user:ana@acme.com``, ``group:eng@acme.com``, ``domain:acme.com`` or ``anyone``; in lower case."""
-    role: str
-    discoverable: bool = True
-    """False: only who has the address finds it. Of domains and ``anyone``."""
-    expires: datetime | None = None
-    view: str | None = None
-    """``published``: shown on the web, gives no access to the file."""
-    pending_owner: bool = False
-
-
-@dataclass(eq=False, slots=True)
-class Item:
-    """A file, folder or shortcut. The root folder of a shared drive has the drive's id and its members as grants."""
-
-    id: str
-    serial: int
-    """In which order it was made."""
-    name: str
-    mime_type: str
-    parent: Item | None
-    created: datetime
-    modified: datetime
-    owner: str | None
-    """Who owns it in My Drive; None in a shared drive."""
-    drive: str | None = None
-    """The id of its shared drive."""
-    content: Content = None
-    target: Item | None = None
-    """Of a shortcut."""
-    resource_key: str | None = None
-    downloadable: bool = True
-    """False: readers may neither copy nor download it."""
-    abusive: bool = False
-    version: int = 1
-    revision: int = 1
-    """Of the content."""
-    trashed_at: datetime | None = None
-    """When it was put into the trash itself, not with a folder around it."""
-    limited: bool = False
-    """What is granted above does not count from here on."""
-    grants: dict[tuple[str, str | None], Grant] = field(default_factory=dict)
-    """Given on this item, by principal and view."""
-    children: dict[str, Item] | None = None
-    """By id; None of what is no folder."""
-
-    def ancestors(self) -> Iterator[Item]:
-        """The folders around it, innermost first."""
-        at = self.parent
-        while at is not None:
-            yield at
-            at = at.parent
-
-    def descendants(self) -> Iterator[Item]:
-        for child in list((self.children or {}).values()):
-            yield child
-            yield from child.descendants()
-
-    @property
-    def trashed(self) -> bool:
-        return self.trashed_at is not None or any(folder.trashed_at for folder in self.ancestors())
-
-    @property
-    def is_document(self) -> bool:
-        return self.mime_type not in {FOLDER, SHORTCUT}
-
-    def all_grants(self) -> list[Grant]:
-        owner = [Grant(f"user:{self.owner}", "owner")] if self.owner else []
-        return owner + list(self.grants.values())
-
-
-@dataclass(eq=False)
-class SharedDrive:
-    id: str
-    name: str
-    created: datetime
-    root: Item
 
 
 Folder = Item | SharedDrive
@@ -264,7 +180,7 @@ class Drive:
         around = parent.root if isinstance(parent, SharedDrive) else parent
         drive = around.drive if around else None
         serial, at = next(self._serials), self.now()
-        item = Item(_id("1", serial, 33), serial, name, mime_type, around, at, at, None if drive else owner, drive, **fields)  # type: ignore[arg-type]
+        item = Item(_id("1", serial, 33), serial, name, mime_type, around, at, at, None if drive else owner.lower(), drive, **fields)  # type: ignore[arg-type]
         if not drive:
             self.user(owner)
         self.items[item.id] = item

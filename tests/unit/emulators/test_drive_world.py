@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.models import Access
 from tests.emulators.drive import Drive
-from tests.emulators.drive_world import Item
+from tests.emulators.drive_item import Item
 
 ANA, BEN, CLEO, DAN = (f"{name}@acme.com" for name in ("ana", "ben", "cleo", "dan"))
 BOT = "user:footnote@acme-footnote.iam.gserviceaccount.com"
