@@ -68,7 +68,7 @@ class _ServerFailed(TransientError):
 
 class Http:
     """``service`` is its name in errors. ``is_transient`` may say of a status and body that a repetition would help,
-    where the service has its own way to say so.
+    where the service has its own way to say so. A ``transport`` stands for the whole network: no names are resolved then.
     """
 
     def __init__(
@@ -87,6 +87,7 @@ class Http:
         self._credential = credential
         self._limiter = limiter
         self._is_transient = is_transient
+        self._resolves = transport is None and not is_loopback(self.base)
         self._client = httpx.AsyncClient(
             transport=transport,
             follow_redirects=False,
@@ -169,7 +170,7 @@ class Http:
             sent = dict(headers or {})
             if _origin(url) == ours:
                 sent |= await self._credential.headers()
-            elif not await _is_public(url) and not is_loopback(self.base):
+            elif self._resolves and not await _is_public(url):
                 raise FootnoteError(f"{self.service} sent us to {urlsplit(url).hostname}, which is no public https host")
             answer = await self._send(method, url, params, body, sent, limit)
             if answer.status not in {301, 302, 303, 307, 308} or not answer.location:
