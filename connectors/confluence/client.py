@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 
 from connectors.confluence.token import Token
-from connectors.http import ATTEMPTS, Http, Rejected, ServerFailed
+from connectors.http import ATTEMPTS, Http, Rejected
 from core.errors import AuthError, FootnoteError, TransientError
 from core.ports import Limiter
 from core.settings import ConfluenceConfig
@@ -23,6 +23,8 @@ MAX_RESTARTS = 3
 """Times that one listing may begin anew in a sync, because its cursor was refused or rows moved under it."""
 MAX_EMPTY = 20
 """Pages without results in a row, each promising more."""
+FAILURES = 3
+"""Answers with 5xx, after which less is asked for at once."""
 SMALLEST = 5
 """Results at a time, below which a listing that fails is not asked for less."""
 
@@ -61,7 +63,10 @@ class Client:
         self.cloud = is_cloud(config)
         self._limiter = limiter
         self._token = Token(config)
+        self._bearer = config.email is None
         self._transport = transport
+        self.base = self.url + ("/wiki" if self.cloud else "")
+        """What the addresses of pages begin with, for people."""
         self._http = self._at(self.url)
         self._retired: Http | None = None
         self._moving = asyncio.Lock()
@@ -71,33 +76,54 @@ class Client:
             await http.close()
 
     async def json(
-        self, path: str, params: Mapping[str, Any] | None = None, *, body: Any = None, attempts: int = ATTEMPTS
+        self,
+        path: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        body: Any = None,
+        attempts: int = ATTEMPTS,
+        failures: int | None = None,
     ) -> Answer:
-        """The answer to a GET, or to a POST of ``body``. Raises as :meth:`connectors.http.Http.json`; also AuthError when the
-        account or its token may not do this (403).
-        """
-        method = "GET" if body is None else "POST"
-
-        async def ask(http: Http) -> Any:
-            return await http.json(path, params, method=method, body=body, attempts=attempts)
-
-        answer = await self._ask(path, ask)
+        """The answer to a GET, or to a POST of ``body``. Raises as :meth:`connectors.http.Http.json`."""
+        answer = await self.value(path, params, body=body, attempts=attempts, failures=failures)
         if not isinstance(answer, dict):
             raise TransientError(f"Confluence answered {path} with something else than an object: is {self.url} its address?")
+        base = _links(answer).get("base")
+        if isinstance(base, str) and base.startswith(("https://", "http://")):
+            # Behind the gateway only the answers say where the site is.
+            self.base = base
         return answer
 
-    async def content(self, path: str, params: Mapping[str, Any] | None = None, *, limit: int) -> bytes:
-        """A file. Raises DocumentError when it has more than ``limit`` bytes."""
-        return await self._ask(path, lambda http: http.content(path, params, limit=limit))
+    async def value(
+        self,
+        path: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        body: Any = None,
+        attempts: int = ATTEMPTS,
+        failures: int | None = None,
+    ) -> Any:
+        """As :meth:`json`, where the answer is no object."""
+        method = "GET" if body is None else "POST"
+        return await self._ask(
+            path, lambda http: http.json(path, params, method=method, body=body, attempts=attempts, failures=failures)
+        )
 
-    async def listed(self, path: str, params: Mapping[str, Any], read: Callable[[Answer], Item]) -> list[Item]:
+    async def content(self, path: str, params: Mapping[str, Any] | None = None, *, limit: int, failures: int) -> bytes:
+        """A file. Raises DocumentError when it has more than ``limit`` bytes, else as :meth:`json`."""
+        return await self._ask(path, lambda http: http.content(path, params, limit=limit, failures=failures))
+
+    async def listed(
+        self, path: str, params: Mapping[str, Any], read: Callable[[Answer], Item], *, failures: int | None = None
+    ) -> list[Item]:
         """All results of a listing with cursors, begun anew when its cursor is refused.
 
-        Raises AuthError when it is not allowed (403), and TransientError when no end of it is to be had.
+        Raises AuthError when it is not allowed (403), TransientError when no end of it is to be had, and Rejected after so
+        many ``failures`` of one request.
         """
         for _ in range(MAX_RESTARTS + 1):
             with suppress(_Stale):
-                return await self._follow(path, params, read)
+                return await self._follow(path, params, read, failures)
         raise TransientError(f"Confluence refused the cursor of {path} {MAX_RESTARTS + 1} times: it is listed again next time")
 
     async def counted(
@@ -113,16 +139,20 @@ class Client:
                 return list((await self._count(path, params, key, read, limit)).values())
         raise TransientError(f"{path} of Confluence changed each time that it was listed: it is listed again next time")
 
-    async def _follow(self, path: str, params: Mapping[str, Any], read: Callable[[Answer], Item]) -> list[Item]:
+    async def _follow(
+        self, path: str, params: Mapping[str, Any], read: Callable[[Answer], Item], failures: int | None
+    ) -> list[Item]:
         found: list[Item] = []
         cursor, empty = None, 0
         while True:
             try:
-                answer = await self.json(path, params if cursor is None else {**params, "cursor": cursor})
+                answer = await self.json(path, params if cursor is None else {**params, "cursor": cursor}, failures=failures)
             except Rejected as error:
                 if error.status == 400 and cursor is not None:
                     raise _Stale from error
-                raise self._explained(error, path) from error
+                if error.status >= 500:
+                    raise
+                raise self.explained(error, path) from error
             results = results_of(answer, path)
             found += (_understood(read, result, path) for result in results)
             empty = 0 if results else empty + 1
@@ -141,14 +171,12 @@ class Client:
             # One row is asked for again. Servers cap the limit as they like: what came is counted, not what was asked for.
             overlap = 1 if found and not empty else 0
             try:
-                answer = await self.json(path, {**params, "start": start - overlap, "limit": limit})
-            except ServerFailed:
-                if limit <= SMALLEST:
-                    raise
-                limit = max(SMALLEST, limit // 2)
-                continue
+                answer = await self.json(path, {**params, "start": start - overlap, "limit": limit}, failures=FAILURES)
             except Rejected as error:
-                raise self._explained(error, path) from error
+                if error.status >= 500 and limit > SMALLEST:
+                    limit = max(SMALLEST, limit // 2)
+                    continue
+                raise self.explained(error, path) from error
             results = results_of(answer, path)
             keys = [_understood(key, result, path) for result in results]
             if overlap and (not keys or keys[0] not in found):
@@ -168,7 +196,9 @@ class Client:
         http = self._http
         try:
             return await ask(http)
-        except AuthError as error:
+        except (AuthError, Rejected) as error:
+            if isinstance(error, Rejected) and not (self._bearer and error.status == 403):
+                raise
             if not self.cloud or GATEWAY_PATH in http.base:
                 raise self._refused(path, "") from error
         async with self._moving:
@@ -202,7 +232,10 @@ class Client:
             "renew it in CONFLUENCE_API_TOKEN; the next sync picks up a changed CONFLUENCE_API_TOKEN_FILE"
         )
 
-    def _explained(self, error: Rejected, path: str) -> FootnoteError:
+    def explained(self, error: Rejected, path: str) -> FootnoteError:
+        """What a refusal means for the whole sync."""
+        if error.status >= 500:
+            return TransientError(str(error))
         if error.status != 403:
             return error
         return AuthError(
@@ -213,6 +246,11 @@ class Client:
     def _scope(self, path: str, before: str) -> str:
         scope = next((scope for part, scope in _SCOPES if part in path), "") if self.cloud else ""
         return scope and before + scope
+
+
+def slices(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 class _Stale(Exception):

@@ -71,11 +71,11 @@ def reference(resource: Any, names: Names) -> str:
         case "ri:user":
             return next((names[key] for key in _keys(resource) if key in names), "somebody")
         case "ri:attachment":
-            return resource.get("ri:filename", "")
+            return str(resource.get("ri:filename", ""))
         case "ri:space":
-            return resource.get("ri:space-key", "")
+            return str(resource.get("ri:space-key", ""))
         case "ri:url":
-            return resource.get("ri:value", "")
+            return str(resource.get("ri:value", ""))
         case _:
             title, space = resource.get("ri:content-title", ""), resource.get("ri:space-key", "")
             return f"{title} in {space}" if title and space else title or space

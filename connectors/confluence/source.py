@@ -1,0 +1,208 @@
+"""A Confluence as a source: pages, blog posts, attachments and comment threads, and who may read them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing
+from datetime import datetime
+
+import httpx
+
+from connectors.confluence.access import Gates, account, group
+from connectors.confluence.client import GATEWAY_PATH, Client
+from connectors.confluence.cloud import Cloud
+from connectors.confluence.data_center import DataCenter
+from connectors.confluence.entries import Entry, entries
+from connectors.confluence.listing import Listing, Space
+from connectors.confluence.reading import Reader
+from connectors.confluence.scope import Scope, parse_scope
+from connectors.confluence.site import Site
+from connectors.http import Rejected
+from core.errors import AuthError, ConfigError, DocumentError, TransientError, UserError
+from core.models import (
+    NOBODY,
+    PUBLIC,
+    AccessChanged,
+    Change,
+    Checkpoint,
+    Document,
+    Failed,
+    Groups,
+    Known,
+    Listed,
+    Principal,
+    now,
+)
+from core.ports import Limiter
+from core.settings import ConfluenceConfig
+
+TRIES = 3
+"""Times that a document is read again, because it was edited while it was read."""
+
+
+class ConfluenceSource:
+    """Each sync lists everything anew, without bodies, and who may read it: so it sees what moves no date, as
+    restrictions, moves, groups and deletions do. Bodies are read where the version is not the known one.
+
+    That makes the cursor a mere formality. There is no watermark that could pass over something, and no clock of ours or
+    of theirs to compare.
+
+    Archived pages and spaces, drafts and the trash are left out, and so is a reply to a comment that is gone.
+    """
+
+    def __init__(
+        self,
+        config: ConfluenceConfig,
+        limiter: Limiter,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        clock: Callable[[], datetime] = now,
+    ) -> None:
+        self.name = config.name
+        self._keys = config.spaces
+        self._client = Client(config, limiter, transport)
+        self._site: Site = Cloud(self._client, self.name) if self._client.cloud else DataCenter(self._client, self.name, clock)
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def check(self) -> str:
+        flavour = "Cloud" if self._client.cloud else "Data Center"
+        try:
+            name = await self._site.account()
+            spaces = await self._spaces()
+        except TransientError as error:
+            raise TransientError(f"{error} (CONFLUENCE_URL is {self._client.url})") from error
+        except Rejected as error:
+            if error.status != 404:
+                raise self._client.explained(error, "") from error
+            raise ConfigError(f"there is no Confluence {flavour} at {self._client.url}: correct CONFLUENCE_URL") from error
+        seen = f"{len(spaces)} space{'' if len(spaces) == 1 else 's'}"
+        return f"Confluence {flavour} at {self._client.url} as {name}: {seen}"
+
+    async def changes(self, cursor: str | None, known: Mapping[str, Known]) -> AsyncIterator[Change]:
+        listing = await self._site.listing(await self._spaces())
+        gates = await self._gates(listing)
+        yield Groups(members=await self._groups(gates))
+        listed = {entry.id: entry for entry in entries(self.name, listing, gates)}
+        changed = [entry for entry in listed.values() if entry.id not in known or known[entry.id].version != entry.version]
+        yield Listed(document_ids=frozenset(listed), expected=len(changed))
+        touched = {entry.id for entry in changed}
+        loosened = [entry for entry in listed.values() if entry.id not in touched and _is_other(entry, known.get(entry.id))]
+        for entry in sorted(loosened, key=lambda entry: _width(entry, known[entry.id])):
+            yield AccessChanged(document_id=entry.id, access=entry.access)
+        # The old content of these is open to others than the new one: they come before what is merely new.
+        both = [entry for entry in changed if _is_other(entry, known.get(entry.id))]
+        moved = {entry.id for entry in both}
+        reader = Reader(self.name, self._site, listing, self.fetch)
+        async with aclosing(reader.changes([*both, *(entry for entry in changed if entry.id not in moved)])) as changes:
+            async for change in changes:
+                if isinstance(change, Failed) and change.document_id in moved:
+                    yield AccessChanged(document_id=change.document_id, access=NOBODY)
+                yield change
+        yield Checkpoint(cursor="listed")
+
+    async def fetch(self, document_id: str) -> Document | None:
+        source, _, id = document_id.partition(":")
+        if source != self.name:
+            return None
+        for _ in range(TRIES):
+            listing = await self._site.trace(id)
+            if listing is None or not self._is_ours(listing):
+                return None
+            # As in changes(): first the version, then who may read it, then the body of that version.
+            gates = await self._gates(listing)
+            entry = next((entry for entry in entries(self.name, listing, gates) if entry.id == document_id), None)
+            if entry is None:
+                return None
+            if document := await Reader(self.name, self._site, listing, self.fetch).document(entry):
+                return document
+        raise DocumentError("it is edited again and again: it is read when it rests")
+
+    async def select(self, scope: str) -> AsyncIterator[str]:
+        wanted = parse_scope(scope, self.name, await self._home())
+        listing = await self._select(wanted)
+        if listing is None or not self._is_ours(listing):
+            raise UserError(f"{scope!r} is not in {self.name}, or not shared with its account: ask for a page that is")
+        # Who may read them is asked when they are fetched.
+        for entry in entries(self.name, listing, Gates(listing, {}, {})):
+            if entry.skip is None:
+                yield entry.id
+
+    # What there is, and for whom.
+
+    async def _spaces(self) -> list[Space]:
+        spaces = await self._site.spaces(self._keys)
+        if vanished := sorted(set(self._keys) - {space.key for space in spaces}):
+            raise AuthError(
+                f"the space {', '.join(vanished)} vanished, was archived, or is not shared with the account of {self.name}: "
+                "share it, or take it out of CONFLUENCE_SPACES. Until then nothing of this source is changed."
+            )
+        return spaces
+
+    def _is_ours(self, listing: Listing) -> bool:
+        return bool(listing.spaces) and (not self._keys or all(space.key in self._keys for space in listing.spaces.values()))
+
+    async def _gates(self, listing: Listing) -> Gates:
+        readers, restrictions = await asyncio.gather(
+            self._site.readers(list(listing.spaces.values())), self._site.restrictions(listing)
+        )
+        return Gates(listing, readers, restrictions)
+
+    async def _groups(self, gates: Gates) -> dict[Principal, frozenset[Principal]]:
+        named = [principal.split(":", 2) for principal in gates.principals if ":" in principal]
+        groups = {id for kind, _, id in named if kind == "group"}
+        people = await self._site.people(groups, {id for kind, _, id in named if kind == "account"})
+        active = {id for id, user in people.users.items() if user.active}
+        accounts = {id for kind, _, id in named if kind == "account"} | people.users.keys()
+        members = {
+            group(self.name, id): frozenset(account(self.name, one) for one in found & active)
+            for id, found in people.members.items()
+        }
+        for id in accounts:
+            email = people.users[id].email.strip().lower() if id in active else ""
+            members[account(self.name, id)] = frozenset({f"user:{email}"} if email else ())
+        return members
+
+    # What people ask for.
+
+    async def _home(self) -> str:
+        """Where people open the site; behind the gateway only its answers say so."""
+        if GATEWAY_PATH in self._client.base:
+            await self._spaces()
+        return self._client.base
+
+    async def _select(self, wanted: Scope) -> Listing | None:
+        if wanted.id:
+            listing = await self._site.trace(wanted.id)
+            if listing is not None and wanted.id in listing.pages:
+                found = await self._site.on_page(listing.pages[wanted.id])
+                listing.attachments, listing.threads = found.attachments, found.threads
+            if listing is not None or not wanted.space:
+                return listing
+        spaces = [space for space in await self._site.spaces([wanted.space]) if space.key == wanted.space]
+        if not spaces:
+            return None
+        if wanted.title:
+            id = await self._site.titled(spaces[0], wanted.title)
+            return await self._select(Scope(id=id)) if id else None
+        listing = await self._site.listing(spaces)
+        if wanted.id:
+            # A folder stands for what is below it.
+            ancestors = ((page, listing.ancestors(page) or ()) for page in listing.pages.values())
+            listing.pages = {page.id: page for page, above in ancestors if wanted.id in {one.id for one in above}}
+            listing.keep_what_hangs_together()
+        return listing if listing.pages else None
+
+
+def _is_other(entry: Entry, before: Known | None) -> bool:
+    """Whether what is in the index of it is open to others than it should be."""
+    return before is not None and before.access_class not in {"", entry.access.class_id}
+
+
+def _width(entry: Entry, before: Known) -> int:
+    """Losses first: of a hash it cannot be told whom it admits, but for the two that admit all and nobody."""
+    if entry.access == NOBODY or before.access_class == PUBLIC.class_id:
+        return 0
+    return 2 if entry.access == PUBLIC or before.access_class == NOBODY.class_id else 1
