@@ -6,9 +6,10 @@ import asyncio
 import hashlib
 import hmac
 import secrets
-from collections import defaultdict
+import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
+from functools import partial
 
 import structlog
 from aiohttp import web
@@ -19,6 +20,8 @@ from core.telemetry import PUSHES
 
 log = structlog.get_logger(__name__)
 
+PAUSE_SECONDS = 2.0
+"""Between two requests for one source: ten thousand notifications in a burst are one change, or a few."""
 _BODY_SECONDS = 10.0
 _RETRY_SECONDS = 30
 
@@ -42,17 +45,14 @@ class Push:
         hints: Mapping[str, Hint],
         *,
         clock: Callable[[], datetime] = now,
+        pause: float = PAUSE_SECONDS,
     ) -> None:
-        """``hints`` by source, for those whose notifications say what changed."""
+        """``hints`` by source, for those whose notifications say what changed. ``pause`` in seconds."""
         self._secret = secret.encode()
-        self._sources = sources
         self._submit = submit
         self._hints = hints
         self._clock = clock
-        self._told: defaultdict[str, set[str | None]] = defaultdict(set)
-        """By source, the scopes that are to be submitted next; None is all of it."""
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._next: dict[str, asyncio.Task[None]] = {}
+        self._told = {source: _Told(partial(self._pass_on, source), pause) for source in sources}
 
     async def __call__(self, request: web.Request) -> web.Response:
         """202 once a sync is due that began after this; 401 without proof, 404 for no source of ours, 503 without a queue."""
@@ -66,7 +66,7 @@ class Push:
             log.warning("push.refused", path=request.path, sender=request.remote)
             return web.Response(status=401, text="no proof of FOOTNOTE_PUSH_SECRET")
         source = request.match_info["source"]
-        if source not in self._sources:
+        if source not in self._told:
             PUSHES.labels("", "unknown").inc()
             return web.Response(status=404, text="there is no source of this name")
         if request.headers.get("X-Goog-Resource-State") == "sync":
@@ -75,7 +75,7 @@ class Push:
             return web.Response(status=202)
         hint = self._hints.get(source)
         try:
-            await self._pass_on(source, hint(body) if hint else None)
+            await self._told[source].add(hint(body) if hint else None)
         except TransientError as error:
             PUSHES.labels(source, "failed").inc()
             log.warning("push.failed", source=source, reason=str(error))
@@ -94,22 +94,46 @@ class Push:
         return any(hmac.compare_digest(given[name], proof) for name, proof in proofs.items())
 
     async def _pass_on(self, source: str, scope: str | None) -> None:
-        """While one request is being submitted, the next one waits and takes up all that is told meanwhile."""
-        self._told[source].add(scope)
-        if source not in self._next:
-            self._next[source] = asyncio.create_task(self._submit_next(source))
-        await asyncio.shield(self._next[source])
+        request = SyncRequest(id=secrets.token_hex(8), source=source, requested_by="push", at=self._clock(), scope=scope)
+        await self._submit(request)
+        log.info("push.passed_on", source=source, scope=scope, request=request.id)
 
-    async def _submit_next(self, source: str) -> None:
-        async with self._turns[source]:
-            del self._next[source]
-            scopes = self._told.pop(source)
-            request = SyncRequest(
-                id=secrets.token_hex(8),
-                source=source,
-                requested_by="push",
-                at=self._clock(),
-                scope=scopes.pop() if len(scopes) == 1 else None,
-            )
-            await self._submit(request)
-        log.info("push.passed_on", source=source, scope=request.scope, request=request.id)
+
+class _Told:
+    """What one source told: passed on at once, and then all that comes within a pause together at its end."""
+
+    def __init__(self, pass_on: Callable[[str | None], Awaitable[None]], pause: float) -> None:
+        self._pass_on = pass_on
+        self._pause = pause
+        self._scopes: set[str | None] = set()
+        self._rest_until = 0.0
+        self._later: asyncio.Task[None] | None = None
+
+    async def add(self, scope: str | None) -> None:
+        """Raises TransientError when it could not be passed on and is forgotten: the sender comes again."""
+        self._scopes.add(scope)
+        if self._later is None and time.monotonic() >= self._rest_until:
+            await self._all()
+        elif self._later is None:
+            self._later = asyncio.create_task(self._all_later())
+
+    async def _all(self) -> None:
+        self._rest_until = time.monotonic() + self._pause
+        scopes, self._scopes = self._scopes, set()
+        try:
+            await self._pass_on(scopes.pop() if len(scopes) == 1 else None)
+        except TransientError:
+            self._rest_until = 0.0
+            raise
+
+    async def _all_later(self) -> None:
+        """Their senders were told that all is well, so it is tried until it is."""
+        while self._scopes:
+            await asyncio.sleep(max(0.0, self._rest_until - time.monotonic()))
+            held = set(self._scopes)
+            try:
+                await self._all()
+            except TransientError:
+                self._scopes |= held
+                self._rest_until = time.monotonic() + self._pause
+        self._later = None

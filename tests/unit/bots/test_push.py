@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import httpx
@@ -22,15 +22,13 @@ BEARER = {"Authorization": f"Bearer {SECRET}"}
 
 
 class Queue:
-    """Takes requests, ``seconds`` for each; while ``away`` it takes none."""
+    """Takes requests; while it is ``away`` it takes none."""
 
     def __init__(self) -> None:
         self.requests: list[SyncRequest] = []
-        self.seconds = 0.0
         self.away = False
 
     async def submit(self, request: SyncRequest) -> None:
-        await asyncio.sleep(self.seconds)
         if self.away:
             raise TransientError("the queue of syncs cannot be reached")
         self.requests.append(request)
@@ -41,8 +39,8 @@ def page(body: bytes) -> str | None:
 
 
 @asynccontextmanager
-async def listening(queue: Queue, secret: str | None = SECRET) -> AsyncIterator[httpx.AsyncClient]:
-    push = Push(secret, ["wiki", "drive"], queue.submit, {"wiki": page}) if secret else None
+async def listening(queue: Queue, secret: str | None = SECRET, *, pause: float = 0.0) -> AsyncIterator[httpx.AsyncClient]:
+    push = Push(secret, ["wiki", "drive"], queue.submit, {"wiki": page}, pause=pause) if secret else None
     server = HttpServer("127.0.0.1", 0, {}, push=push)
     await server.start()
     limits = httpx.Limits(max_connections=50)
@@ -144,12 +142,30 @@ async def test_without_a_queue_the_sender_is_told_to_come_again() -> None:
     assert len(queue.requests) == 1
 
 
-async def test_what_comes_while_a_request_is_submitted_goes_into_the_next_one() -> None:
+async def test_a_burst_makes_one_request_at_once_and_one_for_the_rest() -> None:
     queue = Queue()
-    queue.seconds = 0.3
-    async with listening(queue) as http:
+    async with listening(queue, pause=0.5) as http:
         bodies = [b'{"page": %d}' % number for number in range(40)]
-        answers = await asyncio.gather(*(http.post("/push/wiki", content=body, headers=BEARER) for body in bodies))
-    assert {answer.status_code for answer in answers} == {202}
-    assert len(queue.requests) <= 3
-    assert queue.requests[-1].scope is None
+        answers = [await http.post("/push/wiki", content=body, headers=BEARER) for body in bodies[:2]]
+        answers += await asyncio.gather(*(http.post("/push/wiki", content=body, headers=BEARER) for body in bodies))
+        assert {answer.status_code for answer in answers} == {202}
+        await until(lambda: len(queue.requests) == 2)
+    assert [request.scope for request in queue.requests] == ["0", None]
+
+
+async def test_what_was_accepted_is_passed_on_when_the_queue_is_back() -> None:
+    queue = Queue()
+    async with listening(queue, pause=0.2) as http:
+        await http.post("/push/wiki", content=BODY, headers=BEARER)
+        queue.away = True
+        assert (await http.post("/push/wiki", content=b'{"page": 8}', headers=BEARER)).status_code == 202
+        await asyncio.sleep(0.5)
+        queue.away = False
+        await until(lambda: len(queue.requests) == 2)
+    assert [request.scope for request in queue.requests] == ["7", "8"]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not condition():
+            await asyncio.sleep(0.01)
