@@ -40,14 +40,12 @@ class Fault:
     seen: int = field(default=0, init=False)
     met: int = field(default=0, init=False)
 
-    def meets(self, route: str, path: str) -> bool:
+    def is_due(self, route: str, path: str) -> bool:
+        """For this call, which is counted if it matches."""
         if self.met >= self.times or not fnmatchcase(route, self.routes) or not fnmatchcase(path, self.path):
             return False
         self.seen += 1
-        if self.seen <= self.after or (self.seen - self.after) % self.every:
-            return False
-        self.met += 1
-        return True
+        return self.seen > self.after and (self.seen - self.after) % self.every == 0
 
 
 class Faults:
@@ -75,8 +73,12 @@ class Faults:
         if since + self.grace < at < until:
             self.violations.append(f"{route} came {until - at:.3f} s too early")
             return Fault(status=429, retry_after=until - at)
-        fault = next((fault for fault in self._waiting if fault.meets(route, path)), None)
-        if fault is not None and fault.status == 429 and fault.retry_after:
+        due = [fault for fault in self._waiting if fault.is_due(route, path)]
+        if not due:
+            return None
+        fault = due[0]
+        fault.met += 1
+        if fault.status == 429 and fault.retry_after:
             self._closed = (at, at + fault.retry_after)
         return fault
 

@@ -15,6 +15,8 @@ from typing import Any
 import httpx
 from jsonschema import Draft202012Validator
 
+SAMPLE = 10
+"""How many results of an answer are judged: they are all made alike."""
 _GATEWAY = re.compile(r"^/ex/confluence/[^/]+")
 _FORGOTTEN = {"parentId", "parentType", "homepageId", "description", "icon"}
 """Null where there is none, which the documents say in words or not at all."""
@@ -75,7 +77,10 @@ class Specification:
         schema = described.get("content", {}).get("application/json", {}).get("schema")
         if schema is None:
             return []
-        return [f"{where}: {problem}" for problem in self._errors(version, schema, json.loads(content))]
+        body = json.loads(content)
+        if isinstance(body, dict) and isinstance(results := body.get("results"), list):
+            body["results"] = results[:SAMPLE]
+        return [f"{where}: {problem}" for problem in self._errors(version, schema, body)]
 
     def _operation(self, request: httpx.Request) -> tuple[str, Any] | None:
         """The most literal path wins."""

@@ -81,7 +81,10 @@ def paths(rich: Rich) -> list[str]:
         f"{v2}/footer-comments?{listing}",
         f"{v2}/inline-comments?{listing}",
         *(f"{v2}/{kind}s/{id}/footer-comments?{listing}" for kind, id in (("page", page), ("blogpost", blog))),
-        *(f"{v2}/{kind}s/{id}/inline-comments?{listing}&resolution-status=open" for kind, id in (("page", page), ("blogpost", blog))),
+        *(
+            f"{v2}/{kind}s/{id}/inline-comments?{listing}&resolution-status=open"
+            for kind, id in (("page", page), ("blogpost", blog))
+        ),
         f"{v2}/footer-comments/{footer}/children?{listing}",
         f"{v2}/inline-comments/{inline}/children?{listing}",
         f"{v2}/footer-comments/{footer}?body-format=storage",
@@ -92,7 +95,7 @@ def paths(rich: Rich) -> list[str]:
         f"{v1}/content/{page}/child/attachment?filename=tä ble.csv&mediaType=text/csv&expand=version,container",
         f"{v1}/content/{page}/child/comment?depth=all&location=footer&expand=extensions.resolution,ancestors",
         f"{v1}/content/{page}/label?prefix=global",
-        f"{v1}/content/search?cql=space=ENG and type in (page,blogpost,comment,attachment) order by lastmodified&limit=1&expand={expand}",
+        f"{v1}/content/search?cql=space=ENG and type in (page,comment) order by lastmodified&limit=1&expand={expand}",
         f"{v1}/content/{page}/restriction?start=0&limit=100&expand=restrictions.user,restrictions.group",
         f"{v1}/content/{page}/restriction/byOperation?expand=restrictions.user",
         f"{v1}/content/{page}/restriction/byOperation/read?limit=1",
