@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote
 
 from tests.emulators.drive_access import ROLES, Source
 from tests.emulators.drive_content import (
@@ -68,16 +69,18 @@ class Resources:
 
     def permissions(self, item: Item, *, published: bool = False) -> list[dict[str, Any]]:
         """All that count on the item, and, of a limited folder, those that only show that it is there."""
-        merged: dict[str, list[Source]] = {}
+        granted, shown = self._granted(item, published)
+        hidden = [self._permission(item, [source]) | {"role": "reader", "view": "metadata"} for source in shown]
+        return [self._permission(item, sources) for sources in granted.values()] + hidden
+
+    def _granted(self, item: Item, published: bool) -> tuple[dict[str, list[Source]], list[Source]]:
+        """What gives access, by permission, and what only gives sight of a limited folder."""
+        granted: dict[str, list[Source]] = {}
         for source in self.world.access.sources(item):
             if source.grant.view is None or published:
-                key = _permission_id(source.grant.principal, source.grant.discoverable) + (source.grant.view or "")
-                merged.setdefault(key, []).append(source)
-        shown = [self._permission(item, sources) for sources in merged.values()]
-        for source in self.world.access.shut_out(item):
-            if _permission_id(source.grant.principal, source.grant.discoverable) not in merged and not source.grant.view:
-                shown.append(self._permission(item, [source]) | {"role": "reader", "view": "metadata"})
-        return shown
+                granted.setdefault(_id_of(source) + (source.grant.view or ""), []).append(source)
+        shut_out = self.world.access.shut_out(item)
+        return granted, [source for source in shut_out if source.grant.view is None and _id_of(source) not in granted]
 
     def _permission(self, item: Item, sources: list[Source]) -> dict[str, Any]:
         grants = [source.grant for source in sources]
@@ -143,7 +146,8 @@ class Resources:
         return None if item.drive or not self._at_least(item, "writer") else self.permissions(item)
 
     def _permission_ids(self, item: Item) -> list[str]:
-        return [str(permission["id"]) for permission in self.permissions(item)]
+        granted, shown = self._granted(item, False)
+        return [*granted, *map(_id_of, shown)]
 
     def _capabilities(self, item: Item) -> dict[str, bool]:
         content = item.children is None and self.may_download(item)
@@ -160,9 +164,9 @@ class Resources:
         return {"targetId": target.id, "targetMimeType": target.mime_type} | key
 
     def _export_links(self, item: Item) -> dict[str, str] | None:
-        path = f"{self._export_url}/feeds/download/documents/export/Export"
+        path = f"{self._export_url}/feeds/download/documents/export/Export?id={item.id}"
         formats = EXPORTS.get(item.mime_type, {})
-        return {mime: f"{path}?{urlencode({'id': item.id, 'exportFormat': mime})}" for mime in formats} or None
+        return {mime: f"{path}&exportFormat={quote(mime, safe='')}" for mime in formats} or None
 
     def _shared_with_me(self, item: Item) -> str | None:
         held = self.world.access.principals(self.email)
@@ -174,6 +178,11 @@ def _effective(item: Item, grant: Any) -> str:
     return "writer" if grant.role == "owner" and grant.principal != f"user:{item.owner}" else str(grant.role)
 
 
+def _id_of(source: Source) -> str:
+    return _permission_id(source.grant.principal, source.grant.discoverable)
+
+
+@lru_cache(maxsize=1024)
 def _permission_id(principal: str, discoverable: bool) -> str:
     link = "" if discoverable else "WithLink"
     if principal == "anyone":

@@ -23,6 +23,7 @@ from tests.emulators.drive_content import (
     PRESENTATION,
     SHORTCUT,
     SPREADSHEET,
+    Content,
     Sheets,
     Slides,
     Text,
@@ -176,11 +177,25 @@ class Drive:
             raise ValueError("Drive makes no shortcuts to shortcuts")
         return self._add(name, SHORTCUT, parent, owner, target=target)
 
-    def _add(self, name: str, mime_type: str, parent: Folder | None, owner: str, **fields: object) -> Item:
+    def _add(
+        self,
+        name: str,
+        mime_type: str,
+        parent: Folder | None,
+        owner: str,
+        *,
+        content: Content = None,
+        children: dict[str, Item] | None = None,
+        target: Item | None = None,
+        resource_key: str | None = None,
+        abusive: bool = False,
+    ) -> Item:
         around = parent.root if isinstance(parent, SharedDrive) else parent
         drive = around.drive if around else None
         serial, at = next(self._serials), self.now()
-        item = Item(_id("1", serial, 33), serial, name, mime_type, around, at, at, None if drive else owner.lower(), drive, **fields)  # type: ignore[arg-type]
+        item = Item(_id("1", serial, 33), serial, name, mime_type, around, at, at, None if drive else owner.lower(), drive)
+        item.content, item.children, item.target = content, children, target
+        item.resource_key, item.abusive = resource_key, abusive
         if not drive:
             self.user(owner)
         self.items[item.id] = item

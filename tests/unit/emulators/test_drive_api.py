@@ -399,6 +399,15 @@ class TestPermissions:
         drive.shared_drive_permissions_from = "fileOrganizer"
         assert (await google.refused(f"{path}/permissions", supportsAllDrives="true"))[0] == 403
 
+    async def test_that_ran_out_do_not_hide_one_that_holds(self, google: Asked, drive: Drive) -> None:
+        people = drive.shared_drive("People", members={"user:ben@acme.com": "reader"})
+        doc = drive.doc("Pay", people)
+        drive.share(doc, "user:ben@acme.com", "writer", expires=drive.now() + timedelta(hours=1))
+        path, fields = f"{FILES}/{doc.id}/permissions", "permissions(emailAddress,role,expirationTime)"
+        drive.pass_time(timedelta(hours=2))
+        listed = (await google.get(path, fields=fields, supportsAllDrives="true"))["permissions"]
+        assert {"emailAddress": "ben@acme.com", "role": "reader"} in listed
+
     async def test_name_nobody_unless_they_are_asked_to(self, google: Asked, drive: Drive) -> None:
         people = drive.shared_drive("People")
         (bot,) = (await google.get(f"{FILES}/{people.id}/permissions", supportsAllDrives="true"))["permissions"]
