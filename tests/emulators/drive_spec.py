@@ -118,11 +118,15 @@ def _within(value: int, parameter: Mapping[str, Any]) -> bool:
 
 @cache
 def load() -> Discovery | None:
-    """From ``FOOTNOTE_DRIVE_DISCOVERY``, a copy of drive.v3.json, or from google-api-python-client, if that is installed."""
-    if named := os.environ.get("FOOTNOTE_DRIVE_DISCOVERY"):
-        return Discovery(json.loads(Path(named).read_bytes()))
-    found = importlib.util.find_spec("googleapiclient")
-    if found is None or found.origin is None:
+    """From where ``FOOTNOTE_DRIVE_DISCOVERY`` says that drive.v3.json is, or from google-api-python-client, if that is
+    installed. The directory's document, admin.directory_v1.json, lies beside it.
+    """
+    named = os.environ.get("FOOTNOTE_DRIVE_DISCOVERY")
+    client = importlib.util.find_spec("googleapiclient")
+    if named:
+        drive = Path(named)
+    elif client and client.origin:
+        drive = Path(client.origin).parent / "discovery_cache" / "documents" / "drive.v3.json"
+    else:
         return None
-    folder = Path(found.origin).parent / "discovery_cache" / "documents"
-    return Discovery(*(json.loads((folder / name).read_bytes()) for name in ("admin.directory_v1.json", "drive.v3.json")))
+    return Discovery(*(json.loads(path.read_bytes()) for path in (drive.with_name("admin.directory_v1.json"), drive)))
