@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+from connectors.confluence.source import ConfluenceSource
 from connectors.folder.source import FolderSource
 from connectors.folder.tree import SETTLED_SECONDS
+from connectors.google_drive.source import DriveSource
 from core.errors import UserError
-from core.models import EVERYONE, AccessChanged, Change, Checkpoint, Document, Known, Listed, Remove, Upsert
+from core.limits import LocalLimiter
+from core.models import EVERYONE, AccessChanged, Change, Checkpoint, Document, Groups, Known, Listed, Remove, Upsert
 from core.ports import Source
+from core.principals import expand
+from core.settings import ConfluenceConfig, DriveConfig
+from tests.emulators.confluence import AccessClass, ConfluenceApi, Content, Site
+from tests.emulators.drive import Drive, DriveApi
+from tests.emulators.drive_world import Item
+
+ANA = "user:ana@acme.com"
 
 
 @dataclass
@@ -21,17 +33,18 @@ class Place:
     """Where a source's documents live, and how people change them there."""
 
     source: Source
-    write: Callable[[str, str], None]
-    remove: Callable[[str], None]
-    restrict: Callable[[str, str], None]
-    """Let only this principal read the document."""
+    write: Callable[[str, str], object]
+    """A new document, or an edit of it."""
+    remove: Callable[[str], object]
+    restrict: Callable[[str], object]
+    """Leave the document to Ana alone."""
 
 
 def a_folder(path: Path) -> Place:
-    """Files settle at once, so that the cursor shows what it leaves out."""
+    """Files settle at once, so that their versions are known."""
 
-    def restrict(name: str, principal: str) -> None:
-        (path / ".access.toml").write_text(f'[files]\n"{name}.md" = ["{principal}"]')
+    def restrict(name: str) -> None:
+        (path / ".access.toml").write_text(f'[files]\n"{name}.md" = ["{ANA}"]')
 
     return Place(
         source=FolderSource("docs", path, clock=lambda: time.time() + 2 * SETTLED_SECONDS),
@@ -41,7 +54,71 @@ def a_folder(path: Path) -> Place:
     )
 
 
-@pytest.fixture(params=[a_folder])
+def a_confluence(_path: Path, *, data_center: bool = False) -> Place:
+    site = Site(data_center=data_center)
+    space = site.space("ENG", permit=[AccessClass.ANONYMOUS])
+    ana = site.user("Ana", email="ana@acme.com")
+    api = ConfluenceApi(site)
+    pages: dict[str, Content] = {}
+
+    def write(name: str, text: str) -> None:
+        if name in pages:
+            site.edit(pages[name], body=f"<p>{text}</p>")
+        else:
+            pages[name] = site.page(space, name, f"<p>{text}</p>")
+
+    config = ConfluenceConfig(
+        name="docs", url=api.url, email=None if data_center else api.email, api_token=SecretStr(api.token or ""), spaces=("ENG",)
+    )
+    return Place(
+        source=ConfluenceSource(config, LocalLimiter(rate=10_000), transport=api),
+        write=write,
+        remove=lambda name: site.trash(pages[name]),
+        # Who may not read it cannot index it either.
+        restrict=lambda name: site.restrict(pages[name], users=[ana, site.bot]),
+    )
+
+
+def a_data_center(path: Path) -> Place:
+    return a_confluence(path, data_center=True)
+
+
+def a_drive(path: Path, *, shared: bool = False) -> Place:
+    drive = Drive()
+    api = DriveApi(drive)
+    key = path / "key.json"
+    key.write_text(json.dumps(api.accounts.credentials()))
+    root = drive.shared_drive("Team", members={"user:ana@acme.com": "reader"}) if shared else drive.folder("Team")
+    if not shared:
+        # Who may not edit a folder in somebody's My Drive is not told who may read it.
+        drive.share(root, f"user:{drive.bot}", "writer")
+    files: dict[str, Item] = {}
+
+    def write(name: str, text: str) -> None:
+        if name in files:
+            drive.edit(files[name], text)
+        else:
+            files[name] = drive.doc(name, root, text)
+            drive.share(files[name], "anyone", discoverable=True)
+
+    def restrict(name: str) -> None:
+        drive.unshare(files[name], "anyone")
+        drive.share(files[name], ANA)
+
+    ids = {"drives" if shared else "folders": (root.id,)}
+    return Place(
+        source=DriveSource(DriveConfig(name="docs", credentials=key, **ids), LocalLimiter(rate=10_000), transport=api),
+        write=write,
+        remove=lambda name: drive.trash(files[name]),
+        restrict=restrict,
+    )
+
+
+def a_shared_drive(path: Path) -> Place:
+    return a_drive(path, shared=True)
+
+
+@pytest.fixture(params=[a_folder, a_confluence, a_data_center, a_drive, a_shared_drive])
 def place(request, tmp_path: Path) -> Place:
     return request.param(tmp_path)
 
@@ -161,12 +238,14 @@ class TestSource:
         place.write("one", "first")
         place.write("two", "second")
         first = await changes(place.source)
-        place.restrict("one", "group:hr")
+        place.restrict("one")
         told = await changes(place.source, first)
         [one] = [document for document in documents(first).values() if "first" in str(document.body)]
         accesses = {change.document_id: change.access for change in told if isinstance(change, AccessChanged)}
         if again := documents(told).get(one.id):
             assert again.content_hash == one.content_hash
             accesses[one.id] = again.access
-        assert accesses[one.id].admits(frozenset({"group:hr", EVERYONE}))
-        assert not accesses[one.id].admits(frozenset({EVERYONE}))
+        told_of = [change.members for change in [*first, *told] if isinstance(change, Groups)]
+        groups = told_of[-1] if told_of else {}
+        assert accesses[one.id].admits(expand({ANA}, groups))
+        assert not accesses[one.id].admits(expand({"user:bob@acme.com"}, groups))
