@@ -62,7 +62,7 @@ class DriveClient:
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Callable[[], datetime],
     ) -> None:
-        self.account = ServiceAccount(config.credentials, DRIVE_SCOPE, transport=transport, clock=clock)
+        self.account = ServiceAccount(config.credentials, DRIVE_SCOPE, transport=transport)
         self._config = config
         self._limiter = limiter
         self._transport = transport
@@ -175,11 +175,11 @@ class DriveClient:
         googles = link.startswith("https://") and (host == "docs.google.com" or host.endswith(".googleusercontent.com"))
         return link if googles or (is_loopback(link) and is_loopback(self._config.api_url)) else None
 
-    async def follow(self, link: str, *, limit: int) -> bytes:
-        """What is at an :meth:`export_link`."""
+    async def follow(self, link: str, id: str, *, limit: int) -> bytes:
+        """What is at an :meth:`export_link` of a file."""
         http = Http("Google Drive", link, self.account, self._limiter, is_transient=is_transient, transport=self._transport)
         try:
-            return await http.content(link, limit=limit)
+            return await http.content(link, limit=limit, headers=self._headers([id]))
         finally:
             await http.close()
 

@@ -95,7 +95,7 @@ async def _large_export(client: DriveClient, file: DriveFile, forms: tuple[str, 
     for form in forms:
         if link := await client.export_link(file.id, form):
             try:
-                return await client.follow(link, limit=MAX_BYTES), form
+                return await client.follow(link, file.id, limit=MAX_BYTES), form
             except DocumentError as error:
                 raise LeftOut(TOO_LARGE) from error
     raise LeftOut(EXPORT_TOO_LARGE)

@@ -13,6 +13,7 @@ import httpx
 
 from connectors.http import is_loopback
 from core.errors import AuthError, TransientError
+from core.models import now
 
 DRIVE_SCOPE = "https://www.googleapis.com/auth/drive.readonly"
 MEMBERS_SCOPE = "https://www.googleapis.com/auth/admin.directory.group.member.readonly"
@@ -34,7 +35,7 @@ class ServiceAccount:
         *,
         subject: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
-        clock: Callable[[], datetime],
+        clock: Callable[[], datetime] = now,
     ) -> None:
         """``subject`` is whom it acts as, by domain-wide delegation; without one it is itself."""
         self._path = path

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
 import httpx
@@ -32,11 +31,10 @@ class Directory:
         limiter: Limiter,
         *,
         transport: httpx.AsyncBaseTransport | None = None,
-        clock: Callable[[], datetime],
     ) -> None:
         """``admin`` is the administrator to act as."""
         self._admin = admin
-        self._account = ServiceAccount(config.credentials, MEMBERS_SCOPE, subject=admin, transport=transport, clock=clock)
+        self._account = ServiceAccount(config.credentials, MEMBERS_SCOPE, subject=admin, transport=transport)
         base = ADMIN if config.api_url.rstrip("/") == GOOGLE else config.api_url
         self._http = Http("Google Directory", base, self._account, limiter, is_transient=is_transient, transport=transport)
 

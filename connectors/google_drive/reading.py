@@ -7,7 +7,7 @@ who could read the old one. So the feed of changes is asked after every few cont
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Sequence
 
 from connectors.google_drive.client import DriveClient
 from connectors.google_drive.convert import MAX_BYTES, LeftOut, read
@@ -48,7 +48,7 @@ class Reading:
         """So did a folder or a drive: what was known of any file counts for nothing."""
         self._in_a_row = 0
 
-    async def tell(self, wanted: Sequence[Placed]) -> AsyncIterator[Change]:
+    async def tell(self, wanted: Sequence[Placed]) -> AsyncGenerator[Change, None]:
         """An Upsert for each, or what came of it: Skipped, Failed, or Remove. Raises AuthError and TransientError."""
         for batch in _batches(wanted):
             waiting = [placed.file.id for placed in batch if self._everything or placed.file.id in self._moved]

@@ -6,7 +6,8 @@ so those are looked at again, or everything is listed: on the first sync, once a
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from contextlib import aclosing
 from datetime import datetime
 
 import httpx
@@ -40,7 +41,7 @@ class DriveSource:
         self._clock = clock
         self._client = DriveClient(config, limiter, transport=transport, clock=clock)
         admin = config.directory_admin
-        self._directory = Directory(config, admin, limiter, transport=transport, clock=clock) if admin else None
+        self._directory = Directory(config, admin, limiter, transport=transport) if admin else None
         self._drives = self._ids(config.drives)
         self._folders = self._ids(config.folders)
 
@@ -66,7 +67,7 @@ class DriveSource:
             )
         return line
 
-    async def changes(self, cursor: str | None, known: Mapping[str, Known]) -> AsyncIterator[Change]:
+    async def changes(self, cursor: str | None, known: Mapping[str, Known]) -> AsyncGenerator[Change, None]:
         at = self._clock()
         tree = self._tree()
         survey = Survey(self._client, tree, self.name, known)
@@ -92,8 +93,9 @@ class DriveSource:
         wanted = sorted(survey.wanted, key=lambda placed: self._id(placed.file.id) not in known)
         documents = known.keys() | (survey.listed or set())
         reading = Reading(self._client, self._tree, self.name, survey.token, documents, groups)
-        async for change in reading.tell(wanted):
-            yield change
+        async with aclosing(reading.tell(wanted)) as contents:
+            async for change in contents:
+                yield change
         ends = [each for each in (mark.expires if mark else None, tree.expires) if each]
         after = Cursor(
             token=survey.token,
