@@ -33,7 +33,7 @@ from tests.emulators import (
 from tests.emulators.confluence_faults import LOGIN, Broken, Fault, Faults
 from tests.emulators.confluence_http import Call, Cursors, Edition, Ordered, Refused, Route, Table, bytes_of
 from tests.emulators.confluence_site import Site
-from tests.emulators.confluence_world import Content
+from tests.emulators.confluence_world import Content, File
 
 CLOUD_ID = "35273b54-3f06-40d2-880f-dd28cf8daafa"
 PARTS = (
@@ -41,6 +41,7 @@ PARTS = (
     confluence_v1_content.files,
     confluence_v1_people.routes,
     confluence_v1_people.profiles,
+    confluence_v1_people.rpc,
     confluence_v2_spaces.routes,
     confluence_v2_content.routes,
     confluence_v2_comments.routes,
@@ -50,6 +51,7 @@ SCOPES = frozenset(scope for part in PARTS for route in part.of(Edition.CLOUD) f
 }
 """All that a token could be granted for what is emulated."""
 JUDGED = 20
+"""So many answers of each route are judged: each with hundreds of pages takes a while."""
 
 
 @dataclass
@@ -184,6 +186,8 @@ class ConfluenceApi(httpx.AsyncBaseTransport):
             raise httpx.ConnectError(f"there is nobody at {origin}", request=request)
         record = Request(request.method, "", request.url.path, dict(request.url.params), self._monotonic())
         self.requests.append(record)
+        if self._judge is not None:
+            self.flaws += self._judge.request(request)
         if self.between is not None and inspect.isawaitable(waiting := self.between(record)):
             await waiting
         try:
@@ -209,7 +213,8 @@ class ConfluenceApi(httpx.AsyncBaseTransport):
         except Refused as refused:
             response = self._refusal(refused, request.url.path)
         record.status = response.status_code
-        self._judge_exchange(request, record, response)
+        if self._judge is not None and not record.spoilt:
+            self._judge_answer(self._judge, request, record, response)
         return response
 
     # What the routes share.
@@ -241,10 +246,10 @@ class ConfluenceApi(httpx.AsyncBaseTransport):
         items, last = listing.after(key, limit)
         return items, None if last is None else self.cursors.give(query, last)
 
-    def media(self, attachment: Content) -> str:
-        """Where its bytes are: on another host, for a signature in place of the credential."""
-        signature = hmac.digest(b"media", attachment.file_id.encode(), "sha256").hex()
-        return f"{self.media_url}/file/{attachment.file_id}/binary?token={signature}&name={attachment.id}"
+    def media(self, attachment: Content, file: File) -> str:
+        """Where the bytes are: on another host, for a signature in place of the credential."""
+        signature = hmac.digest(b"media", file.id.encode(), "sha256").hex()
+        return f"{self.media_url}/file/{file.id}/binary?token={signature}&name={attachment.id}"
 
     # Inside.
 
@@ -307,15 +312,13 @@ class ConfluenceApi(httpx.AsyncBaseTransport):
             body["reason"] = httpx.codes.get_reason_phrase(status)
         return httpx.Response(status, json=body)
 
-    def _judge_exchange(self, request: httpx.Request, record: Request, response: httpx.Response) -> None:
-        """All requests, and the first answers of each route: an answer with hundreds of pages takes a while."""
-        if self._judge is None:
-            return
-        self.flaws += self._judge.request(request)
+    def _judge_answer(
+        self, judge: confluence_spec.Specification, request: httpx.Request, record: Request, response: httpx.Response
+    ) -> None:
         kind = record.method, record.route, record.status
         self._judged[kind] += 1
-        if self._judged[kind] <= JUDGED and isinstance(response.stream, httpx.ByteStream) and not record.spoilt:
-            self.flaws += self._judge.response(request, record.status, response.content)
+        if self._judged[kind] <= JUDGED and isinstance(response.stream, httpx.ByteStream):
+            self.flaws += judge.response(request, record.status, response.content)
 
     def _download(self, request: httpx.Request) -> httpx.Response:
         """The other host. It takes signatures, and no credentials at all."""
@@ -324,12 +327,14 @@ class ConfluenceApi(httpx.AsyncBaseTransport):
         if "authorization" in request.headers:
             return httpx.Response(400, json={"message": "Only one auth mechanism allowed"})
         attachment = self.site.contents.get(request.url.params.get("name", ""))
-        if attachment is None or str(request.url) != self.media(attachment):
+        files = {} if attachment is None else {self.media(attachment, file): file for file in attachment.files.values()}
+        file = files.get(str(request.url))
+        if file is None:
             return httpx.Response(403, json={"message": "signature does not match"})
         fault = self.faults.take("GET media", request.url.path)
         if fault is not None and fault.status is not None:
             return httpx.Response(fault.status)
-        return _spoil(bytes_of(attachment), fault) if fault is not None else bytes_of(attachment)
+        return _spoil(bytes_of(file), fault) if fault is not None else bytes_of(file)
 
 
 def _answer(body: Any) -> httpx.Response:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from tests.emulators.confluence_world import Content
+from tests.emulators.confluence_world import Content, File
 
 if TYPE_CHECKING:
     from tests.emulators.confluence_api import ConfluenceApi
@@ -262,15 +262,15 @@ class Cursors:
 
 
 class _Pieces(httpx.AsyncByteStream):
-    def __init__(self, content: Content) -> None:
-        self._content = content
+    def __init__(self, file: File) -> None:
+        self._file = file
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        for piece in self._content.file.pieces():
+        for piece in self._file.pieces():
             yield piece
             await asyncio.sleep(0)
 
 
-def bytes_of(attachment: Content) -> httpx.Response:
-    headers = {"Content-Type": attachment.media_type, "Content-Length": str(attachment.file.size)}
-    return httpx.Response(200, headers=headers, stream=_Pieces(attachment))
+def bytes_of(file: File) -> httpx.Response:
+    headers = {"Content-Type": file.media_type, "Content-Length": str(file.size)}
+    return httpx.Response(200, headers=headers, stream=_Pieces(file))

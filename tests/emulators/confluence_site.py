@@ -12,6 +12,7 @@ from __future__ import annotations
 import mimetypes
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from typing import Any
 
 from tests.emulators.confluence_people import People
 from tests.emulators.confluence_world import (
@@ -192,18 +193,18 @@ class Site(People):
 
     # Attachments and comments.
 
-    def attach(
-        self, content: Content, name: str, data: bytes, *, media_type: str | None = None, size: int | None = None
-    ) -> Content:
-        """``size`` in place of data: a file of so many zero bytes."""
+    def attach(self, content: Content, name: str, data: bytes = b"", **how: Any) -> Content:
+        """``media_type``, if the name does not tell it; ``zeros`` makes a file of so many bytes without data; ``listed`` is
+        the size that is told in place of the real one.
+        """
         attachment = self._create("attachment", content.space, name, "", parent=content)
-        self._fill(attachment, File(data, size), media_type)
+        attachment.files[1] = self._file(attachment, data, **how)
         return attachment
 
-    def replace(self, attachment: Content, data: bytes, *, media_type: str | None = None, size: int | None = None) -> None:
+    def replace(self, attachment: Content, data: bytes = b"", **how: Any) -> None:
         """Upload a new version of the file; the page's own version stays."""
-        self._fill(attachment, File(data, size), media_type or attachment.media_type)
         self._version(attachment, None)
+        attachment.files[attachment.version.number] = self._file(attachment, data, **how)
 
     def comment(
         self, content: Content, body: str, *, inline: bool = False, marked: str = "", author: Account | None = None
@@ -342,10 +343,9 @@ class Site(People):
             for shelf in (content.parent.children, content.parent.attachments, content.parent.comments):
                 shelf.pop(content.id, None)
 
-    def _fill(self, attachment: Content, file: File, media_type: str | None) -> None:
-        attachment.file = file
-        attachment.media_type = media_type or mimetypes.guess_type(attachment.title)[0] or "application/octet-stream"
-        attachment.file_id = self._uuid()
+    def _file(self, attachment: Content, data: bytes, *, media_type: str | None = None, **how: int | None) -> File:
+        kind = media_type or mimetypes.guess_type(attachment.title)[0] or "application/octet-stream"
+        return File(self._uuid(), kind, data, **how)
 
     def _version(self, content: Content, author: Account | None) -> None:
         content.versions.append(Version(content.version.number + 1, self._now(), author or self.author))

@@ -14,7 +14,7 @@ from tests.emulators.confluence_cql import CqlError, Indexed, parse
 from tests.emulators.confluence_http import Call, Edition, Ordered, Refused, Routes, bytes_of, integer, many, one_of, text
 from tests.emulators.confluence_v1 import PAGED, SUMMARY, array, content_asked, has_status, links
 from tests.emulators.confluence_v1_views import CONTENT, Expand, content_of, expands, restriction_of
-from tests.emulators.confluence_world import Content
+from tests.emulators.confluence_world import Content, File
 
 if TYPE_CHECKING:
     from tests.emulators.confluence_api import ConfluenceApi
@@ -90,7 +90,7 @@ def child_attachments(api: ConfluenceApi, call: Call) -> Any:
             for attachment in below
             if attachment.status == "current"
             and query.get("filename", attachment.title) == attachment.title
-            and query.get("mediaType", attachment.media_type) == attachment.media_type
+            and query.get("mediaType", attachment.file.media_type) == attachment.file.media_type
         ],
     )
 
@@ -215,7 +215,7 @@ def download(api: ConfluenceApi, call: Call) -> Any:
     attachment = content_asked(api, call).attachments.get(call.ids["attachment"])
     if attachment is None or attachment.status == "trashed":
         raise Refused(404, f"No attachment found with id: {call.ids['attachment']}")
-    return httpx.Response(302, headers={"Location": api.media(attachment)})
+    return httpx.Response(302, headers={"Location": api.media(attachment, _file(call, attachment))})
 
 
 @files.get(
@@ -232,10 +232,19 @@ def download_by_name(api: ConfluenceApi, call: Call) -> Any:
     attachment = next((item for item in attachments if item.title == call.ids["name"] and item.status == "current"), None)
     if attachment is None:
         raise Refused(404, "No attachment found")
-    return bytes_of(attachment) if api.data_center else httpx.Response(302, headers={"Location": api.media(attachment)})
+    file = _file(call, attachment)
+    return bytes_of(file) if api.data_center else httpx.Response(302, headers={"Location": api.media(attachment, file)})
 
 
 # How it is found, and told.
+
+
+def _file(call: Call, attachment: Content) -> File:
+    """Of the version that is asked for, or the newest."""
+    version = call.query.get("version", attachment.version.number)
+    if version > attachment.version.number:
+        raise Refused(400, f"There is no version {version}")
+    return attachment.file_of(version)
 
 
 def _index(api: ConfluenceApi, known: datetime) -> list[Indexed]:

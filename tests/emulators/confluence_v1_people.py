@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.emulators.confluence_http import Call, Edition, Refused, Routes, integer, many, one_of, text
 from tests.emulators.confluence_v1 import GROUPS, PAGED, USERS, array, links
-from tests.emulators.confluence_v1_views import Expand, expands, group_of, permissions_of, space_of, user_of
+from tests.emulators.confluence_v1_views import Expand, expands, group_of, permission_sets_of, permissions_of, space_of, user_of
 from tests.emulators.confluence_world import Account, Group, Space
 
 if TYPE_CHECKING:
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 routes = Routes("/rest/api")
 profiles = Routes("/rest/mobile/latest/profile", edition=Edition.DATA_CENTER)
+rpc = Routes("/rpc/json-rpc/confluenceservice-v2", edition=Edition.DATA_CENTER)
+"""What there was before space permissions got routes of their own."""
 
 MEMBERS = 200
 """How many groups, and how many members of one, are told at once."""
@@ -62,6 +64,16 @@ def anonymous_permissions(api: ConfluenceApi, call: Call) -> Any:
     if not api.knows_space_permissions:
         raise Refused(404, "null for uri")
     return [item for item in permissions_of(_space(api, call)) if item["subject"]["type"] == "anonymous"]
+
+
+@rpc.post("/getSpacePermissionSets", scope=SPACES)
+def permission_sets(api: ConfluenceApi, call: Call) -> Any:
+    """For the administrators of a space. A permission without a name is everybody's."""
+    asked = call.body if isinstance(call.body, list) else []
+    space = api.site.space_of(str(asked[0])) if len(asked) == 1 else None
+    if space is None or not api.site.sees_space(space):
+        raise Refused(500, "com.atlassian.confluence.rpc.RemoteException: You're not allowed to view that space")
+    return permission_sets_of(space)
 
 
 # Groups and people.

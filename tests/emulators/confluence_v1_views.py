@@ -36,6 +36,12 @@ CONTENT = {
     ),
 }
 _INLINE = 100
+_OLD_NAMES = {
+    ("read", "space"): "VIEWSPACE",
+    ("create", "page"): "EDITSPACE",
+    ("create", "comment"): "COMMENT",
+    ("administer", "space"): "SETSPACEPERMISSIONS",
+}
 
 
 class Expand(frozenset[str]):
@@ -69,11 +75,11 @@ def content_of(api: ConfluenceApi, content: Content, expand: Expand) -> dict[str
         "_links": _links(api, content),
     }
     if content.kind == "attachment":
-        size = content.file.size if content.file.listed is None else content.file.listed
-        fields["metadata"] = {"mediaType": content.media_type, "comment": ""}
-        fields["extensions"] = {"mediaType": content.media_type, "fileSize": size, "comment": ""}
+        file = content.file
+        fields["metadata"] = {"mediaType": file.media_type, "comment": ""}
+        fields["extensions"] = {"mediaType": file.media_type, "fileSize": file.listed_size, "comment": ""}
         if not api.data_center:
-            fields["extensions"]["fileId"] = content.file_id
+            fields["extensions"]["fileId"] = file.id
     elif content.kind == "comment":
         fields["extensions"] = {"location": content.location}
         if "extensions.resolution" in expand:
@@ -176,6 +182,18 @@ def permissions_of(space: Space) -> list[dict[str, Any]]:
         for grant in space.grants
         if not isinstance(grant.subject, AccessClass) or grant.subject is AccessClass.ANONYMOUS
     ]
+
+
+def permission_sets_of(space: Space) -> list[dict[str, Any]]:
+    """As a Data Center tells them over JSON-RPC."""
+    sets: dict[str, list[dict[str, Any]]] = {}
+    for grant in space.grants:
+        name = _OLD_NAMES.get((grant.operation, grant.target), f"{grant.operation}{grant.target}".upper())
+        user = grant.subject.username if isinstance(grant.subject, Account) else None
+        group = grant.subject.name if isinstance(grant.subject, Group) else None
+        if user or group or grant.subject is AccessClass.ANONYMOUS:
+            sets.setdefault(name, []).append({"type": name, "userName": user, "groupName": group})
+    return [{"type": name, "spacePermissions": permissions} for name, permissions in sets.items()]
 
 
 def restriction_of(api: ConfluenceApi, content: Content, operation: str, start: int, limit: int) -> dict[str, Any]:

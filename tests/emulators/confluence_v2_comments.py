@@ -135,7 +135,7 @@ def _attachments(api: ConfluenceApi, call: Call, holders: Iterable[Content]) -> 
             for holder in holders
             for attachment in holder.attachments.values()
             if attachment.status in statuses
-            and query.get("mediaType", attachment.media_type) == attachment.media_type
+            and query.get("mediaType", attachment.file.media_type) == attachment.file.media_type
             and query.get("filename", attachment.title) == attachment.title
         ]
 

@@ -101,18 +101,17 @@ def attachment_of(content: Content) -> dict[str, Any]:
     view = (
         f"/pages/viewpageattachments.action?pageId={holder.id}&preview=%2F{holder.id}%2F{content.number}%2F{quote(content.title)}"
     )
-    file = content.file
     return {
         "id": content.id,
         "status": content.status,
         "title": content.title,
         "createdAt": when(content.created.at),
         ("pageId" if holder.kind == "page" else "blogPostId"): holder.id,
-        "mediaType": content.media_type,
-        "mediaTypeDescription": content.media_type,
+        "mediaType": content.file.media_type,
+        "mediaTypeDescription": content.file.media_type,
         "comment": "",
-        "fileId": content.file_id,
-        "fileSize": file.size if file.listed is None else file.listed,
+        "fileId": content.file.id,
+        "fileSize": content.file.listed_size,
         "webuiLink": view,
         "downloadLink": download,
         "version": version_of(content.version),

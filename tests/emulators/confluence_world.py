@@ -118,15 +118,21 @@ class Version:
 
 @dataclass(frozen=True)
 class File:
+    id: str
+    media_type: str
     data: bytes = field(repr=False)
     zeros: int | None = None
     """So many zero bytes, in place of the data."""
     listed: int | None = None
-    """The size that Confluence says, where it lies."""
+    """What Confluence says of its size, if that is wrong."""
 
     @property
     def size(self) -> int:
         return len(self.data) if self.zeros is None else self.zeros
+
+    @property
+    def listed_size(self) -> int:
+        return self.size if self.listed is None else self.listed
 
     def pieces(self, length: int = 65_536) -> Iterator[bytes]:
         if self.zeros is None:
@@ -159,9 +165,8 @@ class Content:
     labels: dict[str, None] = field(default_factory=dict)
     """Names, in the order in which they were given."""
     restrictions: dict[str, Restriction] = field(default_factory=lambda: {"read": Restriction(), "update": Restriction()})
-    file: File = field(default_factory=lambda: File(b""))
-    media_type: str = ""
-    file_id: str = ""
+    files: dict[int, File] = field(default_factory=dict)
+    """Of an attachment, by the number of the version that brought it."""
     location: str = ""
     """Of a comment: footer or inline."""
     resolution: str = "open"
@@ -177,6 +182,13 @@ class Content:
     @property
     def version(self) -> Version:
         return self.versions[-1]
+
+    @property
+    def file(self) -> File:
+        return self.file_of(self.version.number)
+
+    def file_of(self, version: int) -> File:
+        return self.files[max(number for number in self.files if number <= version)]
 
     @property
     def created(self) -> Version:

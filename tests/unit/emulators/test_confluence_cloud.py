@@ -259,15 +259,36 @@ class TestBodies:
         assert (await client.get(sent.headers["location"])).status_code == 400
         async with httpx.AsyncClient(transport=api) as stranger:
             assert (await stranger.get(sent.headers["location"])).content == b"one"
-            site.replace(file, b"two")
+            site.purge(file)
             assert (await stranger.get(sent.headers["location"])).status_code == 403
+
+    async def test_a_file_is_kept_in_each_of_its_versions(
+        self, site: Site, api: ConfluenceApi, client: httpx.AsyncClient
+    ) -> None:
+        page = site.page(site.space("ENG"), "Page")
+        file = site.attach(page, "a.txt", b"one")
+        site.edit(file, title="b.txt")
+        site.replace(file, b"three")
+        path = f"{V1}/content/{page.id}/child/attachment/{file.id}/download"
+        async with httpx.AsyncClient(transport=api) as stranger:
+            kept = []
+            for query in ("?version=1", "?version=2", "?version=3", ""):
+                sent = await client.get(path + query)
+                kept.append((await stranger.get(sent.headers["location"])).content)
+        assert kept == [b"one", b"one", b"three", b"three"]
+        assert (await client.get(f"{path}?version=4")).status_code == 400
+
+    async def test_a_listed_size_may_be_a_lie(self, site: Site, client: httpx.AsyncClient) -> None:
+        page = site.page(site.space("ENG"), "Page")
+        site.attach(page, "a.txt", b"longer than that", listed=3)
+        assert (await client.get(f"{V2}/attachments")).json()["results"][0]["fileSize"] == 3
 
     async def test_a_huge_file_costs_no_memory_here(self, site: Site, api: ConfluenceApi) -> None:
         page = site.page(site.space("ENG"), "Page")
-        file = site.attach(page, "huge.bin", b"", size=300 * 2**20)
+        file = site.attach(page, "huge.bin", zeros=300 * 2**20)
         assert file.file.data == b""
         assert file.file.size == 314_572_800
-        async with httpx.AsyncClient(transport=api) as stranger, stranger.stream("GET", api.media(file)) as answer:
+        async with httpx.AsyncClient(transport=api) as stranger, stranger.stream("GET", api.media(file, file.file)) as answer:
             first = await anext(answer.aiter_bytes())
         assert answer.headers["content-length"] == "314572800"
         assert len(first) == 65_536

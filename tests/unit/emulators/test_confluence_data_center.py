@@ -68,8 +68,23 @@ async def test_space_permissions_are_told_since_9_1(site: Site, api: ConfluenceA
     ]
     assert all(item["operation"] == {"targetType": "space", "operationKey": "read"} for item in told)
     assert len(await get(client, "/rest/api/space/ENG/permissions/anonymous")) == 1
+
+
+async def test_space_permissions_were_told_by_another_way_before(
+    site: Site, api: ConfluenceApi, client: httpx.AsyncClient
+) -> None:
     api.knows_space_permissions = False
+    site.space("ENG", permit=[site.everybody, site.author, AccessClass.ANONYMOUS])
     assert (await client.get("/rest/api/space/ENG/permissions")).status_code == 404
+    path = "/rpc/json-rpc/confluenceservice-v2/getSpacePermissionSets"
+    (told,) = (await client.post(path, json=["ENG"])).raise_for_status().json()
+    assert told["type"] == "VIEWSPACE"
+    assert [(item["userName"], item["groupName"]) for item in told["spacePermissions"]] == [
+        (None, "confluence-users"),
+        ("wilma.writer", None),
+        (None, None),
+    ]
+    assert (await client.post(path, json=["HR"])).status_code == 500
 
 
 async def test_people_have_keys_and_names_and_an_address_only_in_their_profile(site: Site, client: httpx.AsyncClient) -> None:

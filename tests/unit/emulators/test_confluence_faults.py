@@ -135,7 +135,7 @@ class TestServer:
     async def test_files_have_a_host_of_their_own(self) -> None:
         async with ConfluenceServer() as server:
             page = server.site.page(server.site.space("ENG"), "Page")
-            file = server.site.attach(page, "big.bin", b"", size=3_000_000)
+            file = server.site.attach(page, "big.bin", zeros=3_000_000)
             async with httpx.AsyncClient(base_url=server.url, auth=(str(server.email), server.token)) as client:
                 sent = await client.get(f"/wiki/rest/api/content/{page.id}/child/attachment/{file.id}/download")
                 assert not sent.headers["location"].startswith(server.url)
