@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 routes = Routes("/api/v2", edition=Edition.CLOUD)
 
 DATE_SORT = sorts("created-date", "modified-date")
+COMMENT_STATUS = many(one_of("current", "archived", "trashed", "deleted", "historical", "draft"))
 ATTACHMENT_STATUS = many(one_of("current", "archived", "trashed"))
 
 _ATTACHMENTS: dict[str, Any] = {
@@ -69,7 +70,7 @@ def comments(api: ConfluenceApi, call: Call) -> Any:
     return listed(api, call, found, lambda comment: comment_of(comment, call.query.get("body-format")))
 
 
-_COMMENTS: dict[str, Any] = {"body_format": BODY, "sort": DATE_SORT, **PAGED}
+_COMMENTS: dict[str, Any] = {"body_format": BODY, "status": COMMENT_STATUS, "sort": DATE_SORT, **PAGED}
 
 
 @routes.get("/pages/{id}/footer-comments", "/blogposts/{id}/footer-comments", scope="read:comment:confluence", **_COMMENTS)
@@ -84,7 +85,12 @@ def comments_of_page(api: ConfluenceApi, call: Call) -> Any:
     """The first ones of the threads."""
     holder, location = _holder(api, call), location_asked(call)
     states = call.query.get("resolution-status") or ["open", "resolved", "dangling", "reopened"]
-    found = [comment for comment in holder.comments.values() if comment.location == location and comment.resolution in states]
+    statuses = call.query.get("status") or ["current"]
+    found = [
+        comment
+        for comment in holder.comments.values()
+        if comment.location == location and comment.resolution in states and comment.status in statuses
+    ]
     return listed(api, call, lambda: found, lambda comment: comment_of(comment, call.query.get("body-format")))
 
 

@@ -82,7 +82,7 @@ def paths(rich: Rich) -> list[str]:
         f"{v2}/inline-comments?{listing}",
         *(f"{v2}/{kind}s/{id}/footer-comments?{listing}" for kind, id in (("page", page), ("blogpost", blog))),
         *(
-            f"{v2}/{kind}s/{id}/inline-comments?{listing}&resolution-status=open"
+            f"{v2}/{kind}s/{id}/inline-comments?{listing}&status=current&resolution-status=open"
             for kind, id in (("page", page), ("blogpost", blog))
         ),
         f"{v2}/footer-comments/{footer}/children?{listing}",
