@@ -43,7 +43,7 @@ class Claim:
         """How often a worker died while it worked on this request."""
         self.redis = redis
         self.keys = Keys(request.source)
-        self._ttl = ttl
+        self.ttl = ttl
         self._valid_until = claimed_at + ttl
 
     @property
@@ -58,21 +58,21 @@ class Claim:
 
     async def renew(self) -> None:
         """Renew the lock for as long as it can be renewed. Raises ClaimLost then, and never returns."""
-        pause = self._ttl / 3
+        pause = self.ttl / 3
         while True:
             await asyncio.sleep(pause)
             began = time.monotonic()
             try:
-                async with asyncio.timeout(self._ttl / 3):
-                    renewed = await self._script(RENEW, (self.keys.lock,), str(int(self._ttl * 1000)))
+                async with asyncio.timeout(self.ttl / 3):
+                    renewed = await self._script(RENEW, (self.keys.lock,), str(int(self.ttl * 1000)))
             except (TransientError, TimeoutError):
                 self.guard()
-                pause = min(_PAUSE_SECONDS, self._ttl / 3)
+                pause = min(_PAUSE_SECONDS, self.ttl / 3)
                 continue
             if not renewed:
                 raise ClaimLost
-            self._valid_until = began + self._ttl
-            pause = self._ttl / 3
+            self._valid_until = began + self.ttl
+            pause = self.ttl / 3
 
     async def write(self, lua: str, keys: Sequence[str], *arguments: str) -> None:
         """Run a script that asks for the owner first, on the record and ``keys``, however often Redis is away, for as long

@@ -7,7 +7,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AsyncExitStack, nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from core.ports import Source
 from core.telemetry import SYNC_DOCUMENTS, SYNC_SECONDS, SYNCS
 
 if TYPE_CHECKING:
+    from core.indexing.jobs.helping import Helping
     from core.indexing.jobs.queue import Jobs
     from core.indexing.sync import Syncer
 
@@ -42,30 +43,41 @@ class Worker:
         sources: Mapping[str, Source],
         syncer: Syncer,
         *,
+        helping: Helping | None = None,
         parallel: int = 2,
         clock: Callable[[], datetime] = now,
     ) -> None:
+        """``helping`` takes documents off the hands of other workers while there is nothing to sync here; as the helpers of
+        the ``syncer``, it hands them out.
+        """
         self._jobs = jobs
         self._sources = sources
         self._syncer = syncer
+        self._helping = helping
         self._parallel = parallel
         self._clock = clock
         self._working: dict[str, asyncio.Task[None]] = {}
+        self._help: asyncio.Task[None] | None = None
         self._away = False
 
     async def run(self) -> None:
         """Work until cancelled; what is unfinished then goes back into the queue."""
-        async with self._jobs.woken() as woken:
+        async with AsyncExitStack() as stack:
+            woken = await stack.enter_async_context(self._jobs.woken())
+            if self._helping:
+                await stack.enter_async_context(self._helping)
             news: asyncio.Task[None] | None = None
             try:
                 while True:
                     await self._look()
+                    self._help_others()
                     news = news or asyncio.create_task(woken(LOOK_SECONDS * random.uniform(0.8, 1.0)))
                     await asyncio.wait({news, *self._working.values()}, return_when=asyncio.FIRST_COMPLETED)
                     if news.done():
                         news = None
             finally:
-                await _cancelled(*self._working.values(), *([news] if news else []))
+                others = [task for task in (news, self._help) if task]
+                await _cancelled(*self._working.values(), *others)
 
     async def _look(self) -> None:
         self._working = {name: task for name, task in self._working.items() if not task.done()}
@@ -86,6 +98,17 @@ class Worker:
                 self._away = False
             if claim:
                 self._working[name] = asyncio.create_task(self._work(claim))
+
+    def _help_others(self) -> None:
+        """Help while there is nothing to sync here; what was begun is brought to its end."""
+        if self._help and self._help.done():
+            if not self._help.cancelled():
+                self._help.result()
+            self._help = None
+        if self._helping and not self._working and not self._help:
+            self._help = asyncio.create_task(self._helping.run())
+        elif self._working and self._help and not self._help.cancelling():
+            self._help.cancel()
 
     async def _work(self, claim: Claim) -> None:
         """Sync under the claim; stop when it is lost, give it back when cancelled."""
@@ -124,7 +147,9 @@ class Worker:
                     f"{claim.takeovers} workers died while they synced {request.source}: it was given up. "
                     "Look for what ended them (out of memory?) before the next try."
                 )
-            ledger.report = report = await self._syncer.run(self._sources[request.source], request, claim.state, ledger)
+            async with self._helping.leading(claim) if self._helping else nullcontext():
+                report = await self._syncer.run(self._sources[request.source], request, claim.state, ledger)
+            ledger.report = report
             if report.withheld:
                 status, error = SyncStatus.NEEDS_CONFIRMATION, _unconfirmed(request.source, report.withheld)
         except ClaimLost:

@@ -22,6 +22,7 @@ class Valkey:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.socket = folder / "v.sock"
+        self.url = f"unix://{self.socket}"
         self._process: subprocess.Popen[bytes] | None = None
 
     def _spawn(self) -> None:
