@@ -11,6 +11,7 @@ from core.errors import DocumentError
 from core.indexing.blocks import Block
 from core.indexing.index import Record
 from core.indexing.ledger import Row
+from core.indexing.payloads import text_hash
 from core.models import Access, Chunk, Document, Principal, SyncReport
 
 
@@ -32,6 +33,7 @@ class Point:
     version: str = ""
     url: str = ""
     updated_at: datetime | None = None
+    text_hash: str = ""
 
 
 class MemoryIndex:
@@ -88,6 +90,7 @@ class MemoryIndex:
                     version=document.version,
                     url=chunk.url,
                     updated_at=chunk.updated_at,
+                    text_hash=text_hash(chunks),
                 )
         return sum(len(chunks) for _, chunks in pairs)
 
@@ -106,8 +109,8 @@ class MemoryIndex:
     async def relabel(self, document: Document) -> None:
         for key in sorted((key for key in self.points if key[0] == document.id), reverse=True):
             self.step()
-            version = document.version if key[1] == 0 else ""
-            self.points[key] = _changed(self.points[key], url=document.url, updated_at=document.updated_at, version=version)
+            changed = {"url": document.url, "updated_at": document.updated_at, "content_hash": document.content_hash}
+            self.points[key] = _changed(self.points[key], **changed, version=document.version if key[1] == 0 else "")
 
     async def counts(self) -> dict[str, int]:
         return Counter(point.source for point in self.points.values() if point.position == 0)
@@ -122,6 +125,7 @@ class MemoryIndex:
                     title=point.title,
                     chunks=point.chunks,
                     version=point.version if point.content_hash and point.access else "",
+                    text_hash=point.text_hash if point.content_hash and point.access else "",
                 )
 
     def text_of(self, document_id: str) -> str:

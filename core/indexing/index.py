@@ -65,6 +65,8 @@ class Record:
     chunks: int
     version: str = ""
     """As the source gave it; empty when the last write was cut off."""
+    text_hash: str = ""
+    """See :func:`core.indexing.payloads.text_hash`; empty when the last write was cut off."""
 
 
 def connect(*, url: str | None = None, api_key: str | None = None, socket: Path | None = None) -> AsyncQdrantClient:
@@ -155,7 +157,11 @@ class Index:
     async def relabel(self, document: Document) -> None:
         """Note where a document lies now, its last edit and its version, without embedding anything. The version comes last."""
         chosen = _is("document_id", document.id)
-        label = {"url": document.url, "updated_at": document.updated_at.isoformat()}
+        label = {
+            "url": document.url,
+            "updated_at": document.updated_at.isoformat(),
+            "content_hash": document.content_hash,
+        }
         await self._update(
             _set(label, models.Filter(must=[chosen])),
             _set({"path": list(document.path), "version": document.version}, models.Filter(must=[chosen, _HEAD])),
@@ -164,7 +170,7 @@ class Index:
     async def records(self, source: str) -> AsyncIterator[Record]:
         """One record for each document of a source that has its first chunk, in no particular order."""
         heads = models.Filter(must=[_is("source", source), _HEAD])
-        fields = ["document_id", "content_hash", "access", "title", "chunks", "pending", "version"]
+        fields = ["document_id", "content_hash", "access", "title", "chunks", "pending", "version", "text_hash"]
         page: Any = None
         while True:
             points, page = await self._ask(
@@ -176,6 +182,7 @@ class Index:
                     document_id=payload["document_id"],
                     content_hash="" if payload.get("pending") else payload["content_hash"],
                     version="" if payload.get("pending") else payload.get("version", ""),
+                    text_hash="" if payload.get("pending") else payload.get("text_hash", ""),
                     access_class=payload["access"],
                     title=payload["title"],
                     chunks=payload["chunks"],
@@ -290,7 +297,7 @@ class Index:
         leftovers: list[models.Filter] = []
         done: list[str] = []
         for (document, chunk, chunks), vector in zip(batch, vectors, strict=True):
-            (tail if chunk.position else heads).append(_point(document, chunk, len(chunks), vector))
+            (tail if chunk.position else heads).append(_point(document, chunk, chunks, vector))
             if chunk is chunks[-1]:
                 beyond = models.FieldCondition(key="position", range=models.Range(gte=len(chunks)))
                 leftovers.append(models.Filter(must=[_is("document_id", document.id), beyond]))
@@ -363,7 +370,7 @@ def _batches(pairs: Sequence[tuple[Document, Sequence[Chunk]]]) -> Iterator[list
         yield batch
 
 
-def _point(document: Document, chunk: Chunk, chunks: int, dense: list[float]) -> models.PointStruct:
+def _point(document: Document, chunk: Chunk, chunks: Sequence[Chunk], dense: list[float]) -> models.PointStruct:
     indices, values = sparse.document_vector(chunk.indexed_text)
     vector: dict[str, Any] = {_DENSE: dense, _SPARSE: models.SparseVector(indices=indices, values=values)}
     return models.PointStruct(id=chunk.id, vector=vector, payload=payload_of(document, chunk, chunks))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from core.models import Access, Chunk, Document
 
 
-def payload_of(document: Document, chunk: Chunk, chunks: int) -> dict[str, Any]:
+def payload_of(document: Document, chunk: Chunk, chunks: Sequence[Chunk]) -> dict[str, Any]:
     """The payload of a point. That of the first chunk is also the record of its document, pending until all is written."""
     payload: dict[str, Any] = {
         "document_id": chunk.document_id,
@@ -26,13 +27,19 @@ def payload_of(document: Document, chunk: Chunk, chunks: int) -> dict[str, Any]:
     }
     if chunk.position == 0:
         payload |= {
-            "chunks": chunks,
+            "chunks": len(chunks),
+            "text_hash": text_hash(chunks),
             "path": list(document.path),
             "gates": gates_of(chunk.access),
             "version": document.version,
             "pending": True,
         }
     return payload
+
+
+def text_hash(chunks: Sequence[Chunk]) -> str:
+    """Hash of all that is embedded of a document: 32 hex digits. Other bytes may hold the same text."""
+    return hashlib.sha256("\0".join(chunk.indexed_text for chunk in chunks).encode()).hexdigest()[:32]
 
 
 def chunk_of(payload: Mapping[str, Any], access: Access) -> Chunk:

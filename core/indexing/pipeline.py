@@ -43,6 +43,8 @@ class Outcome:
     document: Document
     chunks: int = 0
     error: str | None = None
+    same: bool = False
+    """Its bytes are others, but what would be embedded is there already: nothing was written."""
 
 
 class Helpers(Protocol):
@@ -96,18 +98,20 @@ class Pipeline:
         *,
         begin: Callable[[Sequence[str]], Awaitable[None]],
         done: Callable[[Outcome], Awaitable[None]],
+        is_same: Callable[[Document, Sequence[Chunk]], bool] = lambda document, chunks: False,
         persist: Persist | None = None,
         helpers: Helpers | None = None,
     ) -> None:
         """``begin`` hears of the documents before they are written, and may raise; ``done`` of each one once.
 
-        ``persist`` calls the index again while it does not answer.
+        ``is_same`` may say that the index has just these chunks. ``persist`` calls it again while it does not answer.
         """
         self._index = index
         self._parser = parser
         self._count = count
         self._begin = begin
         self._done = done
+        self._is_same = is_same
         self._persist = persist or _once
         self._helpers = helpers
         self._to_parse: asyncio.Queue[Document | Action | None] = asyncio.Queue()
@@ -183,6 +187,9 @@ class Pipeline:
             pair = document, await self._chunks(document)
         except DocumentError as error:
             await self._finish(Outcome(document=document, error=str(error)))
+            return
+        if self._is_same(*pair):
+            await self._finish(Outcome(document=document, same=True))
         else:
             self._to_write.put_nowait(pair)
 

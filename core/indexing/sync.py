@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from functools import partial
@@ -32,6 +32,7 @@ from core.models import (
     AccessChanged,
     Change,
     Checkpoint,
+    Chunk,
     Coverage,
     Document,
     Failed,
@@ -111,6 +112,7 @@ class Syncer:
             self._embedder.count,
             begin=writes.begin,
             done=run.done,
+            is_same=run.is_same,
             persist=self._persist,
             helpers=self._helpers,
         )
@@ -183,11 +185,16 @@ class _Run:
         document = outcome.document
         if outcome.error is not None:
             self._fail(document.id, outcome.error, document.version)
+        elif outcome.same:
+            await self._unchanged(document)
         else:
             self._writes.indexed(document)
             self._tally.indexed += 1
             self._tally.chunks += outcome.chunks
         await self._tick()
+
+    def is_same(self, document: Document, chunks: Sequence[Chunk]) -> bool:
+        return not self._request.force and self._writes.has_text(document, chunks)
 
     async def _changes(self, count: int, pipeline: Pipeline) -> None:
         again = self._request.full or self._request.force
@@ -269,10 +276,7 @@ class _Run:
             await asyncio.to_thread(lambda: document.content_hash)
         known = self._writes.known.get(document.id)
         if known and known.content_hash == document.content_hash and not self._request.force:
-            self._writes.settled(document.id)
-            self._tally.unchanged += 1
-            self._tally.access_changed += await self._writes.set_access(document.id, document.access)
-            await self._writes.relabel(document)
+            await self._unchanged(document)
         elif self._request.dry_run:
             self._tally.indexed += 1
             self._tally.would_index.append(document.id)
@@ -283,6 +287,12 @@ class _Run:
             if known and known.access_class != document.access.class_id:
                 await self._writes.hide(document.id)
             await pipeline.put(document)
+
+    async def _unchanged(self, document: Document) -> None:
+        self._writes.settled(document.id)
+        self._tally.unchanged += 1
+        self._tally.access_changed += await self._writes.set_access(document.id, document.access)
+        await self._writes.relabel(document)
 
     def _may_remove(self, gone: Collection[str]) -> bool:
         """Whether so many may go unasked; if not, they are counted as withheld."""

@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from core.indexing.ledger import Ledger, Row
-from core.models import NOBODY, Access, Document, Known, Principal
+from core.indexing.payloads import text_hash
+from core.models import NOBODY, Access, Chunk, Document, Known, Principal
 
 if TYPE_CHECKING:
     from core.indexing.index import Index
@@ -47,6 +48,7 @@ class Writes:
         self._clock = clock
         self._dry_run = dry_run
         self._saved_cursor = cursor
+        self._texts: dict[str, str] = {}
         self._unsaved: set[str] = set()
         self._written = False
         self._saving = asyncio.Lock()
@@ -63,6 +65,7 @@ class Writes:
             self.known[record.document_id] = Known(
                 version=record.version, content_hash=record.content_hash, access_class=record.access_class
             )
+            self._texts[record.document_id] = record.text_hash
         count = len(self.known)
         self.rows = await self._ledger.load()
         self.known |= {document_id: Known(version="") for document_id, row in self.rows.items() if row.in_doubt}
@@ -120,6 +123,7 @@ class Writes:
 
     def indexed(self, document: Document) -> None:
         """The document is in the index as a whole."""
+        self._texts.pop(document.id, None)
         self.known[document.id] = Known(
             version=document.version, content_hash=document.content_hash, access_class=document.access.class_id
         )
@@ -154,6 +158,11 @@ class Writes:
         for document_id in document_ids:
             self._drop(document_id)
 
+    def has_text(self, document: Document, chunks: Sequence[Chunk]) -> bool:
+        """Whether the index has this document with just these chunks."""
+        known = self.known.get(document.id)
+        return bool(known and known.content_hash) and self._texts.get(document.id) == text_hash(chunks)
+
     def is_stale(self, document_id: str) -> bool:
         """True when the index may hold another version of it than the source told last."""
         return document_id in self.rows
@@ -180,10 +189,11 @@ class Writes:
     async def relabel(self, document: Document) -> None:
         """Note the version of a document that needs no embedding, and what came with it."""
         known = self.known[document.id]
-        if known.version != document.version and not self._dry_run:
+        moved = (known.version, known.content_hash) != (document.version, document.content_hash)
+        if moved and not self._dry_run:
             self._ledger.guard()
             await self._persist(lambda: self._index.relabel(document))
-            self.known[document.id] = replace(known, version=document.version)
+            self.known[document.id] = replace(known, version=document.version, content_hash=document.content_hash)
 
     async def remove(self, document_ids: Sequence[str]) -> None:
         """Remove documents that the index has, or of which it may have a part. Skipped ones keep their row."""

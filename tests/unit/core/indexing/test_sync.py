@@ -604,6 +604,19 @@ async def test_a_document_of_which_only_the_version_moved_is_not_embedded_again(
     assert desk.index.writes == writes, "its new version is known"
 
 
+async def test_other_bytes_with_the_same_text_are_not_embedded_again(desk: Desk):
+    desk.source.put(document("pages:a", "# One\nx\n# Two\ny"))
+    await desk.sync()
+    desk.source.put(document("pages:a", "# One\n\nx\n\n# Two\n\ny\n", access=TEAM))
+    report = await desk.sync()
+    assert (report.unchanged, report.access_changed, desk.index.embedded) == (1, 1, ["pages:a"])
+    assert desk.index.access_of("pages:a") == TEAM
+    writes = desk.index.writes
+    await desk.sync(full=True)
+    assert desk.index.writes == writes, "its new bytes are known"
+    assert (await desk.sync(force=True)).indexed == 1
+
+
 async def test_a_document_that_was_moved_or_touched_is_found_at_its_new_place_without_embedding(desk: Desk):
     desk.source.put(document("pages:a", "# One\nx\n# Two\ny"))
     await desk.sync()
