@@ -69,7 +69,7 @@ class ConfluenceServer:
     @property
     def token(self) -> str:
         """CONFLUENCE_API_TOKEN."""
-        return self.api.token or "revoked"
+        return self.api.token
 
     async def _serve(self) -> str:
         app = web.Application(client_max_size=8 * 1024 * 1024)

@@ -8,11 +8,8 @@ client = httpx.AsyncClient(transport=api, base_url=api.url, auth=(api.email, api
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import hmac
 import inspect
-import json
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
@@ -30,8 +27,11 @@ from tests.emulators import (
     confluence_v2_content,
     confluence_v2_spaces,
 )
-from tests.emulators.confluence_faults import LOGIN, Broken, Fault, Faults
-from tests.emulators.confluence_http import Call, Cursors, Edition, Ordered, Refused, Route, Table, bytes_of
+from tests.emulators.confluence_answers import answer, refusal, spoil
+from tests.emulators.confluence_auth import Credentials
+from tests.emulators.confluence_faults import LOGIN, Fault, Faults
+from tests.emulators.confluence_http import Call, Edition, Refused, Route, Table, bytes_of, json_of
+from tests.emulators.confluence_paging import Cursors, Ordered
 from tests.emulators.confluence_site import Site
 from tests.emulators.confluence_world import Content, File
 
@@ -99,9 +99,7 @@ class ConfluenceApi(httpx.AsyncBaseTransport):
         self.site_url = "https://confluence.acme.com" if site.data_center else "https://acme.atlassian.net"
         self.gateway_url = "https://api.atlassian.com"
         self.media_url = "https://api.media.atlassian.com"
-        self.email = site.bot.email
-        self.token: str | None = "token-1"
-        self.scopes = None if scopes is None else frozenset(scopes)
+        self.credentials = Credentials(site.bot, scopes=scopes, data_center=site.data_center)
         self.index_delay = index_delay
         """Seconds until the search knows of a change."""
         self.empty_page_every: int | None = None
@@ -116,7 +114,6 @@ class ConfluenceApi(httpx.AsyncBaseTransport):
         """By method and template of the path."""
         self.flaws: list[str] = []
         """What Atlassian's documents say against the requests, or against the answers of the emulator."""
-        self._tokens = 1
         self._pages = 0
         self._judge = None if site.data_center else confluence_spec.load()
         self._judged: Counter[tuple[str, str, int]] = Counter()
@@ -133,7 +130,17 @@ class ConfluenceApi(httpx.AsyncBaseTransport):
         """CONFLUENCE_URL."""
         if self.data_center:
             return self.site_url + self.context
-        return self.site_url if self.scopes is None else f"{self.gateway_url}/ex/confluence/{CLOUD_ID}"
+        return self.site_url if self.credentials.scopes is None else f"{self.gateway_url}/ex/confluence/{CLOUD_ID}"
+
+    @property
+    def email(self) -> str:
+        """CONFLUENCE_EMAIL."""
+        return self.credentials.email
+
+    @property
+    def token(self) -> str:
+        """CONFLUENCE_API_TOKEN."""
+        return self.credentials.token or "revoked"
 
     @property
     def violations(self) -> list[str]:
@@ -162,13 +169,11 @@ class ConfluenceApi(httpx.AsyncBaseTransport):
 
     def revoke(self) -> None:
         """The token is not accepted any more."""
-        self.token = None
+        self.credentials.revoke()
 
     def renew(self) -> str:
         """A new token; the old one is not accepted any more."""
-        self._tokens += 1
-        self.token = f"token-{self._tokens}"
-        return self.token
+        return self.credentials.renew()
 
     # What a client sees.
 
@@ -203,15 +208,15 @@ class ConfluenceApi(httpx.AsyncBaseTransport):
                 record.status = response.status_code
                 return response
             if route.scopes:
-                self._let_in(request, route, gateway=gateway)
+                self.credentials.check(request.headers.get("authorization", ""), route, gateway=gateway)
             query = route.read(request.url.params)
-            call = Call(route, ids, query, _json(request), empty=fault is not None and fault.empty)
-            answer = route.handler(self, call)
-            response = answer if isinstance(answer, httpx.Response) else _answer(answer)
+            call = Call(route, ids, query, json_of(request), empty=fault is not None and fault.empty)
+            told = route.handler(self, call)
+            response = told if isinstance(told, httpx.Response) else answer(told)
             if fault is not None:
-                response = _spoil(response, fault)
+                response = spoil(response, fault)
         except Refused as refused:
-            response = self._refusal(refused, request.url.path)
+            response = refusal(refused, request.url.path, data_center=self.data_center)
         record.status = response.status_code
         if self._judge is not None and not record.spoilt:
             self._judge_answer(self._judge, request, record, response)
@@ -268,24 +273,6 @@ class ConfluenceApi(httpx.AsyncBaseTransport):
             return path.removeprefix(self.context), False
         return path, False
 
-    def _let_in(self, request: httpx.Request, route: Route, *, gateway: bool) -> None:
-        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-        if self.data_center:
-            granted = scheme == "Bearer" and secret == self.token
-        elif self.scopes is None:
-            if scheme == "Bearer" and not gateway:
-                raise Refused(403, "Failed to parse Connect Session Auth Token")
-            granted = scheme == "Basic" and _basic(secret) == (self.email, self.token) and not gateway
-        else:
-            granted = gateway and (
-                (scheme == "Basic" and _basic(secret) == (self.email, self.token))
-                or (scheme == "Bearer" and secret == self.token)
-            )
-        if self.token is None or not granted or not self.site.bot.active:
-            raise Refused(401, "Unauthorized", code="UNAUTHORIZED")
-        if self.scopes is not None and not route.scopes & self.scopes:
-            raise Refused(401, "Unauthorized; scope does not match", code="UNAUTHORIZED")
-
     def _fails(self, fault: Fault, path: str) -> httpx.Response | None:
         if fault.lost:
             raise httpx.RemoteProtocolError("Server disconnected without sending a response.")
@@ -293,24 +280,11 @@ class ConfluenceApi(httpx.AsyncBaseTransport):
             return httpx.Response(200, html=LOGIN)
         if fault.status is None:
             return None
-        response = self._refusal(Refused(fault.status, httpx.codes.get_reason_phrase(fault.status)), path)
+        refused = Refused(fault.status, httpx.codes.get_reason_phrase(fault.status))
+        response = refusal(refused, path, data_center=self.data_center)
         if fault.retry_after is not None:
             response.headers["Retry-After"] = f"{fault.retry_after:g}"
         return response
-
-    def _refusal(self, refused: Refused, path: str) -> httpx.Response:
-        status, message = refused.status, refused.message
-        if status == 401 and not self.data_center:
-            return httpx.Response(401, json={"code": 401, "message": message}, headers={"WWW-Authenticate": "OAuth"})
-        if "/api/v2/" in path:
-            error = {"status": status, "code": refused.code, "title": message, "detail": None}
-            return httpx.Response(status, json={"errors": [error]})
-        data = {"authorized": status not in {401, 403, 404}, "valid": True, "errors": [], "successful": False}
-        body: dict[str, Any] = {"statusCode": status, "data": data, "message": message}
-        if self.data_center:
-            data["allowedInReadOnlyMode"] = True
-            body["reason"] = httpx.codes.get_reason_phrase(status)
-        return httpx.Response(status, json=body)
 
     def _judge_answer(
         self, judge: confluence_spec.Specification, request: httpx.Request, record: Request, response: httpx.Response
@@ -334,42 +308,4 @@ class ConfluenceApi(httpx.AsyncBaseTransport):
         fault = self.faults.take("GET media", request.url.path)
         if fault is not None and fault.status is not None:
             return httpx.Response(fault.status)
-        return _spoil(bytes_of(file), fault) if fault is not None else bytes_of(file)
-
-
-def _answer(body: Any) -> httpx.Response:
-    headers = {"Content-Type": "application/json"}
-    if (
-        isinstance(body, dict)
-        and isinstance(links := body.get("_links"), dict)
-        and str(links.get("next")).startswith("/wiki/api")
-    ):
-        headers["Link"] = f'<{links["next"]}>; rel="next", <{links["base"]}>; rel="base"'
-    return httpx.Response(200, content=json.dumps(body, ensure_ascii=False).encode(), headers=headers)
-
-
-def _spoil(response: httpx.Response, fault: Fault) -> httpx.Response:
-    if not (fault.cut or fault.truncated):
-        return response
-    content = response.content
-    if fault.truncated:
-        return httpx.Response(200, content=content[: len(content) // 2], headers={"Content-Type": "application/json"})
-    headers = {"Content-Type": "application/json", "Content-Length": str(len(content))}
-    return httpx.Response(200, headers=headers, stream=Broken(content))
-
-
-def _basic(secret: str) -> tuple[str, str]:
-    try:
-        email, _, token = base64.b64decode(secret, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        return "", ""
-    return email, token
-
-
-def _json(request: httpx.Request) -> Any:
-    if not request.content:
-        return None
-    try:
-        return json.loads(request.content)
-    except ValueError:
-        raise Refused(400, "The request body is not JSON") from None
+        return spoil(bytes_of(file), fault) if fault is not None else bytes_of(file)

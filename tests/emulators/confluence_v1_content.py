@@ -11,7 +11,8 @@ from urllib.parse import urlencode
 import httpx
 
 from tests.emulators.confluence_cql import CqlError, Indexed, parse
-from tests.emulators.confluence_http import Call, Edition, Ordered, Refused, Routes, bytes_of, integer, many, one_of, text
+from tests.emulators.confluence_http import Call, Edition, Refused, Routes, bytes_of, integer, many, one_of, text
+from tests.emulators.confluence_paging import Ordered
 from tests.emulators.confluence_v1 import PAGED, SUMMARY, array, content_asked, has_status, links
 from tests.emulators.confluence_v1_views import CONTENT, Expand, content_of, expands, restriction_of
 from tests.emulators.confluence_world import Content, File

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from tests.emulators.confluence_http import SORTS, Call, Kind, Ordered, Refused, integer, one_of, text
+from tests.emulators.confluence_http import Call, Kind, Refused, integer, one_of, text
+from tests.emulators.confluence_paging import SORTS, Ordered
 from tests.emulators.confluence_world import Content, Space
 
 if TYPE_CHECKING:

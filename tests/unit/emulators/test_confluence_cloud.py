@@ -27,7 +27,7 @@ def api(site: Site) -> ConfluenceApi:
 
 @pytest.fixture
 async def client(api: ConfluenceApi) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(transport=api, base_url=api.url, auth=(api.email, str(api.token))) as client:
+    async with httpx.AsyncClient(transport=api, base_url=api.url, auth=(api.email, api.token)) as client:
         yield client
 
 
@@ -302,14 +302,14 @@ class TestCredentials:
             assert (await client.get(f"{V2}/spaces", auth=(api.email, "wrong"))).status_code == 401
             assert (await client.get(f"{V2}/spaces", headers={"Authorization": f"Bearer {api.token}"})).status_code == 403
             gateway = f"{api.gateway_url}/ex/confluence/{CLOUD_ID}{V2}/spaces"
-            assert (await client.get(gateway, auth=(api.email, str(api.token)))).status_code == 401
+            assert (await client.get(gateway, auth=(api.email, api.token))).status_code == 401
 
     async def test_a_scoped_token_is_good_at_the_gateway_alone(self, site: Site) -> None:
         api = ConfluenceApi(site, scopes=SCOPES)
         space = site.space("ENG")
         for title in "AB":
             site.page(space, title)
-        async with httpx.AsyncClient(transport=api, auth=(api.email, str(api.token))) as client:
+        async with httpx.AsyncClient(transport=api, auth=(api.email, api.token)) as client:
             assert (await client.get(f"{api.site_url}{V2}/spaces")).status_code == 401
             links = (await client.get(f"{api.url}{V2}/pages?limit=1")).json()["_links"]
             assert links["next"].startswith(V2)
@@ -323,7 +323,7 @@ class TestCredentials:
         api = ConfluenceApi(site, scopes=SCOPES - {"read:confluence-groups", "read:group:confluence"})
         page = site.page(site.space("ENG"), "Page")
         link = f"/wiki/download/attachments/{page.id}/{site.attach(page, 'a.txt', b'a').title}"
-        async with httpx.AsyncClient(transport=api, base_url=api.url, auth=(api.email, str(api.token))) as client:
+        async with httpx.AsyncClient(transport=api, base_url=api.url, auth=(api.email, api.token)) as client:
             refused = await client.get(f"{V1}/group")
             assert (refused.status_code, refused.json()["message"]) == (401, "Unauthorized; scope does not match")
             assert (await client.get(link.removeprefix("/"))).status_code == 401
@@ -331,11 +331,15 @@ class TestCredentials:
 
     async def test_a_revoked_token_is_refused_until_there_is_a_new_one(self, api: ConfluenceApi) -> None:
         async with httpx.AsyncClient(transport=api, base_url=api.url) as client:
-            old = str(api.token)
+            old = api.token
             api.revoke()
             assert (await client.get(f"{V2}/spaces", auth=(api.email, old))).status_code == 401
             assert (await client.get(f"{V2}/spaces", auth=(api.email, api.renew()))).status_code == 200
             assert (await client.get(f"{V2}/spaces", auth=(api.email, old))).status_code == 401
+
+    async def test_a_deactivated_account_is_refused(self, api: ConfluenceApi, client: httpx.AsyncClient) -> None:
+        api.site.deactivate(api.site.bot)
+        assert (await client.get(f"{V2}/spaces")).status_code == 401
 
     async def test_there_is_nobody_at_another_host(self, api: ConfluenceApi) -> None:
         async with httpx.AsyncClient(transport=api) as client:

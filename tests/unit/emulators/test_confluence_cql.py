@@ -27,7 +27,7 @@ class World:
         self.site.label(self.below, "howto")
 
     async def search(self, cql: str) -> list[str]:
-        auth = (self.api.email, str(self.api.token))
+        auth = (self.api.email, self.api.token)
         async with httpx.AsyncClient(transport=self.api, base_url=self.api.url, auth=auth) as client:
             answer = await client.get("/wiki/rest/api/content/search", params={"cql": cql, "limit": 100})
         return [item["title"] for item in answer.raise_for_status().json()["results"]]

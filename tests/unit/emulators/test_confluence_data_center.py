@@ -134,7 +134,7 @@ async def test_it_is_below_its_path_and_takes_personal_tokens_alone(site: Site, 
         bearer = {"Authorization": f"Bearer {api.token}"}
         assert (await client.get("/rest/api/space", headers=bearer)).status_code == 404
         assert (await client.get("/confluence/rest/api/space", headers=bearer)).status_code == 200
-        assert (await client.get("/confluence/rest/api/space", auth=(api.email, str(api.token)))).status_code == 401
+        assert (await client.get("/confluence/rest/api/space", auth=(api.email, api.token))).status_code == 401
         assert (await client.get("/confluence/api/v2/spaces", headers=bearer)).status_code == 404
 
 

@@ -25,7 +25,7 @@ async def over_http(site: Site) -> AsyncIterator[tuple[ConfluenceApi, httpx.Asyn
 @asynccontextmanager
 async def in_process(site: Site) -> AsyncIterator[tuple[ConfluenceApi, httpx.AsyncClient]]:
     api = ConfluenceApi(site)
-    async with httpx.AsyncClient(transport=api, base_url=api.url, auth=(api.email, str(api.token))) as client:
+    async with httpx.AsyncClient(transport=api, base_url=api.url, auth=(api.email, api.token)) as client:
         yield api, client
 
 
@@ -104,7 +104,7 @@ class TestThrottle:
         site = Site()
         api = ConfluenceApi(site, monotonic=lambda: now)
         api.throttle(every=3, retry_after=2)
-        async with httpx.AsyncClient(transport=api, base_url=api.url, auth=(api.email, str(api.token))) as client:
+        async with httpx.AsyncClient(transport=api, base_url=api.url, auth=(api.email, api.token)) as client:
             answers = [await client.get(PAGES) for _ in range(3)]
             assert [answer.status_code for answer in answers] == [200, 200, 429]
             assert answers[2].headers["retry-after"] == "2"
@@ -126,7 +126,7 @@ class TestThrottle:
 
         api = ConfluenceApi(Site(), sleep=sleep)
         api.fail(seconds=30)
-        async with httpx.AsyncClient(transport=api, base_url=api.url, auth=(api.email, str(api.token))) as client:
+        async with httpx.AsyncClient(transport=api, base_url=api.url, auth=(api.email, api.token)) as client:
             assert (await client.get(PAGES)).status_code == 200
         assert slept == [30]
 

@@ -116,7 +116,7 @@ def paths(rich: Rich) -> list[str]:
 async def test_every_route_and_parameter_is_in_the_documents_and_so_is_every_answer() -> None:
     rich = Rich()
     api = ConfluenceApi(rich.site)
-    async with httpx.AsyncClient(transport=api, base_url=api.url, auth=(api.email, str(api.token))) as client:
+    async with httpx.AsyncClient(transport=api, base_url=api.url, auth=(api.email, api.token)) as client:
         for path in paths(rich):
             answer = await client.get(path)
             assert answer.status_code in {200, 302}, (path, answer.text)
@@ -162,7 +162,7 @@ async def test_every_route_and_parameter_is_in_the_documents_and_so_is_every_ans
 )
 async def test_what_is_not_published_is_refused(path: str, status: int) -> None:
     api = ConfluenceApi(Site())
-    async with httpx.AsyncClient(transport=api, base_url=api.url, auth=(api.email, str(api.token))) as client:
+    async with httpx.AsyncClient(transport=api, base_url=api.url, auth=(api.email, api.token)) as client:
         answer = await client.get(path)
     assert answer.status_code == status
     assert set(answer.json()) == ({"errors"} if "/api/v2/" in path else {"statusCode", "data", "message"})
@@ -170,13 +170,13 @@ async def test_what_is_not_published_is_refused(path: str, status: int) -> None:
 
 async def test_a_known_path_with_another_method_is_not_allowed() -> None:
     api = ConfluenceApi(Site())
-    async with httpx.AsyncClient(transport=api, base_url=api.url, auth=(api.email, str(api.token))) as client:
+    async with httpx.AsyncClient(transport=api, base_url=api.url, auth=(api.email, api.token)) as client:
         assert (await client.delete("/wiki/api/v2/pages")).status_code == 405
 
 
 async def test_a_request_that_the_documents_do_not_know_is_a_flaw_wherever_they_are_there() -> None:
     api = ConfluenceApi(Site())
-    async with httpx.AsyncClient(transport=api, base_url=api.url, auth=(api.email, str(api.token))) as client:
+    async with httpx.AsyncClient(transport=api, base_url=api.url, auth=(api.email, api.token)) as client:
         await client.get("/wiki/api/v2/pages?expand=version")
         await client.get("/wiki/api/v2/pages?limit=500")
     assert len(api.flaws) == (0 if confluence_spec.load() is None else 2)
