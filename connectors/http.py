@@ -140,10 +140,24 @@ class Http:
         limit: int,
         headers: Mapping[str, str] | None = None,
         failures: int | None = None,
+        may_be_html: bool = True,
     ) -> bytes:
-        """A file's bytes. Raises DocumentError when there are more than ``limit``, else as :meth:`json`."""
+        """A file's bytes. Raises DocumentError when there are more than ``limit``, else as :meth:`json`.
+
+        Where no file ``may_be_html``, an answer that is declared so is none.
+        """
         send = _patient(lambda: self._ask("GET", self._url(path), params, None, headers, limit=limit), failures)
-        return (await retry(send, attempts=ATTEMPTS, budget=BUDGET_SECONDS)).content
+
+        async def ask() -> bytes:
+            answer = await send()
+            if answer.is_html and not may_be_html:
+                raise TransientError(
+                    f"{self.service} answered {_where(answer.url)} with a page instead of a file, "
+                    "as a login page or a proxy does: check its address in the settings"
+                )
+            return answer.content
+
+        return await retry(ask, attempts=ATTEMPTS, budget=BUDGET_SECONDS)
 
     def _url(self, path: str) -> str:
         if not path.startswith(("http://", "https://")):
@@ -227,6 +241,10 @@ class _Answer:
         self.content = content
         self.location = headers.get("location")
         self._headers = headers
+
+    @property
+    def is_html(self) -> bool:
+        return self._headers.get("content-type", "").partition(";")[0].strip().lower() in {"text/html", "application/xhtml+xml"}
 
     def body(self) -> Any:
         try:

@@ -25,6 +25,8 @@ from core.settings import DriveConfig
 PAGE = 1000
 PERMISSIONS_PAGE = 100
 """The most that Google gives at once, of permissions."""
+FAILURES = 3
+"""So many 5xx on one content are about that content."""
 RESTARTS = 3
 """Times that a listing is begun anew because its page token was refused."""
 ASKED_AT_ONCE = 40
@@ -162,10 +164,11 @@ class DriveClient:
 
     async def download(self, id: str, *, limit: int) -> bytes:
         params = {"alt": "media", "supportsAllDrives": "true"}
-        return await self._content(f"/files/{_part(id)}", params, id, limit)
+        return await self._content(f"/files/{_part(id)}", params, id, limit, may_be_html=True)
 
     async def export(self, id: str, media_type: str, *, limit: int) -> bytes:
-        return await self._content(f"/files/{_part(id)}/export", {"mimeType": media_type}, id, limit)
+        """``media_type`` is not HTML: what is so is a login page."""
+        return await self._content(f"/files/{_part(id)}/export", {"mimeType": media_type}, id, limit, may_be_html=False)
 
     async def export_link(self, id: str, media_type: str) -> str | None:
         """Where a large export is found: an address that may be given our access token, or None."""
@@ -179,7 +182,7 @@ class DriveClient:
         """What is at an :meth:`export_link` of a file."""
         http = Http("Google Drive", link, self.account, self._limiter, is_transient=is_transient, transport=self._transport)
         try:
-            return await http.content(link, limit=limit, headers=self._headers([id]))
+            return await http.content(link, limit=limit, headers=self._headers([id]), failures=FAILURES, may_be_html=False)
         finally:
             await http.close()
 
@@ -239,9 +242,12 @@ class DriveClient:
                 return None
             raise _refused(error, "an item") from error
 
-    async def _content(self, path: str, params: Mapping[str, Any], id: str, limit: int) -> bytes:
+    async def _content(self, path: str, params: Mapping[str, Any], id: str, limit: int, *, may_be_html: bool) -> bytes:
+        path, headers = f"/drive/v3{path}", self._headers([id])
         try:
-            return await self._http.content(f"/drive/v3{path}", params, limit=limit, headers=self._headers([id]))
+            return await self._http.content(
+                path, params, limit=limit, headers=headers, failures=FAILURES, may_be_html=may_be_html
+            )
         except Rejected as error:
             await self._explain(error)
 

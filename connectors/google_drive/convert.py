@@ -7,7 +7,7 @@ import os
 from connectors.google_drive.client import DriveClient, reason_of
 from connectors.google_drive.file import APPS, DriveFile
 from connectors.http import Rejected
-from core.errors import DocumentError
+from core.errors import DocumentError, TransientError
 from core.indexing.cleaning import one_line
 from core.indexing.parsing import MEDIA_TYPES
 
@@ -55,6 +55,8 @@ async def read(client: DriveClient, file: DriveFile) -> tuple[bytes, str]:
     try:
         body, media_type = await _read(client, file)
     except Rejected as error:
+        if error.status >= 500:
+            raise TransientError(f"Google could not give it out (status {error.status})") from error
         reason = reason_of(error.body)
         if reason == "cannotDownloadAbusiveFile":
             raise LeftOut(ABUSIVE) from error
@@ -71,9 +73,12 @@ async def _read(client: DriveClient, file: DriveFile) -> tuple[bytes, str]:
     if forms is not None:
         return await _export(client, file, forms)
     try:
-        return await client.download(file.id, limit=MAX_BYTES), _media_type(file) or file.mime_type
+        body = await client.download(file.id, limit=MAX_BYTES)
     except DocumentError as error:
         raise LeftOut(TOO_LARGE) from error
+    if not file.is_intact(body):
+        raise DocumentError("what came is not what Drive says that it holds; it is tried again")
+    return body, _media_type(file) or file.mime_type
 
 
 async def _export(client: DriveClient, file: DriveFile, forms: tuple[str, ...]) -> tuple[bytes, str]:

@@ -40,7 +40,7 @@ class DriveFile:
     size: int | None
     """Bytes; None when it has none (folders, shortcuts) or Drive does not say."""
     content: str
-    """Moves when the content does: a checksum, or of Docs editors' files the time of the last edit."""
+    """Moves when the content does: ``sha256:…`` or ``md5:…``, or of Docs editors' files the time of the last edit."""
     counter: str
     """Of Docs editors' files: moves on any change of anything, even one that nobody sees."""
     modified_at: datetime
@@ -65,6 +65,13 @@ class DriveFile:
     def is_shortcut(self) -> bool:
         return self.mime_type == SHORTCUT
 
+    def is_intact(self, body: bytes) -> bool:
+        """Whether these bytes are the content of a file that is no Docs editor's, as far as Drive says."""
+        algorithm, _, digest = self.content.partition(":")
+        if algorithm in {"sha256", "md5"}:
+            return hashlib.new(algorithm, body, usedforsecurity=False).hexdigest() == digest
+        return self.size is None or len(body) == self.size
+
     def version(self, path: tuple[str, ...]) -> str:
         """A mark of all that is indexed. After the dot, of Docs editors' files, their counter."""
         indexed = [self.name, path, self.mime_type, self.url, self.downloadable, self.content]
@@ -77,11 +84,17 @@ def same_content(version: str, other: str) -> bool:
     return version.partition(".")[0] == other.partition(".")[0]
 
 
+def _checksum(data: Mapping[str, Any]) -> str:
+    for algorithm in ("sha256", "md5"):
+        if digest := data.get(f"{algorithm}Checksum"):
+            return f"{algorithm}:{digest}"
+    return str(data.get("headRevisionId") or "")
+
+
 def parse_file(data: Mapping[str, Any], source: str, at: datetime) -> DriveFile:
     """Raises KeyError, TypeError or ValueError when it is not what Drive says that it sends."""
     mime_type = str(data["mimeType"])
     editors = mime_type.startswith(APPS)
-    checksum = data.get("sha256Checksum") or data.get("md5Checksum") or data.get("headRevisionId")
     modified = str(data.get("modifiedTime") or "")
     shortcut = data.get("shortcutDetails") or {}
     permissions = data.get("permissions")
@@ -93,7 +106,7 @@ def parse_file(data: Mapping[str, Any], source: str, at: datetime) -> DriveFile:
         drive=data.get("driveId"),
         trashed=bool(data.get("trashed")),
         size=int(data["size"]) if "size" in data else None,
-        content=modified if editors or not checksum else str(checksum),
+        content=modified if editors else _checksum(data) or modified,
         counter=str(data.get("version") or "") if editors else "",
         modified_at=datetime.fromisoformat(modified) if modified else datetime.fromtimestamp(0, UTC),
         url=str(data.get("webViewLink") or f"https://drive.google.com/open?id={data['id']}"),

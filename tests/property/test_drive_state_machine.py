@@ -32,12 +32,13 @@ PEOPLE = ("ana@acme.com", "bob@acme.com", "cat@acme.com", "dan@other.org")
 ENG = "group:eng@acme.com"
 PRINCIPALS = st.sampled_from(["user:bob@acme.com", "user:cat@acme.com", "user:dan@other.org", ENG, "domain:acme.com", "anyone"])
 PLACES = st.integers(0, 8)
+LISTS = ("files.list", "changes.list", "permissions.list", "members.list")
 FAULTS = st.tuples(
-    st.sampled_from(["files.list", "changes.list", "files.get", "files.export", "permissions.list", "drives.get", "*"]),
-    st.sampled_from(["userRateLimitExceeded", 500, "cut", "half", "truncated", "html", "incomplete", "empty_page", "expired"]),
+    st.sampled_from([*LISTS, "files.get", "files.export", "drives.get", "token", "*"]),
+    st.sampled_from(["userRateLimitExceeded", 500, "cut", "half", "html", "incomplete", "empty_page", "expired"]),
     st.integers(1, 8),
     st.integers(0, 6),
-)
+) | st.tuples(st.sampled_from(LISTS), st.just("truncated"), st.integers(1, 8), st.integers(0, 6))
 Deed = Callable[[], None]
 
 
@@ -128,9 +129,7 @@ class GoogleDrive(Syncs):
         for item in self.files():
             if self.is_readable(item):
                 finders = self.finders(item)
-                self.shown.update(
-                    (f"drive:{item.id}", line, email) for line in _texts(self.text(item)) for email in finders
-                )
+                self.shown.update((f"drive:{item.id}", line, email) for line in _texts(self.text(item)) for email in finders)
 
     def readers(self, access) -> set[str]:
         return {email for email in PEOPLE if access.admits(expand({f"user:{email}"}, self.ledger.members))}
