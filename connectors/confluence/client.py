@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
@@ -154,7 +155,7 @@ class Client:
                     raise
                 raise self.explained(error, path) from error
             results = results_of(answer, path)
-            found += (_understood(read, result, path) for result in results)
+            found += (understood(read, result, path) for result in results)
             empty = 0 if results else empty + 1
             cursor = _next_cursor(answer)
             if cursor is None:
@@ -178,11 +179,11 @@ class Client:
                     continue
                 raise self.explained(error, path) from error
             results = results_of(answer, path)
-            keys = [_understood(key, result, path) for result in results]
+            keys = [understood(key, result, path) for result in results]
             if overlap and (not keys or keys[0] not in found):
                 raise _Stale
             before = len(found)
-            found |= {name: _understood(read, result, path) for name, result in zip(keys, results, strict=True)}
+            found |= {name: understood(read, result, path) for name, result in zip(keys, results, strict=True)}
             if "next" not in _links(answer) and len(results) < _size(answer, limit):
                 return found
             empty = 0 if len(found) > before else empty + 1
@@ -248,6 +249,11 @@ class Client:
         return scope and before + scope
 
 
+def moment(text: str) -> datetime:
+    """In UTC: a Data Center says it in its own zone."""
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
 def slices(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]
@@ -271,7 +277,8 @@ def results_of(answer: Answer, path: str) -> list[Answer]:
     return results
 
 
-def _understood(read: Callable[[Answer], Item], result: Answer, path: str) -> Item:
+def understood(read: Callable[[Answer], Item], result: Answer, path: str) -> Item:
+    """What is read from an answer. Raises FootnoteError when it is not made as Confluence's answers are."""
     try:
         return read(result)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

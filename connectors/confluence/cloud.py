@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
 from itertools import starmap
 from operator import itemgetter
 from typing import Any
@@ -14,7 +13,7 @@ from urllib.parse import quote
 
 from connectors.confluence.access import NO_ONE, Gate, Restrictions, account, group
 from connectors.confluence.bodies import Body, isolated
-from connectors.confluence.client import FAILURES, Answer, Client, Item, results_of, slices
+from connectors.confluence.client import FAILURES, Answer, Client, Item, moment, results_of, slices, understood
 from connectors.confluence.listing import Attachment, Comment, Listing, Page, Space, Thread, threads
 from connectors.confluence.restrictions import EXPAND, RestrictionReader
 from connectors.confluence.site import People, User
@@ -163,7 +162,7 @@ class Cloud:
             kind = _COMMENTS[comment.inline]
             try:
                 told = await self.client.json(f"{V2}/{kind}/{comment.id}", {"body-format": "storage"}, failures=FAILURES)
-                found[comment.id] = _body(told)[1]
+                found[comment.id] = understood(_body, told, kind)[1]
             except Rejected as error:
                 if error.status >= 500:
                     found[comment.id] = DocumentError(f"{error}: Confluence cannot show this comment")
@@ -214,7 +213,7 @@ class Cloud:
             if error.status != 404:
                 raise self.client.explained(error, path) from error
             return None
-        return read(found) if found.get("status") == "current" else None
+        return understood(read, found, path) if found.get("status") == "current" else None
 
     async def _look_above(self, listing: Listing) -> None:
         """List what stands above the pages and is no page of these spaces, level by level."""
@@ -254,7 +253,10 @@ class Cloud:
         key = itemgetter("key")
         try:
             found = await asyncio.gather(
-                *(self.client.counted(f"{V1}/space", asked(some), key, read, limit=SPACES_AT_ONCE) for some in slices(spaces, 25))
+                *(
+                    self.client.counted(f"{V1}/space", asked(some), key, read, limit=SPACES_AT_ONCE)
+                    for some in slices(spaces, SPACES_AT_ONCE)
+                )
             )
         except Rejected:
             return set()
@@ -303,7 +305,7 @@ class Cloud:
     async def _users(self, ids: Collection[str]) -> list[User]:
         async def ask(some: Sequence[str]) -> list[User]:
             found = await self.client.json(f"{V2}/users-bulk", body={"accountIds": list(some)})
-            return [_user(user) for user in results_of(found, "users-bulk")]
+            return [understood(_user, user, "users-bulk") for user in results_of(found, "users-bulk")]
 
         return [user for some in await asyncio.gather(*map(ask, slices(sorted(ids), USERS_AT_ONCE))) for user in some]
 
@@ -317,7 +319,7 @@ class Cloud:
                 title=found["title"],
                 space_id=str(found.get("spaceId", "")),
                 version=found["version"]["number"],
-                updated_at=datetime.fromisoformat(found["version"]["createdAt"]),
+                updated_at=moment(found["version"]["createdAt"]),
                 url=self.client.base + found["_links"].get("webui", ""),
                 parent_id=found.get("parentId"),
                 parent_kind=found.get("parentType") or "page",
@@ -334,7 +336,7 @@ class Cloud:
             media_type=found.get("mediaType") or "",
             size=found.get("fileSize") or 0,
             version=found["version"]["number"],
-            updated_at=datetime.fromisoformat(found["version"]["createdAt"]),
+            updated_at=moment(found["version"]["createdAt"]),
             url=self.client.base + found["webuiLink"],
             download=f"{V1}/content/{page_id}/child/attachment/{found['id']}/download",
         )
@@ -346,7 +348,7 @@ class Cloud:
             page_id=found.get("pageId") or found.get("blogPostId") or "",
             parent_id=found.get("parentCommentId"),
             version=found["version"]["number"],
-            updated_at=datetime.fromisoformat(found["version"]["createdAt"]),
+            updated_at=moment(found["version"]["createdAt"]),
             url=self.client.base + found["_links"]["webui"],
             inline="resolutionStatus" in found,
             marked=marked or "",

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from connectors.confluence.access import Gate, Restrictions, account, group
 from connectors.confluence.bodies import AT_ONCE, Body, isolated
-from connectors.confluence.client import FAILURES, Answer, Client, Item, results_of, slices
+from connectors.confluence.client import FAILURES, Answer, Client, Item, moment, results_of, slices, understood
 from connectors.confluence.listing import Attachment, Comment, Listing, Page, Space, Thread, threads
 from connectors.confluence.restrictions import EXPAND, RestrictionReader
 from connectors.confluence.site import People, User
@@ -213,13 +213,14 @@ class DataCenter:
         if len(ids) > 1:
             params = {"cql": f"id in ({', '.join(ids)})", "expand": expand, "limit": len(ids)}
             answer = await self.client.json(f"{API}/content/search", params, failures=FAILURES)
-            found = dict(map(_body, results_of(answer, "content/search")))
+            found = dict(understood(_body, result, "content/search") for result in results_of(answer, "content/search"))
         # The search may not know it yet, or may have told fewer than it was asked for.
         for id in ids:
             if id not in found:
                 try:
                     params = {"status": "current", "expand": expand}
-                    found |= [_body(await self.client.json(f"{API}/content/{id}", params, failures=FAILURES))]
+                    answer = await self.client.json(f"{API}/content/{id}", params, failures=FAILURES)
+                    found |= [understood(_body, answer, f"{API}/content/{id}")]
                 except Rejected as error:
                     if error.status != 404:
                         raise
@@ -236,8 +237,11 @@ class DataCenter:
                 raise self.client.explained(error, path) from error
             return await self._readers_before_9_1(space)
         reading = {"operationKey": "read", "targetType": "space"}
-        subjects = [item["subject"] for item in granted if reading.items() <= item["operation"].items()]
-        return frozenset(filter(None, map(self._principal, subjects)))
+
+        def subject(item: Answer) -> Principal | None:
+            return self._principal(item["subject"]) if reading.items() <= item["operation"].items() else None
+
+        return frozenset(filter(None, (understood(subject, item, path) for item in granted)))
 
     def _principal(self, subject: Answer) -> Principal | None:
         match subject:
@@ -309,7 +313,7 @@ class DataCenter:
             title=found["title"],
             space_id=str(found["space"]["id"]),
             version=found["version"]["number"],
-            updated_at=datetime.fromisoformat(found["version"]["when"]),
+            updated_at=moment(found["version"]["when"]),
             url=self.client.base + found["_links"]["webui"],
             parent_id=above[-1]["id"] if above else None,
         )
@@ -323,7 +327,7 @@ class DataCenter:
             media_type=said.get("mediaType") or "",
             size=said.get("fileSize") or 0,
             version=found["version"]["number"],
-            updated_at=datetime.fromisoformat(found["version"]["when"]),
+            updated_at=moment(found["version"]["when"]),
             url=self.client.base + found["_links"]["webui"],
             download=found["_links"]["download"],
         )
@@ -335,7 +339,7 @@ class DataCenter:
             page_id=_container(found),
             parent_id=above[-1]["id"] if above else None,
             version=found["version"]["number"],
-            updated_at=datetime.fromisoformat(found["version"]["when"]),
+            updated_at=moment(found["version"]["when"]),
             url=self.client.base + found["_links"]["webui"],
             inline=found["extensions"].get("location") == "inline",
             marked=marked.get("originalSelection") or "",

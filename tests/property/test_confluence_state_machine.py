@@ -173,7 +173,9 @@ class Confluence(Syncs):
     def somebody_attaches_a_file(self, data: st.DataObject, body: str) -> None:
         page = self.one_of(data, self.contents("page", "blogpost"))
         if len(self.contents("attachment")) < 3:
-            self.do(lambda: self.write(self.site.attach(page, "notes.txt", body.encode()), body))
+            # Of one name there is one file on a page; another upload is its next version.
+            name = f"notes {len(self.texts)}.txt"
+            self.do(lambda: self.write(self.site.attach(page, name, body.encode()), body))
 
     @precondition(lambda self: self.contents("page", "blogpost"))
     @rule(data=st.data(), word=WORDS, inline=st.booleans(), reply=st.booleans())
