@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+import structlog
 
 from core.errors import ConfigError, FootnoteError, TransientError
 from core.models import ANYONE, Audience, Principal, now
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from core.indexing.parsing import Parser
     from core.ports import Embedder, Source
 
+
+log = structlog.get_logger(__name__)
 
 _MEASURE_SECONDS = 3.0
 """Whoever scrapes does not wait longer for the freshness of the sources."""
@@ -88,6 +92,29 @@ class App:
         from core.indexing.jobs import Schedule
 
         return Schedule(self.jobs, self.sources, self.settings.footnote_sync_interval)
+
+    def labours(self) -> list[Coroutine[Any, Any, None]]:
+        """What runs in a worker process until it is cancelled: the one that syncs, and the timer. Around one Redis server
+        all such processes share the documents of a sync, and one timer.
+        """
+        url = self.settings.redis_url
+        if url is None:
+            return [self.worker.run(), self.schedule.run()]
+        # It takes half a second to import.
+        from core.indexing.jobs.docket import speaks
+
+        if not speaks(url):
+            log.info("fleet.without_docket", consequence="each source is synced by one worker alone")
+            return [self.worker.run(), self.schedule.run()]
+        from core.indexing.jobs import Worker
+        from core.indexing.jobs.helping import Helping
+        from core.indexing.jobs.ticks import Ticks
+        from core.indexing.sync import Syncer
+
+        helping = Helping(url, self.redis, self.index, self.parser, self.embedder.count)
+        syncer = Syncer(self.index, self.parser, self.embedder, helpers=helping)
+        log.info("fleet.joined")
+        return [Worker(self.jobs, self.sources, syncer, helping=helping).run(), Ticks(url, self.schedule).run()]
 
     @cached_property
     def push(self) -> Push | None:

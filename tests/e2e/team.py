@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+
+import httpx
 
 from tests.e2e.installation import Installation, ready
 from tests.emulators.discord import DiscordServer
@@ -15,6 +18,7 @@ from tests.emulators.slack import SlackServer
 
 LEAVE = "# Leave\n\nEverybody has thirty days of paid leave a year. Unused days expire at the end of March.\n"
 ADMIN, ANA = "U1ADMIN", "U2ANA"
+PUSH_SECRET = "a secret of some length"
 
 
 class Team:
@@ -28,6 +32,8 @@ class Team:
         self.bo = discord.user("Bo")
         self.boss = discord.user("Chris", admin=True)
         self.general = discord.channel("general")
+        self.address = ""
+        """Of Footnote's own HTTP server while it is serving."""
         self.footnote = Installation(
             home,
             {
@@ -35,6 +41,8 @@ class Team:
                 "FOOTNOTE_FOLDER": str(self.pages),
                 "FOOTNOTE_HTTP_PORT": "0",
                 "FOOTNOTE_LOG_FORMAT": "json",
+                "FOOTNOTE_PUSH_SECRET": PUSH_SECRET,
+                "FOOTNOTE_RATE_LIMIT": "10000",
                 "FOOTNOTE_ADMINS": f"slack:{ADMIN}, discord:{self.boss.id}",
                 "OPENAI_BASE_URL": model.url,
                 "OPENAI_API_KEY": model.key,
@@ -47,15 +55,36 @@ class Team:
         )
 
     @asynccontextmanager
-    async def serving(self) -> AsyncIterator[asyncio.subprocess.Process]:
-        process = await self.footnote.start("serve")
+    async def serving(self, **settings: str) -> AsyncIterator[asyncio.subprocess.Process]:
+        process = await self.footnote.start("serve", **settings)
+        reading: asyncio.Task[tuple[bytes, bytes]] | None = None
         try:
-            await ready(process)
+            self.address = await ready(process)
+            # Read on, or a full pipe would stop it.
+            reading = asyncio.create_task(process.communicate())
             yield process
         finally:
             if process.returncode is None:
                 process.send_signal(signal.SIGTERM)
-            await process.communicate()
+            _, log = await (reading or process.communicate())
+            print(log.decode())
+
+    async def push(self, source: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> int:
+        """The status that a notification is answered with."""
+        async with httpx.AsyncClient(timeout=60) as http:
+            headers = headers or {"Authorization": f"Bearer {PUSH_SECRET}"}
+            return (await http.post(f"{self.address}/push/{source}", content=body, headers=headers)).status_code
+
+    async def asked(self, question: str) -> str:
+        """What Ana is told when she asks in private, in a thread of its own."""
+        return (await self.slack.until_reply(await self.slack.dm(ANA, question))).shown
+
+    async def until_told(self, question: str, told: Callable[[str], bool], *, within: float) -> str:
+        """Ask until the answer is like that; it must be, after so many seconds."""
+        began = time.monotonic()
+        while not told(answer := await self.asked(question)):
+            assert time.monotonic() - began < within, f"after {within} s still: {answer}"
+        return answer
 
     async def reindex(self) -> str:
         """The admin's /reindex, followed to its report."""

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from connectors.registry import build_sources
+from connectors.registry import build_hints, build_sources, close_sources
 from core.errors import ConfigError
 from core.limits import LocalLimiter
-from core.settings import ConfigFile, FolderConfig, Settings
+from core.settings import ConfigFile, ConfluenceConfig, DriveConfig, FolderConfig, Settings
 
 
 def settings(*names: str, **values: object) -> Settings:
@@ -34,3 +34,43 @@ def test_two_sources_with_one_name_are_refused():
         build_sources(settings("wiki", "wiki"), unhurried)
     with pytest.raises(ConfigError, match="two sources are named 'folder'"):
         build_sources(settings("folder", footnote_folder=Path("/nowhere")), unhurried)
+
+
+def test_sites_and_drives_are_sources_and_share_the_pace_of_their_credential():
+    site = {"url": "https://acme.atlassian.net", "email": "bot@acme.com", "api_token": "t"}
+    sites = (
+        ConfluenceConfig(name="engineering", spaces=("ENG",), **site),
+        ConfluenceConfig(name="people", spaces=("HR",), **site),
+        ConfluenceConfig(name="server", url="https://wiki.acme.com", api_token="pat"),
+    )
+    drives = (
+        DriveConfig(name="designs", credentials=Path("key.json"), drives=("0AAbcDefGhijKUk9PVA",)),
+        DriveConfig(name="minutes", credentials=Path("key.json"), folders=("1aBcDeFgHiJkLmNoPqRsTuVwXyZ012345",)),
+    )
+    asked: list[str] = []
+
+    def limiter(credential: str) -> LocalLimiter:
+        asked.append(credential)
+        return LocalLimiter()
+
+    found = build_sources(Settings(file=ConfigFile(confluence=sites, drive=drives)), limiter)
+    assert list(found) == ["engineering", "people", "server", "designs", "minutes"]
+    assert len(asked) == len(set(asked)) == 3
+    assert not any("pat" in credential.split(":") for credential in asked)
+
+
+def test_only_notifications_of_confluence_say_what_changed():
+    site = ConfluenceConfig(name="wiki", url="https://wiki.acme.com", api_token="pat")
+    drive = DriveConfig(credentials=Path("key.json"), drives=("0AAbcDefGhijKUk9PVA",))
+    hints = build_hints(Settings(file=ConfigFile(confluence=(site,), drive=(drive,))))
+    assert list(hints) == ["wiki"]
+    assert hints["wiki"](b'{"page": {"id": 7}}') == "7"
+    assert build_hints(settings("handbook")) == {}
+
+
+async def test_their_connections_are_closed():
+    site = ConfluenceConfig(url="https://wiki.acme.com", api_token="pat")
+    sources = build_sources(Settings(file=ConfigFile(confluence=(site,))), unhurried)
+    await close_sources(sources.values())
+    with pytest.raises(RuntimeError, match="closed"):
+        await sources["confluence"].check()
