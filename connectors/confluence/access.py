@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from connectors.confluence.listing import Listing, Page
-from core.models import NOBODY, Access, Principal
+from core.models import EVERYONE, NOBODY, PUBLIC, Access, Principal
 
 Gate = frozenset[Principal]
 Restrictions = Mapping[str, Gate | None]
@@ -38,9 +38,10 @@ class Gates:
         if above is None:
             return NOBODY
         own = (self._restrictions.get(content.id, NO_ONE) for content in (*above, page))
-        gates = tuple(dict.fromkeys((self._readers.get(page.space_id, NO_ONE), *(gate for gate in own if gate is not None))))
+        every = (self._readers.get(page.space_id, NO_ONE), *(gate for gate in own if gate is not None))
+        gates = tuple(dict.fromkeys(gate for gate in every if EVERYONE not in gate))
         if gates not in self._known:
-            self._known[gates] = Access(gates=gates) if all(gates) else NOBODY
+            self._known[gates] = NOBODY if not all(gates) else Access(gates=gates) if gates else PUBLIC
         return self._known[gates]
 
     @property

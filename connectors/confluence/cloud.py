@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from itertools import starmap
@@ -32,6 +33,7 @@ _CLASSES = frozenset({"all-licensed-users", "all-product-admins", "authenticated
 """Those who are meant without being named. Who they are Confluence does not say: a group of nobody we know."""
 _ANONYMOUS = "anonymous-users"
 _COMMENTS = ("footer-comments", "inline-comments")
+_FILE = re.compile(r"att\d{1,20}")
 _ABOVE = {"folder": "folders", "whiteboard": "whiteboards", "database": "databases", "embed": "embeds"}
 """What pages may stand below, beside pages."""
 
@@ -82,7 +84,7 @@ class Cloud:
         if id.startswith("comment:"):
             listing.threads = threads(await self._thread(id.removeprefix("comment:")))
             page_id = next((thread.page_id for thread in listing.threads.values()), "")
-        elif id.startswith("att") and (found := await self._one(f"{V2}/attachments/{id}", self._attachment)):
+        elif _FILE.fullmatch(id) and (found := await self._one(f"{V2}/attachments/{id}", self._attachment)):
             listing.attachments, page_id = {id: found}, found.page_id
         page = await self._page(page_id)
         if page is None:

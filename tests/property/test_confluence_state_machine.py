@@ -5,7 +5,7 @@ a text to somebody who never could.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from connectors.confluence.source import ConfluenceSource
 from core.indexing.writes import PAUSES
-from core.models import Access, Principal
+from core.models import EVERYONE, PUBLIC, Access, Principal
 from core.principals import expand
 from core.settings import ConfluenceConfig
 from tests.emulators.confluence_api import ConfluenceApi
@@ -32,15 +32,24 @@ MOST = 8
 SPACES = st.integers(0, 1)
 WORDS = st.sampled_from(["granite", "basalt", "marble"])
 TITLES = st.sampled_from(["Leave", "Travel", "\u202eevil\u0000 name"])
-ROUTES = ("GET */pages*", "GET */blogposts*", "GET */spaces*", "GET *attachment*", "GET *comments*", "GET */content*", "GET */group*", "*")
-FAULTS = st.tuples(
-    st.sampled_from(ROUTES),
-    st.sampled_from(
-        [{"status": 429, "retry_after": 2}, {"status": 429}, {"status": 500}, {"status": 503}, {"html": True}, {"truncated": True}]
-        + [{"cut": True}, {"lost": True}]
-    ),
-    st.integers(1, 8),
-    st.integers(0, 6),
+ROUTES = (
+    *("GET */pages*", "GET */blogposts*", "GET */spaces*", "GET *attachment*", "GET *comments*", "GET */content*", "GET */group*"),
+    "*",
+)
+TROUBLES = (
+    {"status": 429, "retry_after": 2},
+    {"status": 429},
+    {"status": 500},
+    {"status": 503},
+    {"html": True},
+    {"truncated": True},
+    {"cut": True},
+    {"lost": True},
+)
+FAULTS = st.tuples(st.sampled_from(ROUTES), st.sampled_from(TROUBLES), st.integers(1, 8), st.integers(0, 6))
+KINDS = (
+    *("edit", "rename", "move", "trash", "archive", "purge", "restrict", "restrict", "permit", "join", "file", "comment"),
+    *("poison", "person", "secret"),
 )
 Deed = Callable[[], None]
 
@@ -82,9 +91,7 @@ class Confluence(Syncs):
         self.people = [site.user(name) for name in ("Ana", "Bob", "Cat")]
         self.team = site.group("team", self.people[0], site.bot)
         self.spaces = [site.space("ENG"), site.space("HR", permit=[self.team])]
-        config = ConfluenceConfig(
-            url=self.api.url, email=None if data_center else self.api.email, api_token=self.api.token
-        )
+        config = ConfluenceConfig(url=self.api.url, email=None if data_center else self.api.email, api_token=self.api.token)
         self.source = ConfluenceSource(config, Unhurried(), transport=self.api, clock=lambda: self.time)
 
     # The oracle: the site itself.
@@ -102,9 +109,10 @@ class Confluence(Syncs):
     def document_id(self, content: Content) -> str:
         return f"confluence:{'comment:' if content.kind == 'comment' else ''}{content.id}"
 
-    def gates(self, content: Content) -> Iterable[frozenset[Principal]]:
-        for gate in self.site.readers(content):
-            yield frozenset(self.principal(name) for name in gate)
+    def access(self, content: Content) -> Access:
+        gates = (frozenset(self.principal(name) for name in gate) for gate in self.site.readers(content))
+        closed = tuple(gate for gate in gates if EVERYONE not in gate)
+        return Access(gates=closed) if closed else PUBLIC
 
     def principal(self, name: str) -> Principal:
         kind, _, id = name.partition(":")
@@ -128,8 +136,7 @@ class Confluence(Syncs):
         for content in self.contents("page", "blogpost", "attachment", "comment"):
             if content.kind == "comment" and content.parent is not None and content.parent.kind == "comment":
                 continue
-            access = Access(gates=tuple(self.gates(content)))
-            for reader in self.readers(content) | self.admitted(access):
+            for reader in self.readers(content) | self.admitted(self.access(content)):
                 self.shown.update((self.document_id(content), line, reader) for line in _texts(self.text(content)))
 
     # What people do. A moment passes before each of it.
@@ -196,8 +203,7 @@ class Confluence(Syncs):
         if not contents:
             return lambda: None
         content = self.one_of(data, contents)
-        kinds = ["edit", "rename", "move", "trash", "archive", "purge", "restrict", "restrict", "permit", "join", "file", "comment"]
-        match data.draw(st.sampled_from([*kinds, "poison", "person", "secret"])):
+        match data.draw(st.sampled_from(KINDS)):
             case "edit" if content.kind != "folder":
                 body = data.draw(BODIES)
                 return lambda: site.edit(self.write(content, body), body=html(body))
@@ -320,8 +326,10 @@ class Confluence(Syncs):
                 # Of an older text only that it is shown to nobody who may not read the page now.
                 assert admitted <= self.readers(content)
                 continue
-            assert self.index.text_of(document_id).split() == [word for line in _texts(self.text(content)) for word in line.split()]
-            assert self.index.access_of(document_id).class_id == Access(gates=tuple(self.gates(content))).class_id
+            assert self.index.text_of(document_id).split() == [
+                word for line in _texts(self.text(content)) for word in line.split()
+            ]
+            assert self.index.access_of(document_id).class_id == self.access(content).class_id
             assert admitted == self.readers(content)
         assert self.ledger.failed.keys() <= broken
         assert report.coverage.missing == 0

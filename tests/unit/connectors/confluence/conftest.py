@@ -13,7 +13,7 @@ import pytest
 from connectors.confluence.source import ConfluenceSource
 from core.indexing.sync import Syncer
 from core.limits import LocalLimiter
-from core.models import Access, Change, Document, Groups, Listed, SyncReport, SyncRequest, SyncState, Upsert
+from core.models import Access, Change, Document, Groups, Known, Listed, SyncReport, SyncRequest, SyncState, Upsert
 from core.principals import expand
 from core.settings import ConfluenceConfig
 from tests.emulators.confluence import Account, ConfluenceApi, Content, Site
@@ -44,7 +44,7 @@ class Acme:
 
     def connect(self, **fields: object) -> ConfluenceSource:
         """Another source on the same site."""
-        is_scoped = self.api.scopes is not None
+        is_scoped = self.api.credentials.scopes is not None
         defaults = {"url": self.api.url, "api_token": self.api.token}
         if not (self.site.data_center or is_scoped):
             defaults["email"] = self.api.email
@@ -73,6 +73,13 @@ class Acme:
         request = SyncRequest(id="r", source=self.source.name, requested_by="cli", at=self.time, **fields)
         state = SyncState(source=self.source.name, cursor=self.ledger.cursor)
         return await syncer.run(self.source, request, state, self.ledger)
+
+    async def known(self) -> dict[str, Known]:
+        """As the index holds it."""
+        return {
+            record.document_id: Known(version=record.version, access_class=record.access_class)
+            async for record in self.index.records(self.source.name)
+        }
 
     def text_of(self, content: Content) -> str:
         return self.index.text_of(f"confluence:{content.id}")
