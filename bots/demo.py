@@ -18,6 +18,8 @@ NEXT_STEPS = """
 To use your own pages and chat platforms, set these in the environment or in a file named .env:
 
   your files    FOOTNOTE_FOLDER=/path/to/handbook           then: uv run footnote sync
+  Confluence    CONFLUENCE_URL=…  CONFLUENCE_EMAIL=…  CONFLUENCE_API_TOKEN=…
+  Google Drive  GOOGLE_APPLICATION_CREDENTIALS=key.json  GOOGLE_DRIVE_FOLDERS=…
   a model       OPENAI_API_KEY=…  (any OpenAI-compatible server: OPENAI_BASE_URL, FOOTNOTE_MODEL=openai:…)
   Slack         SLACK_BOT_TOKEN=xoxb-…  SLACK_APP_TOKEN=xapp-…     (manifest: deploy/slack-manifest.yaml)
   Discord       DISCORD_BOT_TOKEN=…                                (steps: deploy/discord.md)
@@ -46,6 +48,13 @@ def settings() -> dict[str, Any]:
         "slack_app_token": None,
         "slack_signing_secret": None,
         "discord_bot_token": None,
+        "confluence_url": None,
+        "confluence_email": None,
+        "confluence_api_token": None,
+        "confluence_spaces": (),
+        "google_drive_folders": (),
+        "google_drive_drives": (),
+        "google_directory_admin": None,
     }
 
 

@@ -176,8 +176,8 @@ def test_the_kubernetes_files_fit_together_and_to_the_settings() -> None:
     for spec in deployments.values():
         assert spec["selector"]["matchLabels"] == spec["template"]["metadata"]["labels"]
         assert spec["template"]["spec"]["containers"][0]["name"] == container["name"]
-    (service,) = [item["spec"] for item in resources if item["kind"] == "Service"]
-    assert service["selector"] == deployments["footnote-bots"]["selector"]["matchLabels"]
+    services = {item["metadata"]["name"]: item["spec"]["selector"] for item in resources if item["kind"] == "Service"}
+    assert services == {name: spec["selector"]["matchLabels"] for name, spec in deployments.items()}
 
     assert shared["securityContext"]["runAsUser"] == USER
     assert shared["securityContext"]["runAsNonRoot"] is True

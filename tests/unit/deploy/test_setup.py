@@ -12,7 +12,11 @@ import discord
 import pytest
 import yaml
 
-from core.settings import load_settings
+from connectors.confluence.source import ConfluenceSource
+from core.limits import LocalLimiter
+from core.models import Upsert
+from core.settings import ConfluenceConfig, load_settings
+from tests.emulators.confluence import SCOPES, ConfluenceApi, Site
 
 ROOT = Path(__file__).parents[3]
 MANIFEST: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "slack-manifest.yaml").read_text())
@@ -51,6 +55,30 @@ def test_links_between_the_pages_lead_somewhere(page: str) -> None:
     path = ROOT / page
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", path.read_text())
     assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+async def test_the_scopes_that_the_readme_lists_are_enough_for_all_that_is_read_of_confluence() -> None:
+    async def told(scopes: set[str]) -> set[tuple[str, str]]:
+        """Documents, each with who may read it."""
+        site = Site()
+        ana = site.user("Ana")
+        space = site.space("ENG")
+        leave = site.page(space, "Leave", "<p>Thirty days.</p>")
+        site.restrict(site.page(space, "Pay", "<p>Much.</p>", parent=leave), users=[ana], groups=[site.group("people", ana)])
+        site.page(space, "Within", "<p>Here.</p>", parent=site.folder(space, "Folder"))
+        site.blog(space, "News", "<p>None.</p>")
+        site.attach(leave, "list.txt", b"A list.")
+        site.reply(site.comment(leave, "<p>Really?</p>"), "<p>Really.</p>")
+        api = ConfluenceApi(site, scopes=scopes)
+        config = ConfluenceConfig(url=api.url, email=api.email, api_token=api.token or "")
+        source = ConfluenceSource(config, LocalLimiter(), transport=api)
+        changes = [change async for change in source.changes(None, {})]
+        await source.close()
+        return {(change.document.id, change.document.access.class_id) for change in changes if isinstance(change, Upsert)}
+
+    listed = set(re.findall(r"`((?:read|search):[a-z.:-]*confluence)`", (ROOT / "README.md").read_text()))
+    assert len(listed) > 5
+    assert await told(listed) == await told(set(SCOPES))
 
 
 def test_the_ci_script_can_be_run_and_runs_the_tests_as_the_readme_does() -> None:
