@@ -28,7 +28,10 @@ def parse_address(text: str) -> Address | None:
     text = text.strip()
     if is_id(text):
         return Address(id=text)
-    parts = urlsplit(text if "://" in text else f"https://{text}")
+    try:
+        parts = urlsplit(text if "://" in text else f"https://{text}")
+    except ValueError:
+        return None
     host = parts.hostname or ""
     if host != "google.com" and not host.endswith(".google.com"):
         return None

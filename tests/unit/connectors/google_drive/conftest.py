@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from connectors.google_drive.source import DriveSource
-from core.errors import DocumentError
 from core.models import AccessChanged, Change, Checkpoint, Document, Failed, Groups, Known, Listed, Remove, Skipped, Upsert
 from core.principals import expand
 from core.settings import DriveConfig
@@ -35,6 +35,8 @@ class Workspace:
 
     def __init__(self, folder: Path) -> None:
         self.drive = Drive()
+        for email in ("ana@acme.com", "bob@acme.com", "cat@acme.com", "dan@other.org"):
+            self.drive.user(email)
         self.api = DriveApi(self.drive)
         self.key = folder / "key.json"
         self.write_key()
@@ -46,6 +48,21 @@ class Workspace:
         self.told: list[Change] = []
         """In the last sync."""
         self._sources: list[DriveSource] = []
+
+    def shared_folder(self, name: str, **fields: object):
+        """In Ana's My Drive, shared with the account as an editor, so that it sees who may read."""
+        folder = self.drive.folder(name, **fields)
+        self.drive.share(folder, f"user:{self.drive.bot}", "writer")
+        return folder
+
+    def moment(self) -> None:
+        """Two edits are not made in the same millisecond."""
+        self.drive.pass_time(timedelta(seconds=1))
+
+    def bodies(self) -> int:
+        """Contents that were asked for."""
+        media = [call for call in self.api.calls if "alt=media" in call.address]
+        return len(media) + len(self.api.calls_of("files.export")) + len(self.api.calls_of("exportLinks"))
 
     def write_key(self) -> None:
         self.key.write_text(json.dumps(self.api.accounts.credentials()))
@@ -84,7 +101,7 @@ class Workspace:
                     self.left_out.pop(document.id, None)
                 case AccessChanged(document_id=id, access=access):
                     assert id in self.documents
-                    self.documents[id] = _with(self.documents[id], access=access)
+                    self.documents[id] = replace(self.documents[id], access=access)
                 case Remove(document_id=id):
                     self.documents.pop(id, None)
                     self.left_out.pop(id, None)
@@ -127,12 +144,8 @@ class Workspace:
         for id in self.documents:
             item = self.drive.items[id.removeprefix("drive:")]
             for email in self.drive.users:
-                if email not in {self.drive.bot}:
+                if email != self.drive.bot:
                     assert self.may_read(email, item) == self.drive.finds(email, item), (email, item.name)
-
-
-def _with(document: Document, **fields: object) -> Document:
-    return Document(**{**{name: getattr(document, name) for name in document.__dataclass_fields__}, **fields})
 
 
 @pytest.fixture
