@@ -8,7 +8,6 @@ handed it out does it himself when nobody is there or nobody answers.
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -25,7 +24,6 @@ from core.indexing.jobs.docket import CHECK, REDELIVERY, Docket
 from core.indexing.jobs.records import Keys, ask, script
 from core.indexing.pipeline import AWAY_DOCUMENTS, Outcome, index_documents
 from core.models import Document
-from core.redis import AWAY
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -36,10 +34,15 @@ if TYPE_CHECKING:
 NAME = "footnote-help"
 BATCHES = 2
 """Of one helper at once: while one is embedded, the next is parsed."""
-HELP_SECONDS = 60.0
-"""A batch that is not done after this is done by whoever handed it out: it takes some seconds, and twice that elsewhere."""
+HELD_SECONDS = 10.0
+"""A batch that nobody has taken, or holds any more, for so long is done by whoever handed it out. Longer than it takes Docket
+to give the batch of a helper that died to another one.
+"""
+_KEPT_SECONDS = 60.0
+"""How long an answer waits for whoever asked."""
 _LOOK_SECONDS = 1.0
-"""How often it is looked who helps: at most so long a batch waits for helpers that are all gone."""
+"""How often it is looked who helps, and whether a batch is held."""
+_HELD_MILLIS = int(HELD_SECONDS * 1000)
 _TASK = "help"
 
 # Whether the batch is still wanted, by the worker that handed it out, for as long as a write may take.
@@ -110,23 +113,24 @@ class Helping:
         self._handed_out += len(documents)
         try:
             answer = await self._answer(f"{claim.keys.record}:help:{uuid.uuid4().hex}", batch)
-        except (TransientError, *AWAY):
+        except TransientError:
             return None
         finally:
             self._handed_out -= len(documents)
         return unpack_outcomes(answer, documents) if answer else None
 
     async def _answer(self, key: str, batch: Batch) -> bytes | None:
-        """What a helper answers, if one does in time."""
-        until = time.monotonic() + HELP_SECONDS
-        await ask(self._redis.set(key, batch.pack(), px=int(HELP_SECONDS * 1000)))
-        await self._docket.add(_TASK, key=key)()
+        """What a helper answers, if there is one who does."""
+        await ask(self._redis.set(key, batch.pack(), px=_HELD_MILLIS))
         try:
-            while time.monotonic() < until and self._helpers:
+            await ask(self._docket.add(_TASK, key=key)())
+            while True:
+                held = await ask(self._redis.exists(key))
                 answer = await ask(cast("Awaitable[Any]", self._redis.blpop([f"{key}:done"], timeout=_LOOK_SECONDS)))
                 if answer:
                     return cast("bytes", answer[1])
-            return None
+                if not held:
+                    return None
         finally:
             # Taken back: nobody writes it any more.
             with suppress(TransientError):
@@ -135,9 +139,9 @@ class Helping:
     async def _count_helpers(self) -> None:
         while True:
             try:
-                workers = await self._docket.workers()
+                workers = await ask(self._docket.workers())
                 self._helpers = sum(worker.name != self._name for worker in workers)
-            except AWAY:
+            except TransientError:
                 self._helpers = 0
             await asyncio.sleep(_LOOK_SECONDS)
 
@@ -168,6 +172,7 @@ class Helping:
             if not await script(self._redis, _MAY_WRITE, keys, *held):
                 raise ClaimLost
 
+        holding = asyncio.create_task(self._hold(key))
         with structlog.contextvars.bound_contextvars(source=batch.source):
             try:
                 outcomes = await index_documents(self._index, self._parser, self._count, batch.documents, guard)
@@ -176,6 +181,14 @@ class Helping:
                 # Whoever leads does it himself, and meets what is wrong.
                 log.info("help.given_up", reason=str(error), documents=len(batch.documents))
                 answer = ""
-            millis = str(int(HELP_SECONDS * 1000))
-            if await script(self._redis, _DONE, (*keys, f"{key}:done"), *held, answer, millis):
+            finally:
+                holding.cancel()
+            if await script(self._redis, _DONE, (*keys, f"{key}:done"), *held, answer, str(int(_KEPT_SECONDS * 1000))):
                 log.info("help.given", documents=len(batch.documents))
+
+    async def _hold(self, key: str) -> None:
+        """Say that the batch is worked on, until cancelled."""
+        while True:
+            with suppress(TransientError):
+                await ask(self._redis.pexpire(key, _HELD_MILLIS))
+            await asyncio.sleep(HELD_SECONDS / 4)
