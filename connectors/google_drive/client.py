@@ -6,6 +6,7 @@ found"), and is read to its last page: a page may be empty and still have a next
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +30,8 @@ FAILURES = 3
 """So many 5xx on one content are about that content."""
 RESTARTS = 3
 """Times that a listing is begun anew because its page token was refused."""
+SAME_PAGE = 10
+"""Times that a list may lead to one page again: an empty page may stand for one that is not ready."""
 ASKED_AT_ONCE = 40
 """Ids in one query: 50 characters each, and an address has a few thousand."""
 
@@ -213,16 +216,16 @@ class DriveClient:
     async def _pages(
         self, path: str, params: Mapping[str, Any], kind: str, token: str | None = None, *, about: Sequence[str] = ()
     ) -> AsyncIterator[Any]:
-        seen = set()
+        seen: Counter[str] = Counter()
         while True:
             page = await self._get(path, {**params, "pageToken": token} if token else params, kind=kind, about=about)
             yield page
             token = page.get("nextPageToken")
             if not token:
                 return
-            if token in seen:
+            seen[token] += 1
+            if seen[token] > SAME_PAGE:
                 raise FootnoteError(f"Google Drive lists {path} in circles; nothing was removed, the next sync lists again")
-            seen.add(token)
 
     async def _get(self, path: str, params: Mapping[str, Any], *, kind: str | None = None, about: Sequence[str] = ()) -> Any:
         try:
