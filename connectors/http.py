@@ -87,7 +87,7 @@ class Http:
         self._credential = credential
         self._limiter = limiter
         self._is_transient = is_transient
-        self._resolves = transport is None and not is_loopback(self.base)
+        self._resolves = transport is None
         self._client = httpx.AsyncClient(
             transport=transport,
             follow_redirects=False,
@@ -184,7 +184,7 @@ class Http:
             sent = dict(headers or {})
             if _origin(url) == ours:
                 sent |= await self._credential.headers()
-            elif self._resolves and not await _is_public(url):
+            elif not is_loopback(self.base) and not await _is_public(url, resolves=self._resolves):
                 raise FootnoteError(f"{self.service} sent us to {urlsplit(url).hostname}, which is no public https host")
             answer = await self._send(method, url, params, body, sent, limit)
             if answer.status not in {301, 302, 303, 307, 308} or not answer.location:
@@ -306,11 +306,17 @@ def is_loopback(url: str) -> bool:
         return False
 
 
-async def _is_public(url: str) -> bool:
-    """Https, and a host whose every address is a public one."""
+async def _is_public(url: str, *, resolves: bool) -> bool:
+    """Https, and a host whose every address is a public one. Names are looked up if ``resolves``."""
     parts = urlsplit(url)
     if parts.scheme != "https" or not parts.hostname:
         return False
+    try:
+        return ipaddress.ip_address(parts.hostname).is_global
+    except ValueError:
+        pass
+    if not resolves:
+        return True
     try:
         found = await asyncio.get_running_loop().getaddrinfo(parts.hostname, parts.port or 443, type=socket.SOCK_STREAM)
     except OSError:

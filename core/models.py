@@ -294,7 +294,7 @@ class SyncRequest:
     id: str
     source: str
     requested_by: str
-    """``schedule``, ``push``, ``cli`` or a person's id."""
+    """:data:`SCHEDULE`, :data:`PUSH`, ``cli`` or a person's id."""
     at: datetime
     full: bool = False
     """From the beginning, not from the cursor; unchanged documents are still skipped by hash."""
@@ -306,6 +306,8 @@ class SyncRequest:
     scope: str | None = None
     """Only these documents: a space, a folder or an address, as the source understands it, or ``failed``."""
 
+
+SCHEDULE, PUSH = "schedule", "push"
 
 FAILED = "failed"
 """The scope of a request that tries again what failed before."""

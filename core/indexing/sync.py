@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from core.errors import DocumentError, FootnoteError
+from core.errors import DocumentError, FootnoteError, UserError
 from core.indexing.ledger import Ledger
 from core.indexing.pipeline import Helpers, Outcome, Pipeline, first_of
 from core.indexing.tally import Tally
@@ -29,6 +29,7 @@ from core.indexing.writes import Persist, Writes
 from core.models import (
     FAILED,
     NOBODY,
+    PUSH,
     AccessChanged,
     Change,
     Checkpoint,
@@ -150,6 +151,7 @@ class _Run:
         self._touched: set[str] = set()
         self._reported_gone: set[str] = set()
         self._held_cursor: str | None = None
+        self._whole = True
         self._listed: set[str] | None = None
         self._listed_at = state.listed_at
         self._allowance = 0
@@ -159,15 +161,16 @@ class _Run:
     async def all(self, pipeline: Pipeline) -> None:
         count = await self._writes.load(self._source.name)
         self._allowance = may_remove_unasked(count)
-        if self._request.scope is None:
+        selected = await self._selected()
+        if selected is None:
             await self._changes(count, pipeline)
-        else:
-            await self._scope(self._request.scope, pipeline)
-        await pipeline.drain()
-        if self._request.scope is None:
-            await self._fetch_all(self._due(), pipeline)
             await pipeline.drain()
-        if await self._remove(self._reported_gone) and self._held_cursor is not None:
+            selected = self._due()
+        else:
+            self._whole, self._tally.expected = False, len(selected)
+        await self._fetch_all(selected, pipeline)
+        await pipeline.drain()
+        if await self._remove(self._reported_gone) and self._held_cursor is not None and not self._tally.withheld:
             self._writes.cursor = self._held_cursor
         if self._listed is not None:
             self._tally.unchanged += len((self._listed & self._writes.known.keys()) - self._touched)
@@ -176,7 +179,7 @@ class _Run:
 
     async def finish(self) -> SyncReport:
         """The report of a sync that is over, with where every document of the source is."""
-        if self._request.scope is None and not self._request.dry_run:
+        if self._whole and not self._request.dry_run:
             self._tally.coverage = await self._coverage()
         return self._tally.report(self._timer() - self._began)
 
@@ -204,13 +207,20 @@ class _Run:
             async for change in changes:
                 await self._apply(change, pipeline)
 
-    async def _scope(self, scope: str, pipeline: Pipeline) -> None:
+    async def _selected(self) -> set[str] | None:
+        """The documents that the request is about; None for all."""
+        scope = self._request.scope
+        if scope is None:
+            return None
         if scope == FAILED:
-            ids = {document_id for document_id, row in self._writes.rows.items() if row.reason and not row.skipped}
-        else:
-            ids = {document_id async for document_id in self._source.select(scope)}
-        self._tally.expected = len(ids)
-        await self._fetch_all(ids, pipeline)
+            return {document_id for document_id, row in self._writes.rows.items() if row.reason and not row.skipped}
+        try:
+            return {document_id async for document_id in self._source.select(scope)}
+        except UserError:
+            if self._request.requested_by != PUSH:
+                raise
+            # What it tells of is out of our sight now, and perhaps what hung on it.
+            return None
 
     async def _apply(self, change: Change, pipeline: Pipeline) -> None:
         match change:
@@ -338,7 +348,7 @@ class _Run:
             await self._writes.hide(document_id)
 
     def _checkpoint(self, cursor: str, pipeline: Pipeline) -> None:
-        if self._reported_gone:
+        if self._reported_gone or self._tally.withheld:
             # They are told once: only a cursor from before them makes the source repeat them.
             self._held_cursor = cursor
             return

@@ -248,11 +248,17 @@ async def readable(data_dir: Path, sources: Iterable[str]) -> dict[str, tuple[st
     client: AsyncQdrantClient = connect(socket=engines.qdrant_socket)
     redis = connect_redis(None, engines.redis_socket)
     try:
-        groups = (await SourceGroups(redis, names).read()).groups
-        held: dict[str, frozenset[Principal]] = {email: expand({f"user:{email}"}, groups) for email in PEOPLE}
-        found = {}
         chosen = models.Filter(must=[models.FieldCondition(key="source", match=models.MatchAny(any=names))])
-        points, _ = await client.scroll("footnote", scroll_filter=chosen, limit=10_000, with_payload=True)
+        after = await SourceGroups(redis, names).read()
+        while True:
+            # A sync tells its groups first: those of before and those of after must be the same to belong to the documents.
+            before = after
+            points, _ = await client.scroll("footnote", scroll_filter=chosen, limit=10_000, with_payload=True)
+            after = await SourceGroups(redis, names).read()
+            if before == after:
+                break
+        held: dict[str, frozenset[Principal]] = {email: expand({f"user:{email}"}, after.groups) for email in PEOPLE}
+        found = {}
         for point in points:
             payload = point.payload or {}
             if payload["position"] == 0:

@@ -47,7 +47,7 @@ class Desk:
         self.ledger = MemoryLedger(self.index)
 
     async def sync(self, *, index=None, helpers=None, **fields: object) -> SyncReport:
-        request = SyncRequest(id="r1", source=self.source.name, requested_by="cli", at=NOON, **fields)
+        request = SyncRequest(**{"id": "r1", "source": self.source.name, "requested_by": "cli", "at": NOON} | fields)
         syncer = Syncer(
             index or self.index,
             self.parser,
@@ -557,6 +557,34 @@ async def test_a_scope_touches_only_what_it_means(desk: Desk):
     with pytest.raises(UserError, match="there is no pages:ops"):
         await desk.sync(scope="pages:ops")
     assert (await desk.sync()).indexed == 1
+
+
+async def test_a_push_about_what_is_out_of_sight_now_looks_at_everything(desk: Desk):
+    desk.source.put(document("pages:a"))
+    desk.source.put(document("pages:b"))
+    await desk.sync()
+    desk.source.remove("pages:a")
+    report = await desk.sync(scope="pages:a", requested_by="push")
+    assert (report.removed, desk.index.documents, report.coverage.in_source) == (1, {"pages:b"}, 1)
+
+
+async def test_a_source_whose_listing_lacked_too_much_is_listed_again_until_that_is_confirmed():
+    class Forgetful(FeedSource):
+        """Loses pages without an event."""
+
+        def remove(self, id):
+            del self.pages[id]
+
+    desk = Desk(Forgetful())
+    for number in range(60):
+        desk.source.put(document(f"pages:{number}"))
+    await desk.sync()
+    for number in range(40):
+        desk.source.remove(f"pages:{number}")
+    desk.ledger.cursor = None
+    for _ in range(2):
+        assert ((await desk.sync()).withheld, desk.ledger.cursor) == (40, None)
+    assert (await desk.sync(prune=True)).removed == 40
 
 
 async def test_every_document_is_accounted_for_at_the_end(desk: Desk):
