@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
-from connectors.confluence.token import Token
+from connectors.confluence.token import Token, Unreadable
 from connectors.http import ATTEMPTS, Http, Rejected
 from core.errors import AuthError, FootnoteError, TransientError
 from core.ports import Limiter
@@ -110,9 +110,13 @@ class Client:
             path, lambda http: http.json(path, params, method=method, body=body, attempts=attempts, failures=failures)
         )
 
-    async def content(self, path: str, params: Mapping[str, Any] | None = None, *, limit: int, failures: int) -> bytes:
+    async def content(
+        self, path: str, params: Mapping[str, Any] | None = None, *, limit: int, failures: int, may_be_html: bool
+    ) -> bytes:
         """A file. Raises DocumentError when it has more than ``limit`` bytes, else as :meth:`json`."""
-        return await self._ask(path, lambda http: http.content(path, params, limit=limit, failures=failures))
+        return await self._ask(
+            path, lambda http: http.content(path, params, limit=limit, failures=failures, may_be_html=may_be_html)
+        )
 
     async def listed(
         self, path: str, params: Mapping[str, Any], read: Callable[[Answer], Item], *, failures: int | None = None
@@ -195,12 +199,16 @@ class Client:
 
     async def _ask(self, path: str, ask: Callable[[Http], Awaitable[Result]]) -> Result:
         http = self._http
+        at_site = self.cloud and GATEWAY_PATH not in http.base
         try:
             return await ask(http)
+        except Unreadable:
+            raise
         except (AuthError, Rejected) as error:
-            if isinstance(error, Rejected) and not (self._bearer and error.status == 403):
+            # To a Cloud site a bearer is not even a bad token.
+            if isinstance(error, Rejected) and not (at_site and self._bearer and error.status == 403):
                 raise
-            if not self.cloud or GATEWAY_PATH in http.base:
+            if not at_site:
                 raise self._refused(path, "") from error
         async with self._moving:
             if self._http is http and (gateway := await self._find_gateway()):

@@ -173,7 +173,13 @@ class Cloud:
         return found
 
     async def download(self, attachment: Attachment, limit: int) -> bytes:
-        return await self.client.content(attachment.download, {"version": attachment.version}, limit=limit, failures=FAILURES)
+        return await self.client.content(
+            attachment.download,
+            {"version": attachment.version},
+            limit=limit,
+            failures=FAILURES,
+            may_be_html=attachment.is_html,
+        )
 
     # What there is.
 

@@ -159,7 +159,7 @@ class DataCenter:
         return found
 
     async def download(self, attachment: Attachment, limit: int) -> bytes:
-        return await self.client.content(attachment.download, limit=limit, failures=FAILURES)
+        return await self.client.content(attachment.download, limit=limit, failures=FAILURES, may_be_html=attachment.is_html)
 
     # What there is.
 

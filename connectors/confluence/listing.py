@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 MAX_DEPTH = 100
-"""Pages above one another."""
+"""Pages above one another. Nobody builds that; who may read what lies deeper cannot be told."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +47,10 @@ class Attachment:
     updated_at: datetime
     url: str
     download: str
+
+    @property
+    def is_html(self) -> bool:
+        return "html" in self.media_type
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,21 +95,21 @@ class Listing:
     def ancestors(self, page: Page) -> tuple[Page, ...] | None:
         """What stands above a page, outermost first; None when that cannot be told: something among it is out of sight."""
         found = self._ancestors
-        pending = [page]
-        while pending:
-            current = pending[-1]
+        waiting = {page.id: page}
+        while waiting:
+            id, current = next(reversed(waiting.items()))
             parent = self.parent(current)
-            if current.parent_id is None:
-                found[current.id] = ()
-            elif parent is None or len(pending) > MAX_DEPTH:
-                found[current.id] = None
-            elif parent.id not in found:
-                pending.append(parent)
+            if parent is not None and parent.id not in found and parent.id not in waiting:
+                waiting[parent.id] = parent
                 continue
+            above = found.get(parent.id) if parent is not None else None
+            if current.parent_id is None:
+                found[id] = ()
+            elif parent is None or above is None or len(above) >= MAX_DEPTH:
+                found[id] = None
             else:
-                chain = found[parent.id]
-                found[current.id] = None if chain is None else (*chain, parent)
-            pending.pop()
+                found[id] = (*above, parent)
+            del waiting[id]
         return found[page.id]
 
     def parent(self, page: Page) -> Page | None:

@@ -125,9 +125,10 @@ class ConfluenceSource:
         listing = await self._select(wanted)
         if listing is None or not self._is_ours(listing):
             raise UserError(f"{scope!r} is not in {self.name}, or not shared with its account: ask for a page that is")
+        is_whole = not wanted.id or wanted.id.isdecimal()
         # Who may read them is asked when they are fetched.
         for entry in entries(self.name, listing, Gates(listing, {}, {})):
-            if entry.skip is None:
+            if entry.skip is None and (is_whole or entry.id == f"{self.name}:{wanted.id}"):
                 yield entry.id
 
     # What there is, and for whom.

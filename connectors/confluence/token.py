@@ -9,6 +9,10 @@ from core.errors import AuthError
 from core.settings import ConfluenceConfig
 
 
+class Unreadable(AuthError):
+    """The file of the Confluence token cannot be read."""
+
+
 class Token:
     """Basic with an e-mail address, Bearer without one. A token file is read again when its token was refused."""
 
@@ -35,9 +39,9 @@ class Token:
         try:
             secret = self._file.read_text().strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise AuthError(
+            raise Unreadable(
                 f"the file of the Confluence token, {self._file}, cannot be read: mend CONFLUENCE_API_TOKEN_FILE"
             ) from error
         if not secret:
-            raise AuthError(f"the file of the Confluence token, {self._file}, is empty: write the token into it")
+            raise Unreadable(f"the file of the Confluence token, {self._file}, is empty: write the token into it")
         return secret

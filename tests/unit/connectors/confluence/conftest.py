@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
+import httpx
 import pytest
 
 from connectors.confluence.source import ConfluenceSource
@@ -42,14 +43,15 @@ class Acme:
         self._sources: list[ConfluenceSource] = []
         self.source = self.connect()
 
-    def connect(self, **fields: object) -> ConfluenceSource:
+    def connect(self, *, transport: httpx.AsyncBaseTransport | None = None, **fields: object) -> ConfluenceSource:
         """Another source on the same site."""
         is_scoped = self.api.credentials.scopes is not None
         defaults = {"url": self.api.url, "api_token": self.api.token}
         if not (self.site.data_center or is_scoped):
             defaults["email"] = self.api.email
         limiter = LocalLimiter(clock=self.loop.time)
-        source = ConfluenceSource(ConfluenceConfig(**(defaults | fields)), limiter, transport=self.api, clock=lambda: self.time)
+        config = ConfluenceConfig(**(defaults | fields))
+        source = ConfluenceSource(config, limiter, transport=transport or self.api, clock=lambda: self.time)
         self._sources.append(source)
         return source
 

@@ -284,6 +284,7 @@ class TestChanges:
             "/rest/api/group/{id}/membersByGroupId": 1,
         }
 
+    @pytest.mark.slow
     async def test_ten_thousand_pages_without_changes_take_less_than_ten_seconds(self, acme: Acme):
         for number in range(10_000):
             acme.site.page(acme.eng, f"Page {number}", "<p>x</p>")
