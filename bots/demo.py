@@ -51,6 +51,7 @@ def settings() -> dict[str, Any]:
         "confluence_url": None,
         "confluence_email": None,
         "confluence_api_token": None,
+        "confluence_api_token_file": None,
         "confluence_spaces": (),
         "google_drive_folders": (),
         "google_drive_drives": (),

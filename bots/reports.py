@@ -70,7 +70,7 @@ def progress(state: SyncState, now: datetime) -> str:
         case SyncStatus.NEEDS_ATTENTION:
             return f"{name}: needs attention. {state.error}"
         case SyncStatus.NEEDS_CONFIRMATION:
-            return f"{name}: {counts(report)}, but {report.withheld:,} vanished and are kept for now. {state.error}"
+            return f"{name}: {counts(report)}. {state.error}"
         case SyncStatus.FAILED:
             return f"{name}: failed. {state.error}"
         case SyncStatus.DONE:

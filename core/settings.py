@@ -10,11 +10,11 @@ import unicodedata
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, cast
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from core.errors import ConfigError
 from core.models import EVERYONE, Principal
@@ -211,6 +211,8 @@ class Settings(BaseSettings):
     """Whose API token it is; none for a Data Center's personal access token."""
     confluence_api_token: SecretStr | None = None
     """API token, or personal access token."""
+    confluence_api_token_file: Path | None = None
+    """Instead of it, the file that it stands in: read again whenever the token is refused."""
     confluence_spaces: Keys = ()
     """Keys of the spaces to read; without them every space that the account sees."""
     google_application_credentials: Path | None = None
@@ -258,7 +260,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, _SecretFiles(settings_cls), dotenv_settings
+        files = _SecretFiles(settings_cls, cast("EnvSettingsSource", dotenv_settings).env_vars)
+        return init_settings, env_settings, files, dotenv_settings
 
     @model_validator(mode="after")
     def _no_half_configured_platform(self) -> Self:
@@ -272,12 +275,15 @@ class Settings(BaseSettings):
                 "SLACK_BOT_TOKEN is not set, but SLACK_APP_TOKEN or SLACK_SIGNING_SECRET is: "
                 "copy it from your Slack app's OAuth & Permissions page"
             )
-        if self.confluence_url and not self.confluence_api_token:
+        tokens = [token for token in (self.confluence_api_token, self.confluence_api_token_file) if token]
+        if len(tokens) > 1:
+            raise ValueError("CONFLUENCE_API_TOKEN and CONFLUENCE_API_TOKEN_FILE are both set: unset one of them")
+        if self.confluence_url and not tokens:
             raise ValueError(
                 "CONFLUENCE_URL is set, but CONFLUENCE_API_TOKEN is not: make a token at "
                 "id.atlassian.com/manage-profile/security/api-tokens (Cloud) or in your profile (Data Center)"
             )
-        if not self.confluence_url and (self.confluence_api_token or self.confluence_email or self.confluence_spaces):
+        if not self.confluence_url and (tokens or self.confluence_email or self.confluence_spaces):
             raise ValueError("CONFLUENCE_URL is not set, but another CONFLUENCE_ setting is: set it, or unset the others")
         if not self.google_application_credentials and (self.google_drive_folders or self.google_drive_drives):
             raise ValueError(
@@ -305,13 +311,11 @@ class Settings(BaseSettings):
     def confluence(self) -> tuple[ConfluenceConfig, ...]:
         if self.confluence_url is None:
             return self.file.confluence
-        # Where both are set, the plain one counts, as with every other secret.
-        file = None if os.environ.get("CONFLUENCE_API_TOKEN") else os.environ.get("CONFLUENCE_API_TOKEN_FILE")
         one = ConfluenceConfig(
             url=self.confluence_url,
             email=self.confluence_email,
-            api_token=None if file else self.confluence_api_token,
-            api_token_file=Path(file) if file else None,
+            api_token=self.confluence_api_token,
+            api_token_file=self.confluence_api_token_file,
             spaces=self.confluence_spaces,
         )
         return (one, *self.file.confluence)
@@ -334,9 +338,13 @@ class Settings(BaseSettings):
 class _SecretFiles(PydanticBaseSettingsSource):
     """``OPENAI_API_KEY_FILE=/run/secrets/openai`` stands for ``OPENAI_API_KEY``, as in container platforms."""
 
+    def __init__(self, settings_cls: type[BaseSettings], dotenv: Mapping[str, str | None]) -> None:
+        super().__init__(settings_cls)
+        self._dotenv = dotenv
+
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        path = os.environ.get(f"{field_name.upper()}_FILE")
-        if not path or field_name == "file":
+        path = os.environ.get(f"{field_name.upper()}_FILE") or self._dotenv.get(f"{field_name}_file")
+        if not path or f"{field_name}_file" in self.settings_cls.model_fields:
             return None, field_name, False
         try:
             return Path(path).read_text(encoding="utf-8").strip(), field_name, False

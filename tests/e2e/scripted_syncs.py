@@ -53,7 +53,9 @@ class ScriptedJobs:
         if request.dry_run:
             report = replace(report, would_index=("handbook:new.md",), would_remove=("handbook:old.md",), removed=1)
         status = SyncStatus.NEEDS_CONFIRMATION if self.withheld else SyncStatus.DONE
-        yield replace(state, status=status, finished_at=NOON, report=report, error="Many vanished." if self.withheld else None)
+        yield replace(
+            state, status=status, finished_at=NOON, report=report, error=f"{self.withheld} vanished." if self.withheld else None
+        )
 
     async def rows(self, source: str) -> dict[str, Row]:
         return self.failed

@@ -156,7 +156,7 @@ async def test_when_too_much_vanished_a_button_confirms_it() -> None:
         talk.commands = commands_over(jobs, talk.redis, admins={f"slack:{ANA}"})
         async with talk.running():
             asked = await failures_of(talk, jobs)
-            await talk.slack.until(lambda: "61 vanished" in talk.slack.posts(GENERAL)[0].shown, what="the card")
+            await talk.slack.until(lambda: "61 vanished." in talk.slack.posts(GENERAL)[0].shown, what="the card")
             await talk.slack.press(ANA, asked, "Remove 61 documents: handbook")
             await talk.slack.until_whisper(ANA, 2)
     assert [request.prune for request in jobs.requests] == [False, True]

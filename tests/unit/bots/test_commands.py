@@ -131,7 +131,7 @@ async def test_when_too_much_vanished_the_card_says_how_much_and_a_button_confir
     report = SyncReport(seen=120, unchanged=120, withheld=61)
     jobs, reply = ScriptedJobs(status=SyncStatus.NEEDS_CONFIRMATION, error=error, report=report), RecordingReply()
     await commands(jobs).run(command("reindex", "wiki"), reply)
-    assert reply.shown[-1] == f"**wiki**: 120 seen · 120 unchanged, but 61 vanished and are kept for now. {error}"
+    assert reply.shown[-1] == f"**wiki**: 120 seen · 120 unchanged. {error}"
     (button,) = reply.buttons
     assert (button.label, button.command, button.danger) == ("Remove 61 documents: wiki", "reindex wiki --prune", True)
     await commands(jobs).run(command("reindex", button.command.partition(" ")[2]), RecordingReply())

@@ -59,6 +59,8 @@ def test_durations_are_written_as_people_write_them(text: str, value: timedelta)
         ("FOOTNOTE_ADMINS=U123", "FOOTNOTE_ADMINS.*'U123' names nobody"),
         ("CONFLUENCE_URL=https://acme.atlassian.net", "CONFLUENCE_API_TOKEN is not"),
         ("CONFLUENCE_API_TOKEN=t", "CONFLUENCE_URL is not set"),
+        ("CONFLUENCE_API_TOKEN_FILE=f", "CONFLUENCE_URL is not set"),
+        ("CONFLUENCE_URL=https://a.example\nCONFLUENCE_API_TOKEN=t\nCONFLUENCE_API_TOKEN_FILE=f", "both set"),
         ("CONFLUENCE_SPACES=ENG", "CONFLUENCE_URL is not set"),
         ("CONFLUENCE_URL=http://wiki.acme.com\nCONFLUENCE_API_TOKEN=t", "CONFLUENCE_URL.*unencrypted"),
         ("CONFLUENCE_URL=wiki.acme.com\nCONFLUENCE_API_TOKEN=t", "CONFLUENCE_URL.*not a http"),
@@ -137,7 +139,8 @@ def test_the_environment_and_the_file_name_sites_and_drives() -> None:
         f'{SITE}api_token_file = "token"\n\n[[drive]]\nname = "designs"\ncredentials = "k.json"\ndrives = ["0AB"]\n'
     )
     Path(".env").write_text(
-        "CONFLUENCE_URL=http://127.0.0.1:8090/wiki\nCONFLUENCE_EMAIL=bot@acme.com\nCONFLUENCE_API_TOKEN=t\nCONFLUENCE_SPACES=ENG, HR\n"
+        "CONFLUENCE_URL=http://127.0.0.1:8090/wiki\nCONFLUENCE_EMAIL=bot@acme.com\n"
+        "CONFLUENCE_API_TOKEN=t\nCONFLUENCE_SPACES=ENG, HR\n"
         "GOOGLE_APPLICATION_CREDENTIALS=key.json\nGOOGLE_DRIVE_FOLDERS=1AbC,https://drive.google.com/drive/folders/2\n"
     )
     settings = load_settings()
@@ -172,25 +175,34 @@ def test_half_a_site_or_drive_in_the_file_is_refused_by_its_name(lines: str, sai
         load_settings()
 
 
-@pytest.mark.parametrize("plainly", [True, False])
-def test_the_token_comes_from_its_file_unless_it_stands_in_the_environment_itself(plainly: bool) -> None:
-    Path("token").write_text("from-the-file\n")
-    environment = {"CONFLUENCE_URL": "https://acme.atlassian.net", "CONFLUENCE_API_TOKEN_FILE": "token"}
-    environment |= {"CONFLUENCE_API_TOKEN": "plain"} if plainly else {}
-    os.environ.update(environment)
-    try:
-        (site,) = load_settings().confluence
-    finally:
-        for name in environment:
-            del os.environ[name]
-    assert site.api_token_file == (None if plainly else Path("token"))
-    assert (site.api_token.get_secret_value() if site.api_token else None) == ("plain" if plainly else None)
+@pytest.mark.parametrize("where", ["environment", ".env"])
+def test_a_secret_may_stand_in_a_file_that_is_named_anywhere(where: str) -> None:
+    Path("secret").write_text("from-the-file\n")
+    names = {
+        "CONFLUENCE_URL": "https://acme.atlassian.net",
+        "CONFLUENCE_API_TOKEN_FILE": "secret",
+        "OPENAI_API_KEY_FILE": "secret",
+    }
+    if where == ".env":
+        Path(".env").write_text("".join(f"{name}={value}\n" for name, value in names.items()))
+        settings = load_settings()
+    else:
+        os.environ.update(names)
+        try:
+            settings = load_settings()
+        finally:
+            for name in names:
+                del os.environ[name]
+    assert settings.openai_api_key is not None
+    assert settings.openai_api_key.get_secret_value() == "from-the-file"
+    # Read when it is needed, and again when it is refused.
+    assert (settings.confluence[0].api_token, settings.confluence[0].api_token_file) == (None, Path("secret"))
 
 
 @pytest.mark.parametrize("url", ["https://ana:canary@acme.atlassian.net", "http://ana:canary@wiki.acme.com"])
 def test_a_password_in_an_address_is_refused_and_not_repeated(url: str) -> None:
     Path(".env").write_text(f"CONFLUENCE_URL={url}\nCONFLUENCE_API_TOKEN=t\n")
-    with pytest.raises(ConfigError, match="CONFLUENCE_URL.*a user or a password") as refused:
+    with pytest.raises(ConfigError, match=r"CONFLUENCE_URL.*a user or a password") as refused:
         load_settings()
     assert "canary" not in str(refused.value)
 
