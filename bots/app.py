@@ -93,7 +93,7 @@ class App:
 
         return Schedule(self.jobs, self.sources, self.settings.footnote_sync_interval)
 
-    def labours(self) -> list[Coroutine[Any, Any, None]]:
+    def background(self) -> list[Coroutine[Any, Any, None]]:
         """What runs in a worker process until it is cancelled: the one that syncs, and the timer. Around one Redis server
         all such processes share the documents of a sync, and one timer.
         """

@@ -22,6 +22,8 @@ log = structlog.get_logger(__name__)
 
 PAUSE_SECONDS = 2.0
 """Between two requests for one source: ten thousand notifications in a burst are one change, or a few."""
+_SCOPE = 2000
+"""Characters. What is longer is no address, and everything is looked at."""
 _BODY_SECONDS = 10.0
 _RETRY_SECONDS = 30
 
@@ -73,9 +75,8 @@ class Push:
             # A channel was opened; nothing has changed.
             PUSHES.labels(source, "opened").inc()
             return web.Response(status=202)
-        hint = self._hints.get(source)
         try:
-            await self._told[source].add(hint(body) if hint else None)
+            await self._told[source].add(self._hint(source, body))
         except TransientError as error:
             PUSHES.labels(source, "failed").inc()
             log.warning("push.failed", source=source, reason=str(error))
@@ -92,6 +93,11 @@ class Push:
         }
         given = {name: request.headers.get(name, "").encode("utf-8", "surrogateescape") for name in proofs}
         return any(hmac.compare_digest(given[name], proof) for name, proof in proofs.items())
+
+    def _hint(self, source: str, body: bytes) -> str | None:
+        hint = self._hints.get(source)
+        scope = hint(body) if hint else None
+        return scope if scope and len(scope) <= _SCOPE else None
 
     async def _pass_on(self, source: str, scope: str | None) -> None:
         request = SyncRequest(id=secrets.token_hex(8), source=source, requested_by="push", at=self._clock(), scope=scope)

@@ -49,7 +49,7 @@ async def serve(app: App, *, bots: bool = True, worker: bool = True, started: fl
         gc.collect()
         gc.freeze()
         if worker:
-            background = [asyncio.create_task(labour) for labour in app.labours()]
+            background = [asyncio.create_task(work) for work in app.background()]
         if bots and not platforms:
             log.warning("platform.missing", hint="set SLACK_BOT_TOKEN or DISCORD_BOT_TOKEN to be asked in chat")
         log.info(

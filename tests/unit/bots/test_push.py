@@ -80,6 +80,14 @@ async def test_a_notification_that_names_nothing_starts_a_sync_of_all() -> None:
     assert [(request.source, request.scope) for request in queue.requests] == [("wiki", None), ("drive", None)]
 
 
+async def test_a_name_without_end_is_none() -> None:
+    queue = Queue()
+    async with listening(queue) as http:
+        body = json.dumps({"page": "7" * 3000}).encode()
+        assert (await http.post("/push/wiki", content=body, headers=BEARER)).status_code == 202
+    assert [request.scope for request in queue.requests] == [None]
+
+
 WRONG = {
     "nothing": {},
     "another secret": {"Authorization": "Bearer another secret of some length"},
