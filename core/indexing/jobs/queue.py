@@ -30,7 +30,7 @@ from core.indexing.jobs.records import (
     wake,
 )
 from core.indexing.ledger import Row
-from core.models import SyncRequest, SyncState, SyncStatus
+from core.models import PUSH, SCHEDULE, SyncRequest, SyncState, SyncStatus
 from core.redis import AWAY
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ Told = Callable[[float], Coroutine[None, None, None]]
 """Returns when something was told, after so many seconds at the latest."""
 MAX_WAITING = 20
 """Requests with a scope that wait for one source; more are refused."""
-_MAY_WAIT_BEHIND = {"schedule", "push"}
+_MAY_WAIT_BEHIND = {SCHEDULE, PUSH}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -80,8 +80,10 @@ class Keys:
 SUBMIT = """
 local asked = cjson.decode(ARGV[1])
 local function same(other)
-  return asked.full == other.full and asked.force == other.force
-    and asked.dry_run == other.dry_run and asked.scope == other.scope
+  for _, field in ipairs({'full', 'force', 'prune', 'dry_run', 'scope'}) do
+    if asked[field] ~= other[field] then return false end
+  end
+  return true
 end
 local running = redis.call('HGET', KEYS[1], 'running')
 local waiting = redis.call('LRANGE', KEYS[2], 0, -1)

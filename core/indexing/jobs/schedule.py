@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from core.errors import TransientError
-from core.models import SyncRequest, SyncStatus, now
+from core.models import SCHEDULE, SyncRequest, SyncStatus, now
 
 if TYPE_CHECKING:
     from core.indexing.jobs.queue import Jobs
@@ -23,7 +23,6 @@ FIRST_RETRY = timedelta(minutes=1)
 LONGEST_SLEEP = 30.0
 """Seconds until it is looked again whether the sync of a source is over."""
 _AWAY_SECONDS = 1.0
-_REQUESTED_BY = "schedule"
 
 
 class Schedule:
@@ -65,7 +64,7 @@ class Schedule:
                 if (wait := (due - self._clock()).total_seconds()) > 0:
                     return wait
             self._moved[name] = self._jitter()
-            request = SyncRequest(id=uuid.uuid4().hex, source=name, requested_by=_REQUESTED_BY, at=self._clock())
+            request = SyncRequest(id=uuid.uuid4().hex, source=name, requested_by=SCHEDULE, at=self._clock())
             await self._jobs.submit(request)
         except TransientError:
             # The worker says so; here it only means later.

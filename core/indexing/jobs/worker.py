@@ -185,7 +185,8 @@ async def _cancelled(*tasks: asyncio.Task[None]) -> None:
 def _unconfirmed(source: str, withheld: int) -> str:
     return (
         f"{withheld} documents of {source} vanished at once, more than are removed unasked: they are all still in the index. "
-        f"If they are meant to go, confirm with `footnote reindex {source} --force`; `--dry-run` lists them."
+        f"If they are meant to go, confirm with `/reindex {source} --prune` (on the command line: `footnote reindex {source} "
+        "--prune`); `--dry-run` lists them."
     )
 
 

@@ -190,7 +190,7 @@ async def test_withheld_removals_need_confirmation(jobs: Jobs):
         state = await end_of(jobs, request())
     assert state.status is SyncStatus.NEEDS_CONFIRMATION
     assert "500 documents of pages vanished" in state.error
-    assert "footnote reindex pages --force" in state.error
+    assert "/reindex pages --prune" in state.error
 
 
 async def test_progress_is_seen_while_it_runs(jobs: Jobs):
