@@ -110,9 +110,10 @@ async def test_a_push_is_seen_within_five_seconds(both: tuple[Team, Wiki]) -> No
 
 
 async def test_a_revoked_token_needs_attention_while_answers_go_on_and_a_new_one_heals_it_without_a_restart(
-    data_dir: Path,
+    both: tuple[Team, Wiki],
 ) -> None:
-    async with a_team_with_a_wiki(data_dir, data_center=False) as (team, wiki), team.serving(**wiki.settings):
+    team, wiki = both
+    async with team.serving(**wiki.settings):
         assert "was last read" not in await team.until_told(HOW_MANY, lambda told: "thirty" in told, within=60)
         wiki.server.api.revoke()
         answer = await team.until_told(HOW_MANY, lambda told: "was last read" in told, within=30)
