@@ -38,7 +38,7 @@ class Fleet:
         self.redis = Valkey(home / "r", "--appendonly", "yes")
         self.machines: list[asyncio.subprocess.Process] = []
         self._home = home
-        self._logs: list[asyncio.Task[bytes]] = []
+        self.logs: list[asyncio.Task[bytes]] = []
 
     @property
     def settings(self) -> dict[str, str]:
@@ -64,7 +64,7 @@ class Fleet:
         await ready(process)
         assert process.stderr is not None
         # Read on, or a full pipe would stop the machine.
-        self._logs.append(asyncio.create_task(process.stderr.read()))
+        self.logs.append(asyncio.create_task(process.stderr.read()))
         return process
 
     async def reindex(self, *, timeout: float = 60) -> str:
@@ -96,7 +96,7 @@ class Fleet:
             if machine.returncode is None:
                 machine.kill()
             await machine.wait()
-        await asyncio.gather(*self._logs)
+        await asyncio.gather(*self.logs)
         self.qdrant.kill()
         self.redis.kill()
 
@@ -153,9 +153,24 @@ async def test_the_sync_of_a_worker_that_is_killed_is_finished_by_another(fleet:
     assert "399 chairs" in await fleet.answer("How many chairs does room 399 have?")
 
 
+async def test_workers_share_the_documents_of_one_sync(fleet: Fleet):
+    machines = [await fleet.machine("worker") for _ in range(3)]
+    await fleet.machine("bots")
+    assert "1 seen" in await fleet.reindex()
+    for number in range(600):
+        (fleet.pages / f"page{number}.md").write_text(f"# Page {number}\n\nRoom {number} has {number} chairs and a window.\n")
+    assert "601 seen" in await fleet.reindex(timeout=150)
+    assert "399 chairs" in await fleet.answer("How many chairs does room 399 have?")
+    for machine in machines:
+        machine.terminate()
+    logs = [await log for log in fleet.logs[:3]]
+    helped = [sum(json.loads(line)["documents"] for line in log.splitlines() if b'"help.given"' in line) for log in logs]
+    assert sum(helped) > 0, "somebody did documents of another one's sync"
+
+
 async def _indexed(fleet: Fleet) -> int:
     """Documents that the running sync has written so far, as the worker tells."""
-    state = await fleet.redis.ask("HGET", RECORD, "state")
+    state = await fleet.redis.ask("HGET", RECORD, "progress")
     return int(json.loads(state)["report"]["indexed"]) if state.startswith("{") else 0
 
 

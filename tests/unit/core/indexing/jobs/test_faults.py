@@ -152,7 +152,7 @@ async def test_a_worker_that_is_killed_anywhere_in_its_writes_leaves_nothing_tha
     for seed in seeds:
         chance = random.Random(seed)
         request = await fleet.submit()
-        first = fleet.worker(embedding_seconds=0.002)
+        first = fleet.worker(embedding_seconds=0.005)
         await fleet.at_work(chance.randrange(1, PAGES * 2 // 3))
         await asyncio.sleep(chance.uniform(0, 0.1))
         first.send(signal.SIGKILL)
