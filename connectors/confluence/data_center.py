@@ -35,7 +35,9 @@ _LOCATIONS = ["footer", "inline", "resolved"]
 
 
 class DataCenter:
-    """:class:`connectors.confluence.site.Site`."""
+    """:class:`connectors.confluence.site.Site`. Attachments and comments are listed by the search alone: one more on a page
+    is seen as soon as the search knows it, which takes it some seconds.
+    """
 
     def __init__(self, client: Client, source: str, clock: Callable[[], datetime]) -> None:
         """``source`` is the name in the principals."""
@@ -74,7 +76,8 @@ class DataCenter:
             self._all([*self._search(spaces, "attachment", _OF_FILE)], self._attachment),
             self._all([*self._search(spaces, "comment", _OF_COMMENT)], self._comment),
         )
-        # The search may lag behind. Pages say whether there is something on them; what it has not of them is asked there.
+        # The search may lag behind for a while. Pages say whether there is something on them: where it knows of nothing,
+        # they are asked.
         files, talked = {item.page_id for item in attached}, {comment.page_id for comment in said}
         attached += await self._all(
             [self._files(id) for id, kinds in busy.items() if "attachment" in kinds and id not in files], self._attachment

@@ -155,14 +155,13 @@ class ConfluenceSource:
         named = [principal.split(":", 2) for principal in gates.principals if ":" in principal]
         groups = {id for kind, _, id in named if kind == "group"}
         people = await self._site.people(groups, {id for kind, _, id in named if kind == "account"})
-        active = {id for id, user in people.users.items() if user.active}
-        accounts = {id for kind, _, id in named if kind == "account"} | people.users.keys()
         members = {
-            group(self.name, id): frozenset(account(self.name, one) for one in found & active)
-            for id, found in people.members.items()
+            group(self.name, id): frozenset(account(self.name, one) for one in found) for id, found in people.members.items()
         }
-        for id in accounts:
-            email = people.users[id].email.strip().lower() if id in active else ""
+        for id in {id for kind, _, id in named if kind == "account"} | people.users.keys():
+            user = people.users.get(id)
+            # Whoever was deactivated is nobody, wherever the account still stands.
+            email = user.email.strip().lower() if user is not None and user.active else ""
             members[account(self.name, id)] = frozenset({f"user:{email}"} if email else ())
         return members
 

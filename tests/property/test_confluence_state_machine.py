@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from connectors.confluence.source import ConfluenceSource
+from core.indexing.cleaning import one_line
 from core.indexing.writes import PAUSES
 from core.models import EVERYONE, PUBLIC, Access, Principal
 from core.principals import expand
@@ -82,7 +83,7 @@ class Confluence(Syncs):
         self.loop.run_until_complete(self.loop.shutdown_asyncgens())
         super().teardown()
 
-    @initialize(data_center=st.booleans(), index_delay=st.sampled_from([0.0, 60.0]), empty_page_every=st.sampled_from([None, 3]))
+    @initialize(data_center=st.booleans(), index_delay=st.sampled_from([0.0, 60.0]), empty_page_every=st.sampled_from([None, 4]))
     def a_site(self, data_center: bool, index_delay: float, empty_page_every: int | None) -> None:
         self.time = NOON
         self.site = site = Site(data_center=data_center, clock=lambda: self.time)
@@ -310,11 +311,33 @@ class Confluence(Syncs):
         self.sync(crash_after=steps)
         self.api.between = None
 
+    @precondition(lambda self: self.contents("page", "blogpost"))
+    @rule(data=st.data(), after=st.integers(8, 20))
+    def somebody_closes_a_page_and_writes_a_secret_while_it_is_read(self, data: st.DataObject, after: int) -> None:
+        page, number = self.one_of(data, self.contents("page", "blogpost")), 0
+
+        def secret() -> None:
+            self.site.restrict(page, users=[self.people[0], self.site.bot])
+            self.site.edit(self.write(page, f"secret of {self.time}"), body=html(self.texts[page.id]))
+
+        def before_a_request(request: object) -> None:
+            nonlocal number
+            number += 1
+            if number == after:
+                self.do(secret)
+
+        self.api.between = before_a_request
+        self.sync(full=True)
+        self.api.between = None
+
     @rule()
     def a_quiet_sync_brings_the_index_in_step(self) -> None:
         truth = {self.document_id(content): content for content in self.site.visible_documents().values()}
         broken = {id for id, content in truth.items() if self.is_broken(content)}
         self.now += PAUSES[-1]
+        if self.site.data_center:
+            # Only its search tells of a further attachment or comment, as soon as it knows.
+            self.time += timedelta(seconds=self.api.index_delay)
         given_up = any(attempts > len(PAUSES) for attempts in self.ledger.failed.values())
         report = self.sync(full=given_up, prune=True)
         assert report is not None
@@ -326,9 +349,10 @@ class Confluence(Syncs):
                 # Of an older text only that it is shown to nobody who may not read the page now.
                 assert admitted <= self.readers(content)
                 continue
-            assert self.index.text_of(document_id).split() == [
-                word for line in _texts(self.text(content)) for word in line.split()
-            ]
+            words = [word for line in _texts(self.text(content)) for word in line.split()]
+            assert self.index.text_of(document_id).split() == words
+            title = f"Comment on {content.holder.title}" if content.kind == "comment" else content.title
+            assert {point.title for key, point in self.index.points.items() if key[0] == document_id} == {one_line(title)}
             assert self.index.access_of(document_id).class_id == self.access(content).class_id
             assert admitted == self.readers(content)
         assert self.ledger.failed.keys() <= broken
