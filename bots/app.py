@@ -72,7 +72,7 @@ class App:
         from connectors.registry import build_sources
         from core.limits import RedisLimiter
 
-        return build_sources(self.settings, lambda credential: RedisLimiter(self.redis, credential))
+        return build_sources(self.settings, lambda credential, rate: RedisLimiter(self.redis, credential, rate))
 
     @cached_property
     def jobs(self) -> Jobs:

@@ -11,8 +11,12 @@ from core.errors import ConfigError
 from core.ports import Limiter, Source
 from core.settings import ConfluenceConfig, Settings
 
-LimiterOf = Callable[[str], Limiter]
-"""The pace of one credential, by a name that tells nothing of it."""
+LimiterOf = Callable[[str, float], Limiter]
+"""The pace of one credential, by a name that tells nothing of it, and the requests a second it begins with."""
+_CONFLUENCE_RATE = 20.0
+"""Atlassian publishes no limit for API tokens, and asks for silence when one is too fast."""
+_DRIVE_RATE = 100.0
+"""Google lets an account ask much more often, and each document is a request of its own."""
 Hint = Callable[[bytes], str | None]
 """The scope that the body of a push notification names, if it names one."""
 
@@ -58,12 +62,12 @@ def _sources(settings: Settings, limiter: LimiterOf) -> Iterator[Source]:
         from connectors.confluence.source import ConfluenceSource
 
         for site in settings.confluence:
-            yield ConfluenceSource(site, pace(_account(site)))
+            yield ConfluenceSource(site, pace(_account(site), _CONFLUENCE_RATE))
     if settings.drive:
         from connectors.google_drive.source import DriveSource
 
         for drive in settings.drive:
-            yield DriveSource(drive, pace(f"drive:{drive.credentials}"))
+            yield DriveSource(drive, pace(f"drive:{drive.credentials}", _DRIVE_RATE))
 
 
 def _account(site: ConfluenceConfig) -> str:

@@ -49,7 +49,7 @@ def test_sites_and_drives_are_sources_and_share_the_pace_of_their_credential():
     )
     asked: list[str] = []
 
-    def limiter(credential: str) -> LocalLimiter:
+    def limiter(credential: str, _rate: float) -> LocalLimiter:
         asked.append(credential)
         return LocalLimiter()
 
