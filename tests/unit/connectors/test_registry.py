@@ -15,7 +15,7 @@ def settings(*names: str, **values: object) -> Settings:
     return Settings(file=ConfigFile(folders=folders), **values)
 
 
-def unhurried(_credential: str) -> LocalLimiter:
+def unhurried(_credential: str, _rate: float) -> LocalLimiter:
     return LocalLimiter()
 
 
