@@ -26,9 +26,13 @@ from bots.slack.threads import SlackThreads
 from core.answering.gate import Gate
 from core.answering.memory import Memory
 from core.errors import UserError
+from core.groups import SourceGroups
 from core.indexing.jobs import Jobs, Worker
+from core.indexing.jobs.ledger import ClaimLedger
 from core.indexing.jobs.worker import LOOK_SECONDS
+from core.indexing.ledger import Row
 from core.indexing.sync import Syncer
+from core.limits import RedisLimiter
 from core.models import ANYONE, PUBLIC, SyncRequest, SyncStatus, Turn
 from tests.fakes import message
 from tests.memory_index import LineParser, MemoryIndex, WordEmbedder
@@ -126,14 +130,28 @@ async def test_the_request_of_a_worker_that_died_is_taken_over_where_it_was(redi
     await jobs.submit(request())
     dead = await jobs.claim("pages")
     assert dead is not None
-    await dead.write(replace(dead.state, cursor="half"))
+    ledger = ClaimLedger(dead, dead.state)
+    await ledger.keep("half", {"pages:a": Row(reason="it is damaged", attempts=1)})
+    await ledger.groups({"group:pages:eng": frozenset({"user:ana@acme.com"})})
     assert await others.claim("pages") is None
     async with asyncio.timeout(60):
         while not (alive := await others.claim("pages")):
             await asyncio.sleep(0.05)
     assert (alive.takeovers, alive.state.cursor) == (1, "half")
+    assert await others.rows("pages") == {"pages:a": Row(reason="it is damaged", attempts=1)}
+    known = await SourceGroups(elsewhere, ["pages"]).read()
+    assert known.groups == {"group:pages:eng": {"user:ana@acme.com"}}
     await alive.finish(replace(alive.state, status=SyncStatus.DONE))
     assert [state.status async for state in jobs.follow(request())] == [SyncStatus.DONE]
+    await elsewhere.aclose()
+
+
+async def test_a_pace_is_shared_by_every_process(redis: Redis, url: str) -> None:
+    elsewhere = connect_redis(url)
+    await RedisLimiter(redis, "confluence").pause(1.0)
+    began = time.monotonic()
+    await RedisLimiter(elsewhere, "confluence").acquire()
+    assert time.monotonic() - began >= 0.9
     await elsewhere.aclose()
 
 

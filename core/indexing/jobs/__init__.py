@@ -1,5 +1,6 @@
 """Who syncs what and when. Timer, push, commands and the command line make the same request; any number of processes
-work them off. The truth is in Redis: a request stays recorded until a worker has finished it, and at most one waits.
+work them off. The truth is in Redis: a request stays recorded until a worker has finished it; those that ask for
+the same are one.
 """
 
 from core.indexing.jobs.claim import Claim, ClaimLost

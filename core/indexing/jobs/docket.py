@@ -6,6 +6,7 @@ workers. Therefore a task is known by its name and its key alone, and nothing th
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import pickle
 from collections.abc import AsyncGenerator
@@ -14,12 +15,17 @@ from datetime import timedelta
 from typing import Any
 
 import docket
+from docket import Worker
 from docket.strikelist import StrikeList
+
+from core.redis import AWAY
 
 REDELIVERY = timedelta(seconds=5)
 """A task whose worker does not renew its lease for so long is given to another one: workers do every 1.25 s."""
 CHECK = timedelta(milliseconds=100)
 """How often a worker with a free hand looks what has ended. 1 % of a core when idle; a batch takes seconds."""
+
+_PAUSE_SECONDS = 5.0
 
 _NO_ARGUMENTS = {b"args": pickle.dumps(()), b"kwargs": pickle.dumps({})}
 
@@ -50,6 +56,17 @@ class Docket(docket.Docket):
     def strike_list(self, _shared: StrikeList) -> None:
         # Tasks that an operator strikes are pickles in a stream; ours are never struck.
         self._own_strikes = StrikeList()
+
+
+async def work_off(tasks: Docket, **options: Any) -> None:
+    """Run a worker with these options until cancelled, whatever becomes of Redis; what was begun is brought to its end."""
+    while True:
+        try:
+            async with Worker(tasks, redelivery_timeout=REDELIVERY, minimum_check_interval=CHECK, **options) as worker:
+                return await worker.run_forever()
+        except (*AWAY, ExceptionGroup):
+            # It waits for Redis by itself; this is what it does not know to come from there.
+            await asyncio.sleep(_PAUSE_SECONDS)
 
 
 class _WithoutArguments:

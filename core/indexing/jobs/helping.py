@@ -14,13 +14,12 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, cast
 
 import structlog
-from docket import Worker
 from docket.dependencies import TaskKey
 
 from core.errors import FootnoteError, TransientError
 from core.indexing.jobs.batches import Batch, pack_outcomes, unpack_outcomes
 from core.indexing.jobs.claim import Claim, ClaimLost
-from core.indexing.jobs.docket import CHECK, REDELIVERY, Docket
+from core.indexing.jobs.docket import Docket, work_off
 from core.indexing.jobs.records import Keys, ask, script
 from core.indexing.pipeline import AWAY_DOCUMENTS, Outcome, index_documents
 from core.models import Document
@@ -38,7 +37,7 @@ HELD_SECONDS = 10.0
 """A batch that nobody has taken, or holds any more, for so long is done by whoever handed it out. Longer than it takes Docket
 to give the batch of a helper that died to another one.
 """
-_KEPT_SECONDS = 60.0
+_KEPT_MILLIS = "60000"
 """How long an answer waits for whoever asked."""
 _LOOK_SECONDS = 1.0
 """How often it is looked who helps, and whether a batch is held."""
@@ -149,15 +148,7 @@ class Helping:
 
     async def run(self) -> None:
         """Help others until cancelled; a batch that was begun is brought to its end."""
-        async with Worker(
-            self._docket,
-            name=self._name,
-            concurrency=BATCHES,
-            redelivery_timeout=REDELIVERY,
-            minimum_check_interval=CHECK,
-            schedule_automatic_tasks=False,
-        ) as worker:
-            await worker.run_forever()
+        await work_off(self._docket, name=self._name, concurrency=BATCHES, schedule_automatic_tasks=False)
 
     async def _help(self, key: str = TaskKey()) -> None:
         packed = await ask(cast("Awaitable[Any]", self._redis.get(key)))
@@ -183,7 +174,7 @@ class Helping:
                 answer = ""
             finally:
                 holding.cancel()
-            if await script(self._redis, _DONE, (*keys, f"{key}:done"), *held, answer, str(int(_KEPT_SECONDS * 1000))):
+            if await script(self._redis, _DONE, (*keys, f"{key}:done"), *held, answer, _KEPT_MILLIS) and answer:
                 log.info("help.given", documents=len(batch.documents))
 
     async def _hold(self, key: str) -> None:

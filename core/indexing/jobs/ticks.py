@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from docket import Perpetual, Worker
+from docket import Perpetual
 
-from core.indexing.jobs.docket import CHECK, REDELIVERY, Docket
+from core.indexing.jobs.docket import Docket, work_off
 from core.indexing.jobs.schedule import LONGEST_SLEEP, Schedule
 
 NAME = "footnote-ticks"
@@ -29,14 +29,8 @@ class Ticks:
         async with Docket(NAME, self._url) as docket:
             for name in self._schedule.sources:
                 docket.register(self._tick(name))
-            async with Worker(
-                docket,
-                redelivery_timeout=REDELIVERY,
-                minimum_check_interval=CHECK,
-                # A second more or less: syncs are minutes apart.
-                scheduling_resolution=timedelta(seconds=1),
-            ) as worker:
-                await worker.run_forever()
+            # A second more or less: syncs are minutes apart.
+            await work_off(docket, scheduling_resolution=timedelta(seconds=1))
 
     def _tick(self, name: str) -> Callable[..., Awaitable[None]]:
         # The pause is that after a tick that failed; each one says when the next is.

@@ -16,10 +16,12 @@ from docket.dependencies import TaskKey
 from docket.strikelist import Operator, Strike
 from redis.asyncio import Redis
 
+from bots.redis import connect_redis
 from core.indexing.jobs import Jobs, Schedule
 from core.indexing.jobs.docket import Docket, speaks
 from core.indexing.jobs.ticks import Ticks
 from core.models import SyncStatus, now
+from tests.redis_servers import behind_password
 from tests.sources import NOON
 from tests.unit.core.indexing.jobs.conftest import Valkey
 
@@ -113,6 +115,14 @@ class TestTicks:
                 await until_waiting(jobs, "pages")
                 claim = await jobs.claim("pages")
                 await claim.finish(replace(claim.state, status=SyncStatus.DONE, request=claim.request, finished_at=now()))
+
+    async def test_need_a_password_where_the_server_does(self, data_dir: Path):
+        async with behind_password(data_dir) as url:
+            client = connect_redis(url)
+            jobs = Jobs(client)
+            async with running(Ticks(url, self.schedule(jobs))):
+                await until_waiting(jobs, "pages", "wiki")
+            await client.aclose()
 
     async def test_outlive_an_outage_of_redis(self, valkey: Valkey, jobs: Jobs):
         valkey.kill()
