@@ -110,6 +110,15 @@ class Client:
             path, lambda http: http.json(path, params, method=method, body=body, attempts=attempts, failures=failures)
         )
 
+    async def found(self, path: str, params: Mapping[str, Any]) -> Answer | None:
+        """One thing; None when it is not there (404)."""
+        try:
+            return await self.json(path, params)
+        except Rejected as error:
+            if error.status != 404:
+                raise self.explained(error, path) from error
+            return None
+
     async def content(
         self, path: str, params: Mapping[str, Any] | None = None, *, limit: int, failures: int, may_be_html: bool
     ) -> bytes:
@@ -192,10 +201,8 @@ class Client:
                 return found
             empty = 0 if len(found) > before else empty + 1
             if empty > MAX_EMPTY:
-                if results:
-                    return found
                 raise TransientError(f"Confluence promises more of {path} without end: it is listed again next time")
-            start += len(results) - overlap if len(found) > before else limit
+            start += (_size(answer, limit) if empty else len(results)) - overlap
 
     async def _ask(self, path: str, ask: Callable[[Http], Awaitable[Result]]) -> Result:
         http = self._http

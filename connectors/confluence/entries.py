@@ -47,7 +47,7 @@ class Entry:
         )
 
 
-def entries(source: str, listing: Listing, gates: Gates) -> Iterator[Entry]:
+def entries_of(source: str, listing: Listing, gates: Gates) -> Iterator[Entry]:
     """Of all that is listed."""
     for page in listing.pages.values():
         yield Entry(

@@ -13,12 +13,13 @@ from connectors.confluence.entries import Entry
 from connectors.confluence.files import MAX_BYTES, media_type
 from connectors.confluence.listing import Attachment, Comment, Listing, Page, Thread
 from connectors.confluence.markdown import escape
+from connectors.confluence.readers import Readers
 from connectors.confluence.site import Site
 from connectors.http import Rejected
 from core.errors import DocumentError
 from core.models import Change, Document, Failed, Skipped, Upsert
 
-AHEAD = 2
+AHEAD = 1
 """Batches that are fetched while the ones before them are worked on."""
 
 Bodies = Mapping[str, Body | DocumentError]
@@ -29,10 +30,18 @@ Read = Document | DocumentError | None
 class Reader:
     """One reading of one listing."""
 
-    def __init__(self, source: str, site: Site, listing: Listing, again: Callable[[str], Awaitable[Document | None]]) -> None:
+    def __init__(
+        self,
+        source: str,
+        site: Site,
+        readers: Readers,
+        listing: Listing,
+        again: Callable[[str], Awaitable[Document | None]],
+    ) -> None:
         """``again`` gives a document that was edited after it was listed, with its access as it is since."""
         self._source = source
         self._site = site
+        self._readers = readers
         self._listing = listing
         self._again = again
         self._names: dict[str, str] = {}
@@ -95,7 +104,7 @@ class Reader:
     async def _converted(self, entries: Sequence[Entry], bodies: Bodies) -> list[tuple[Entry, Read]]:
         keys = {key for body in bodies.values() if isinstance(body, Body) for key in mentioned(body.storage)}
         if unknown := keys - self._names.keys():
-            self._names |= await self._site.names(unknown)
+            self._names |= await self._readers.names(unknown)
         # Whole batches in a thread: converting a long page takes longer than the event loop may be kept.
         return await asyncio.to_thread(lambda: [(entry, self._convert(entry, bodies)) for entry in entries])
 

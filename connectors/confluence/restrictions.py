@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Collection
 
 from connectors.confluence.access import NO_ONE, Gate, Restrictions
 from connectors.confluence.client import FAILURES, Answer, Client
+from connectors.confluence.together import all_of
 from connectors.http import Rejected
 from core.models import Principal
 
@@ -46,7 +46,7 @@ class RestrictionReader:
                 if error.status != 404:
                     refused.append(error)
 
-        await asyncio.gather(*map(ask, ids))
+        await all_of(map(ask, ids))
         if len(refused) >= OUTAGE and not gates:
             raise self._client.explained(refused[0], f"{self._root}/content/…/restriction")
         return gates | dict.fromkeys(set(ids) - gates.keys(), NO_ONE)

@@ -3,31 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
-from connectors.confluence.access import Gate, Restrictions
 from connectors.confluence.bodies import Body
 from connectors.confluence.client import Client
 from connectors.confluence.listing import Attachment, Listing, Page, Space, Thread
 from core.errors import DocumentError
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class User:
-    id: str
-    name: str
-    email: str
-    """Empty when Confluence does not show it."""
-    active: bool
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class People:
-    members: Mapping[str, frozenset[str]]
-    """Of each group, the ids of its accounts."""
-    users: Mapping[str, User]
-    """By account id."""
 
 
 class Site(Protocol):
@@ -57,22 +38,6 @@ class Site(Protocol):
 
     async def on_page(self, page: Page) -> Listing:
         """The attachments and threads of a page."""
-        ...
-
-    async def readers(self, spaces: Sequence[Space]) -> Mapping[str, Gate]:
-        """Who may read each space, by its id."""
-        ...
-
-    async def restrictions(self, listing: Listing) -> Restrictions:
-        """Of all that is listed, and of what stands above it."""
-        ...
-
-    async def people(self, groups: Collection[str], accounts: Collection[str]) -> People:
-        """Who is in these groups, and all about these accounts and those in the groups."""
-        ...
-
-    async def names(self, accounts: Collection[str]) -> Mapping[str, str]:
-        """What people see in place of an account's id, as far as there is such an account."""
         ...
 
     async def bodies(self, pages: Sequence[Page]) -> Mapping[str, Body | DocumentError]:

@@ -12,12 +12,16 @@ import httpx
 from connectors.confluence.access import Gates, account, group
 from connectors.confluence.client import GATEWAY_PATH, Client
 from connectors.confluence.cloud import Cloud
+from connectors.confluence.cloud_readers import CloudReaders
 from connectors.confluence.data_center import DataCenter
-from connectors.confluence.entries import Entry, entries
+from connectors.confluence.data_center_readers import DataCenterReaders
+from connectors.confluence.entries import Entry, entries_of
 from connectors.confluence.listing import Listing, Space
+from connectors.confluence.readers import Readers
 from connectors.confluence.reading import Reader
 from connectors.confluence.scope import Scope, parse_scope
 from connectors.confluence.site import Site
+from connectors.confluence.together import Together
 from connectors.http import Rejected
 from core.errors import AuthError, ConfigError, DocumentError, TransientError, UserError
 from core.models import (
@@ -62,7 +66,10 @@ class ConfluenceSource:
         self.name = config.name
         self._keys = config.spaces
         self._client = Client(config, limiter, transport)
-        self._site: Site = Cloud(self._client, self.name) if self._client.cloud else DataCenter(self._client, self.name, clock)
+        self._site: Site = Cloud(self._client) if self._client.cloud else DataCenter(self._client)
+        self._readers: Readers = (
+            CloudReaders(self._client, self.name) if self._client.cloud else DataCenterReaders(self._client, self.name, clock)
+        )
 
     async def close(self) -> None:
         await self._client.close()
@@ -85,20 +92,20 @@ class ConfluenceSource:
         listing = await self._site.listing(await self._spaces())
         gates = await self._gates(listing)
         yield Groups(members=await self._groups(gates))
-        listed = {entry.id: entry for entry in entries(self.name, listing, gates)}
-        changed = [entry for entry in listed.values() if entry.id not in known or known[entry.id].version != entry.version]
-        yield Listed(document_ids=frozenset(listed), expected=len(changed))
-        touched = {entry.id for entry in changed}
-        loosened = [entry for entry in listed.values() if entry.id not in touched and _is_other(entry, known.get(entry.id))]
-        for entry in sorted(loosened, key=lambda entry: _width(entry, known[entry.id])):
+        # In a thread: thousands of hashes take longer than the event loop may be kept.
+        entries = await asyncio.to_thread(lambda: {entry.id: entry for entry in entries_of(self.name, listing, gates)})
+        changed = [entry for entry in entries.values() if entry.id not in known or known[entry.id].version != entry.version]
+        yield Listed(document_ids=frozenset(entries), expected=len(changed))
+        exposed = {id for id, entry in entries.items() if _is_open_to_others(entry, known.get(id))}
+        for entry in sorted(
+            (entries[id] for id in exposed - {entry.id for entry in changed}), key=lambda entry: _width(entry, known[entry.id])
+        ):
             yield AccessChanged(document_id=entry.id, access=entry.access)
-        # The old content of these is open to others than the new one: they come before what is merely new.
-        both = [entry for entry in changed if _is_other(entry, known.get(entry.id))]
-        moved = {entry.id for entry in both}
-        reader = Reader(self.name, self._site, listing, self.fetch)
-        async with aclosing(reader.changes([*both, *(entry for entry in changed if entry.id not in moved)])) as changes:
+        reader = Reader(self.name, self._site, self._readers, listing, self.fetch)
+        # What is open to others than its new content should be comes before what is merely new.
+        async with aclosing(reader.changes(sorted(changed, key=lambda entry: entry.id not in exposed))) as changes:
             async for change in changes:
-                if isinstance(change, Failed) and change.document_id in moved:
+                if isinstance(change, Failed) and change.document_id in exposed:
                     yield AccessChanged(document_id=change.document_id, access=NOBODY)
                 yield change
         yield Checkpoint(cursor="listed")
@@ -113,10 +120,10 @@ class ConfluenceSource:
                 return None
             # As in changes(): first the version, then who may read it, then the body of that version.
             gates = await self._gates(listing)
-            entry = next((entry for entry in entries(self.name, listing, gates) if entry.id == document_id), None)
+            entry = next((entry for entry in entries_of(self.name, listing, gates) if entry.id == document_id), None)
             if entry is None:
                 return None
-            if document := await Reader(self.name, self._site, listing, self.fetch).document(entry):
+            if document := await Reader(self.name, self._site, self._readers, listing, self.fetch).document(entry):
                 return document
         raise DocumentError("it is edited again and again: it is read when it rests")
 
@@ -127,7 +134,7 @@ class ConfluenceSource:
             raise UserError(f"{scope!r} is not in {self.name}, or not shared with its account: ask for a page that is")
         is_whole = not wanted.id or wanted.id.isdecimal()
         # Who may read them is asked when they are fetched.
-        for entry in entries(self.name, listing, Gates(listing, {}, {})):
+        for entry in entries_of(self.name, listing, Gates(listing, {}, {})):
             if entry.skip is None and (is_whole or entry.id == f"{self.name}:{wanted.id}"):
                 yield entry.id
 
@@ -146,15 +153,15 @@ class ConfluenceSource:
         return bool(listing.spaces) and (not self._keys or all(space.key in self._keys for space in listing.spaces.values()))
 
     async def _gates(self, listing: Listing) -> Gates:
-        readers, restrictions = await asyncio.gather(
-            self._site.readers(list(listing.spaces.values())), self._site.restrictions(listing)
-        )
-        return Gates(listing, readers, restrictions)
+        async with Together() as tasks:
+            readers = tasks.create_task(self._readers.of_spaces(list(listing.spaces.values())))
+            restrictions = tasks.create_task(self._readers.restrictions(listing))
+        return Gates(listing, readers.result(), restrictions.result())
 
     async def _groups(self, gates: Gates) -> dict[Principal, frozenset[Principal]]:
         named = [principal.split(":", 2) for principal in gates.principals if ":" in principal]
         groups = {id for kind, _, id in named if kind == "group"}
-        people = await self._site.people(groups, {id for kind, _, id in named if kind == "account"})
+        people = await self._readers.people(groups, {id for kind, _, id in named if kind == "account"})
         members = {
             group(self.name, id): frozenset(account(self.name, one) for one in found) for id, found in people.members.items()
         }
@@ -196,7 +203,7 @@ class ConfluenceSource:
         return listing if listing.pages else None
 
 
-def _is_other(entry: Entry, before: Known | None) -> bool:
+def _is_open_to_others(entry: Entry, before: Known | None) -> bool:
     """Whether what is in the index of it is open to others than it should be."""
     return before is not None and before.access_class not in {"", entry.access.class_id}
 
