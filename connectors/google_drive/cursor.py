@@ -24,6 +24,9 @@ class Cursor:
     groups: tuple[str, ...]
     """Addresses of the Google groups that accesses name: their members are, too."""
 
+    members: str
+    """Digest of who was in all groups that were told."""
+
     def is_due(self, at: datetime) -> bool:
         """Whether everything is to be listed again."""
         return at - self.listed_at >= LISTED_EVERY or (self.expires is not None and at >= self.expires)
@@ -44,6 +47,7 @@ def decode_cursor(text: str | None) -> Cursor | None:
             roots=tuple(stored["roots"]),
             shared=tuple(stored["shared"]),
             groups=tuple(stored["groups"]),
+            members=str(stored["members"]),
         )
     except (ValueError, KeyError, TypeError):
         return None

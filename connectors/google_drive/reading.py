@@ -30,10 +30,10 @@ class Reading:
         source: str,
         token: str,
         known: Collection[str],
-        groups: Callable[[], Awaitable[Groups]] | None = None,
+        who_left: Callable[[], Awaitable[Groups]] | None = None,
     ) -> None:
-        """``token`` is of the feed before anything was asked of the documents; ``known`` are ids of documents, ``groups``
-        tells who is in them now.
+        """``token`` is of the feed before anything was asked of the documents; ``known`` are ids of documents,
+        ``who_left`` tells the groups without those who are not in them any more.
         """
         self._client = client
         self._new_tree = new_tree
@@ -41,7 +41,7 @@ class Reading:
         self._source = source
         self._token = token
         self._known = known
-        self._groups = groups
+        self._who_left = who_left
         self._moved: set[str] = set()
         """Files that changed since ``token``."""
         self._everything = False
@@ -61,8 +61,8 @@ class Reading:
                         ready.append(placed)
                 results = await asyncio.gather(*map(self._read, ready))
                 moved, everything = await self._look()
-                if everything and self._groups:
-                    yield await self._groups()
+                if everything and self._who_left:
+                    yield await self._who_left()
                 waiting = [placed.file.id for placed in ready if everything or placed.file.id in moved]
                 for placed, result in zip(ready, results, strict=True):
                     if placed.file.id not in waiting:

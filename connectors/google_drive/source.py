@@ -6,6 +6,8 @@ so those are looked at again, or everything is listed: on the first sync, once a
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from datetime import datetime
@@ -23,7 +25,21 @@ from connectors.google_drive.reading import Reading
 from connectors.google_drive.survey import Survey
 from connectors.google_drive.tree import Root, Tree
 from core.errors import AuthError, ConfigError, DocumentError, UserError
-from core.models import Change, Checkpoint, Document, Failed, Groups, Known, Listed, Remove, Skipped, Upsert, now
+from core.models import (
+    NOBODY,
+    AccessChanged,
+    Change,
+    Checkpoint,
+    Document,
+    Failed,
+    Groups,
+    Known,
+    Listed,
+    Remove,
+    Skipped,
+    Upsert,
+    now,
+)
 from core.ports import Limiter
 from core.settings import DriveConfig
 
@@ -78,21 +94,28 @@ class DriveSource:
             survey = Survey(self._client, tree, self.name, known)
             await survey.list_all()
         shared = {root.id for root in tree.looked_at if root.drive} | set(mark.shared if mark else ())
-
-        async def groups() -> Groups:
-            return await self._groups(tree, shared, mark.groups if mark else ())
-
-        yield await groups()
-        if survey.listed is not None:
-            yield Listed(document_ids=frozenset(survey.listed), expected=len(survey.wanted) + len(survey.left_out))
+        named = mark.groups if mark else ()
+        groups = await self._groups(tree, shared, named)
         for gone in dict.fromkeys(survey.gone):
             yield Remove(document_id=gone)
+        if mark is None or _digest(groups) != mark.members:
+            # Somebody may have come into a group. What is no more for it goes out of his sight before.
+            for id in survey.lost:
+                yield AccessChanged(document_id=id, access=NOBODY)
+        yield groups
+        if survey.listed is not None:
+            yield Listed(document_ids=frozenset(survey.listed), expected=len(survey.wanted) + len(survey.left_out))
         for told in (*survey.access, *survey.left_out):
             yield told
         # What the index has of known documents is old; new ones come after them.
         wanted = sorted(survey.wanted, key=lambda placed: self._id(placed.file.id) not in known)
         documents = known.keys() | (survey.listed or set())
-        reading = Reading(self._client, self._tree, self.name, survey.token, documents, groups)
+
+        async def who_left() -> Groups:
+            now = await self._groups(tree, shared, named)
+            return Groups(members={name: now.members.get(name, frozenset()) & told for name, told in groups.members.items()})
+
+        reading = Reading(self._client, self._tree, self.name, survey.token, documents, who_left)
         async with aclosing(reading.tell(wanted)) as contents:
             async for change in contents:
                 yield change
@@ -103,7 +126,8 @@ class DriveSource:
             expires=min(ends, default=None),
             roots=self._roots,
             shared=tuple(sorted(shared)),
-            groups=tuple(sorted(tree.groups | set(mark.groups if mark else ()))),
+            groups=tuple(sorted({*tree.groups, *named})),
+            members=_digest(groups),
         )
         yield Checkpoint(cursor=after.encode())
 
@@ -203,6 +227,11 @@ class DriveSource:
 
     def _id(self, id: str) -> str:
         return f"{self.name}:{id}"
+
+
+def _digest(groups: Groups) -> str:
+    told = {name: sorted(members) for name, members in groups.members.items()}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _named(root: Root) -> str:

@@ -33,6 +33,13 @@ class Survey:
         self._source = source
         self._known = known
 
+    @property
+    def lost(self) -> list[str]:
+        """Known documents whose readers in the index are not theirs any more."""
+        vanished = () if self.listed is None else self._known.keys() - self.listed
+        indexed = [id for id in vanished if self._known[id].access_class not in {"", NOBODY.class_id}]
+        return [change.document_id for change in self.access] + sorted(indexed)
+
     async def list_all(self) -> None:
         """Raises AuthError when nothing of what is configured is shared with us, FootnoteError when a listing is incomplete."""
         self.token = await self._client.start_token()

@@ -98,6 +98,11 @@ class GoogleDrive(Syncs):
         )
         self.roots = (self.mine.id, self.team.id)
         self.source = DriveSource(config, Unhurried(), transport=self.api, clock=drive.now)
+        for number, place in enumerate(self.places):
+            name, make = ("Leave", drive.doc) if number % 2 else ("leave.txt", drive.file)
+            make(name, place, f"# Part 0\nfirst part of {number}")
+        self.declare()
+        self.sync()
 
     # The oracle: the world itself.
 
@@ -150,13 +155,13 @@ class GoogleDrive(Syncs):
 
     @rule(place=PLACES, body=BODIES, doc=st.booleans())
     def somebody_writes_a_file(self, place: int, body: str, doc: bool) -> None:
-        if len(self.files()) < 7:
+        if len(self.files()) < 12:
             make = self.drive.doc if doc else self.drive.file
             self.do(lambda: make("Leave" if doc else "leave.txt", self.place(place), body))
 
     @rule(place=PLACES)
     def somebody_uploads_a_picture(self, place: int) -> None:
-        if len(self.files()) < 7:
+        if len(self.files()) < 12:
             self.do(lambda: self.drive.file("photo.png", self.place(place), b"\x89PNG", "image/png"))
 
     @precondition(lambda self: self.files())
@@ -207,13 +212,15 @@ class GoogleDrive(Syncs):
                 return lambda: drive.add_member(self.team, principal, role)
         return lambda: None
 
-    @rule(data=st.data())
-    def somebody_does_something(self, data: st.DataObject) -> None:
-        self.do(self.deed(data))
+    @rule(data=st.data(), number=st.integers(1, 3))
+    def people_work(self, data: st.DataObject, number: int) -> None:
+        for _ in range(number):
+            self.do(self.deed(data))
 
-    @rule(data=st.data())
-    def somebody_does_something_more(self, data: st.DataObject) -> None:
-        self.do(self.deed(data))
+    @rule(data=st.data(), number=st.integers(1, 2))
+    def people_work_and_rest(self, data: st.DataObject, number: int) -> None:
+        self.people_work(data, number)
+        self.is_in_step()
 
     @rule(person=st.sampled_from(PEOPLE))
     def somebody_joins_or_leaves_a_group(self, person: str) -> None:
@@ -240,8 +247,17 @@ class GoogleDrive(Syncs):
         self.sync(full=full)
         self.api.faults.clear()
 
-    @rule(data=st.data(), number=st.integers(1, 3), after=st.integers(0, 12), steps=st.none() | st.integers(0, 20))
-    def people_work_while_a_sync_runs(self, data: st.DataObject, number: int, after: int, steps: int | None) -> None:
+    @rule(
+        data=st.data(),
+        before=st.integers(0, 3),
+        number=st.integers(1, 3),
+        after=st.integers(0, 8),
+        steps=st.none() | st.integers(0, 20),
+    )
+    def people_work_while_a_sync_runs(
+        self, data: st.DataObject, before: int, number: int, after: int, steps: int | None
+    ) -> None:
+        self.people_work(data, before)
         waiting = after
 
         def before_a_request(call: object) -> None:
@@ -261,15 +277,18 @@ class GoogleDrive(Syncs):
 
     @rule()
     def a_quiet_sync_brings_the_index_in_step(self) -> None:
+        self.is_in_step()
+
+    def is_in_step(self) -> None:
         truth = self.truth()
         self.now += PAUSES[-1]
         given_up = any(attempts > len(PAUSES) for attempts in self.ledger.failed.values())
         report = self.sync(full=given_up, prune=True)
         assert report is not None
-        assert self.index.documents == truth.keys()
-        for document_id, (text, finders) in truth.items():
-            assert self.index.text_of(document_id).split() == [word for line in _texts(text) for word in line.split()]
-            assert self.readers(self.index.access_of(document_id)) == finders
+        held = {id: (self.index.text_of(id).split(), self.readers(self.index.access_of(id))) for id in self.index.documents}
+        assert held == {
+            id: ([word for line in _texts(text) for word in line.split()], finders) for id, (text, finders) in truth.items()
+        }
         assert report.coverage.missing == 0
         self.api.calls.clear()
         again = self.sync()
