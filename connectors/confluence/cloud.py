@@ -19,8 +19,6 @@ V1, V2 = "/wiki/rest/api", "/wiki/api/v2"
 PAGE_LIMIT = 250
 SPACES_AT_ONCE = 100
 """Ids of spaces in one listing: v2 takes no more."""
-USERS_AT_ONCE = 250
-MEMBERS = 200
 
 _COMMENTS = ("footer-comments", "inline-comments")
 _FILE = re.compile(r"att\d{1,20}")
@@ -50,6 +48,7 @@ class Cloud:
             pages = tasks.create_task(all_of(contents))
             on_them = tasks.create_task(self._on_pages(V2))
         listing = on_them.result()
+        listing.is_whole = True
         listing.spaces = {space.id: space for space in spaces}
         listing.pages = {page.id: page for some in pages.result() for page in some}
         listing.keep_what_hangs_together()
@@ -96,13 +95,16 @@ class Cloud:
         wanted = [comment for thread in threads for comment in thread.comments]
         everything = sum(len(thread.comments) for thread in listing.threads.values())
         found: dict[str, Body | DocumentError] = {}
-        if len(wanted) > everything / PAGE_LIMIT + len(_COMMENTS):
+        if listing.is_whole and len(wanted) > everything / PAGE_LIMIT + len(_COMMENTS):
+            # To list them all again takes fewer requests than to ask for each.
             ids = {comment.id for comment in wanted}
             params = {"body-format": "storage", "limit": PAGE_LIMIT}
             with suppress(Rejected):
                 for kind in _COMMENTS:
-                    told = await self.client.listed(f"{V2}/{kind}", params, _body, failures=FAILURES)
-                    found |= {id: body for id, body in told if id in ids}
+                    told = await self.client.listed(
+                        f"{V2}/{kind}", params, lambda answer: _body(answer) if answer["id"] in ids else None, failures=FAILURES
+                    )
+                    found |= dict(filter(None, told))
 
         async def ask(comment: Comment) -> None:
             kind = _COMMENTS[comment.inline]

@@ -52,7 +52,7 @@ class CloudReaders:
 
     async def restrictions(self, listing: Listing) -> Restrictions:
         gates: dict[str, Gate | None] = {}
-        if len(listing.pages) > 1:
+        if listing.is_whole:
             spaces = slices(list(listing.spaces.values()), SPACES_AT_ONCE)
             found = await all_of(map(self._restrictions_in, spaces))
             gates = {id: gate for some in found for id, gate in some}

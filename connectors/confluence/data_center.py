@@ -46,7 +46,7 @@ class DataCenter:
         return await everything(self.client, [(f"{API}/space", {"status": "current", **keys}) for keys in asked], _space)
 
     async def listing(self, spaces: Sequence[Space]) -> Listing:
-        listing = Listing(spaces={space.id: space for space in spaces})
+        listing = Listing(spaces={space.id: space for space in spaces}, is_whole=True)
         busy: dict[str, set[str]] = {}
 
         def read(found: Answer) -> Page:

@@ -44,7 +44,7 @@ class DataCenterReaders:
 
     async def restrictions(self, listing: Listing) -> Restrictions:
         gates: dict[str, Gate | None] = {}
-        if len(listing.pages) > 1:
+        if listing.is_whole:
             asked = contents(listing.spaces.values(), EXPAND)
             gates = dict(filter(None, await everything(self._client, asked, self._restricted.listed)))
         others = (listing.pages.keys() | listing.above.keys()) - gates.keys()

@@ -90,6 +90,8 @@ class Listing:
     attachments: dict[str, Attachment] = field(default_factory=dict)
     threads: dict[str, Thread] = field(default_factory=dict)
     """By the id of their first comment."""
+    is_whole: bool = False
+    """Whether it is all that is in the spaces."""
     _ancestors: dict[str, tuple[Page, ...] | None] = field(default_factory=dict)
 
     def ancestors(self, page: Page) -> tuple[Page, ...] | None:

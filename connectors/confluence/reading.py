@@ -45,7 +45,8 @@ class Reader:
         self._listing = listing
         self._again = again
         self._names: dict[str, str] = {}
-        self._refused = 0
+        self._failed = 0
+        """Downloads in a row."""
 
     async def changes(self, changed: Sequence[Entry]) -> AsyncGenerator[Change, None]:
         """Upsert, Skipped or Failed of each; nothing of what is gone meanwhile."""
@@ -136,11 +137,11 @@ class Reader:
         except Rejected as error:
             if error.status == 404:
                 return None
-            self._refused += 1
-            if self._refused >= OUTAGE:
-                raise self._site.client.explained(error, "attachments") from error
+            self._failed += error.status >= 500
+            if self._failed >= OUTAGE:
+                raise self._site.client.explained(error, file.download) from error
             return DocumentError(f"{error}: its file cannot be downloaded")
-        self._refused = 0
+        self._failed = 0
         return entry.document(self._source, body, media_type(file) or "")
 
 

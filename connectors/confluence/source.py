@@ -96,18 +96,21 @@ class ConfluenceSource:
         entries = await asyncio.to_thread(lambda: {entry.id: entry for entry in entries_of(self.name, listing, gates)})
         changed = [entry for entry in entries.values() if entry.id not in known or known[entry.id].version != entry.version]
         yield Listed(document_ids=frozenset(entries), expected=len(changed))
-        exposed = {id for id, entry in entries.items() if _is_open_to_others(entry, known.get(id))}
+        # Those whose access in the index is not theirs any more.
+        outdated = {id for id, entry in entries.items() if _has_other_access(known.get(id), entry)}
         for entry in sorted(
-            (entries[id] for id in exposed - {entry.id for entry in changed}), key=lambda entry: _width(entry, known[entry.id])
+            (entries[id] for id in outdated - {entry.id for entry in changed}), key=lambda entry: _width(known[entry.id], entry)
         ):
             yield AccessChanged(document_id=entry.id, access=entry.access)
         reader = Reader(self.name, self._site, self._readers, listing, self.fetch)
-        # What is open to others than its new content should be comes before what is merely new.
-        async with aclosing(reader.changes(sorted(changed, key=lambda entry: entry.id not in exposed))) as changes:
-            async for change in changes:
-                if isinstance(change, Failed) and change.document_id in exposed:
-                    yield AccessChanged(document_id=change.document_id, access=NOBODY)
-                yield change
+        # Where the old content is open to others than the new one, it has to go before anything is added.
+        for is_urgent in (True, False):
+            some = [entry for entry in changed if (entry.id in outdated) is is_urgent]
+            async with aclosing(reader.changes(some)) as changes:
+                async for change in changes:
+                    if isinstance(change, Failed) and is_urgent:
+                        yield AccessChanged(document_id=change.document_id, access=NOBODY)
+                    yield change
         yield Checkpoint(cursor="listed")
 
     async def fetch(self, document_id: str) -> Document | None:
@@ -203,13 +206,12 @@ class ConfluenceSource:
         return listing if listing.pages else None
 
 
-def _is_open_to_others(entry: Entry, before: Known | None) -> bool:
-    """Whether what is in the index of it is open to others than it should be."""
-    return before is not None and before.access_class not in {"", entry.access.class_id}
+def _has_other_access(known: Known | None, entry: Entry) -> bool:
+    return known is not None and known.access_class not in {"", entry.access.class_id}
 
 
-def _width(entry: Entry, before: Known) -> int:
+def _width(known: Known, entry: Entry) -> int:
     """Losses first: of a hash it cannot be told whom it admits, but for the two that admit all and nobody."""
-    if entry.access == NOBODY or before.access_class == PUBLIC.class_id:
+    if entry.access == NOBODY or known.access_class == PUBLIC.class_id:
         return 0
-    return 2 if entry.access == PUBLIC or before.access_class == NOBODY.class_id else 1
+    return 2 if entry.access == PUBLIC or known.access_class == NOBODY.class_id else 1

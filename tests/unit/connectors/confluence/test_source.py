@@ -392,3 +392,23 @@ class TestGroups:
         report = await either.sync()
         assert (report.indexed, report.access_changed) == (0, 0)
         assert either.may_read(either.ana, page)
+
+
+class TestComments:
+    async def test_one_thread_of_many_is_read_by_itself(self, acme: Acme):
+        page = acme.site.page(acme.eng, "Leave", "<p>x</p>")
+        first, *_ = [acme.site.comment(page, f"<p>comment {number}</p>") for number in range(30)]
+        for number in range(5):
+            acme.site.reply(first, f"<p>reply {number}</p>")
+        acme.api.forget()
+        document = await acme.source.fetch(f"confluence:comment:{first.id}")
+        assert document is not None
+        assert document.body.count("reply") == 5
+        assert acme.api.count("GET */footer-comments") == 0
+
+    async def test_many_threads_are_read_with_one_listing(self, acme: Acme):
+        page = acme.site.page(acme.eng, "Leave", "<p>x</p>")
+        for number in range(100):
+            acme.site.comment(page, f"<p>comment {number}</p>")
+        await acme.sync()
+        assert (acme.api.count("GET */footer-comments"), acme.api.count("GET */footer-comments/*")) == (2, 0)
