@@ -60,9 +60,11 @@ class Schedule:
             if record.shown.status in {SyncStatus.RUNNING, SyncStatus.WAITING}:
                 return LONGEST_SLEEP
             if record.kept.finished_at:
-                due = record.kept.finished_at + self._pause(record) * self._moved[name]
-                if (wait := (due - self._clock()).total_seconds()) > 0:
-                    return wait
+                pause = self._pause(record) * self._moved[name]
+                wait = record.kept.finished_at + pause - self._clock()
+                # A clock that was ahead when the last sync ended must not put the next one off until then.
+                if timedelta() < wait <= 2 * pause:
+                    return wait.total_seconds()
             self._moved[name] = self._jitter()
             request = SyncRequest(id=uuid.uuid4().hex, source=name, requested_by=SCHEDULE, at=self._clock())
             await self._jobs.submit(request)

@@ -115,6 +115,19 @@ async def test_a_source_is_requested_again_when_the_interval_is_over(jobs: Jobs)
         await until_waiting(jobs, "pages")
 
 
+@pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(days=365)])
+async def test_a_clock_that_was_ahead_when_the_last_sync_ended_puts_nothing_off(jobs: Jobs, ahead: timedelta):
+    await finished(jobs, "pages", NOON + ahead)
+    async with running(Schedule(jobs, ["pages"], TEN_MINUTES, clock=lambda: NOON)):
+        await until_waiting(jobs, "pages")
+
+
+async def test_machines_whose_clocks_differ_a_little_sync_no_more_often(jobs: Jobs):
+    await finished(jobs, "pages", NOON + timedelta(minutes=5))
+    async with running(Schedule(jobs, ["pages"], TEN_MINUTES, clock=lambda: NOON)):
+        assert await waiting(jobs) == set()
+
+
 async def test_many_timers_make_one_request(jobs: Jobs, redis: Redis):
     timers = [Schedule(Jobs(redis), ["pages"], TEN_MINUTES, clock=lambda: NOON) for _ in range(3)]
     async with running(timers[0]), running(timers[1]), running(timers[2]):
