@@ -94,6 +94,13 @@ class Confluence(Syncs):
         self.spaces = [site.space("ENG"), site.space("HR", permit=[self.team])]
         config = ConfluenceConfig(url=self.api.url, email=None if data_center else self.api.email, api_token=self.api.token)
         self.source = ConfluenceSource(config, Unhurried(), transport=self.api, clock=lambda: self.time)
+        above = site.page(self.spaces[0], "Handbook", "<p>all</p>")
+        above = above if data_center else site.folder(self.spaces[0], "Folder", parent=above)
+        page = site.page(self.spaces[0], "Leave", "<p>thirty</p>", parent=above)
+        self.texts = {content.id: text for content, text in zip(self.contents("page"), ("all", "thirty"), strict=True)}
+        self.write(site.attach(page, "days.txt", b"days"), "days")
+        self.write(site.comment(page, "<p>why</p>"), "why")
+        self.declare()
 
     # The oracle: the site itself.
 
