@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
-from connectors.google_drive.client import DriveClient, reason_of
+from connectors.google_drive.client import DriveClient
 from connectors.google_drive.file import APPS, DriveFile
+from connectors.google_drive.rest import reason_of
 from connectors.http import Rejected
 from core.errors import DocumentError, TransientError
 from core.indexing.cleaning import one_line

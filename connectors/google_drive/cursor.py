@@ -28,8 +28,8 @@ class Cursor:
     """Digest of who was in all groups that were told."""
 
     def is_due(self, at: datetime) -> bool:
-        """Whether everything is to be listed again."""
-        return at - self.listed_at >= LISTED_EVERY or (self.expires is not None and at >= self.expires)
+        """Whether everything is to be listed again. A listing in the future was dated by a clock that was wrong."""
+        return not timedelta() <= at - self.listed_at < LISTED_EVERY or (self.expires is not None and at >= self.expires)
 
     def encode(self) -> str:
         return json.dumps(asdict(self), default=datetime.isoformat)

@@ -87,7 +87,8 @@ class DriveSource:
         at = self._clock()
         tree = self._tree()
         survey = Survey(self._client, tree, self.name, known)
-        mark = self._usable(cursor, at)
+        last = decode_cursor(cursor)
+        mark = last if last and last.roots == self._roots and not last.is_due(at) else None
         if mark is None or not await survey.follow(mark.token):
             mark = None
             tree = self._tree()
@@ -98,9 +99,9 @@ class DriveSource:
         groups = await self._groups(tree, shared, named)
         for gone in dict.fromkeys(survey.gone):
             yield Remove(document_id=gone)
-        if mark is None or _digest(groups) != mark.members:
-            # Somebody may have come into a group. What is no more for it goes out of his sight before.
-            for id in survey.lost:
+        if last is None or _digest(groups) != last.members:
+            # Somebody may have come into a group, who must not see what was changed before.
+            for id in survey.outdated:
                 yield AccessChanged(document_id=id, access=NOBODY)
         yield groups
         if survey.listed is not None:
@@ -182,10 +183,6 @@ class DriveSource:
         if file.is_folder or (not file.is_shortcut and skip_reason(file)):
             return None
         return self._id(file.target if file.is_shortcut and file.target else file.id)
-
-    def _usable(self, cursor: str | None, at: datetime) -> Cursor | None:
-        mark = decode_cursor(cursor)
-        return mark if mark and mark.roots == self._roots and not mark.is_due(at) else None
 
     async def _groups(self, tree: Tree, shared: Iterable[str], addresses: Iterable[str]) -> Groups:
         """Who may read each root in a shared drive, who manages it, and who is in the Google groups that were met."""

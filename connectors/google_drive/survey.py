@@ -34,11 +34,15 @@ class Survey:
         self._known = known
 
     @property
-    def lost(self) -> list[str]:
-        """Known documents whose readers in the index are not theirs any more."""
+    def outdated(self) -> list[str]:
+        """Known documents that are gone, or of which the index has another text or other readers. Where no version is known,
+        as when everything is to be told again, another text is not assumed.
+        """
         vanished = () if self.listed is None else self._known.keys() - self.listed
-        indexed = [id for id in vanished if self._known[id].access_class not in {"", NOBODY.class_id}]
-        return [change.document_id for change in self.access] + sorted(indexed)
+        wanted = {self._id(placed.file.id) for placed in self.wanted}
+        changed = (id for id in wanted & self._known.keys() if self._known[id].version)
+        found = {*vanished, *changed, *(change.document_id for change in self.access)}
+        return sorted(id for id in found if self._known[id].access_class not in {"", NOBODY.class_id})
 
     async def list_all(self) -> None:
         """Raises AuthError when nothing of what is configured is shared with us, FootnoteError when a listing is incomplete."""

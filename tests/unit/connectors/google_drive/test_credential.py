@@ -70,7 +70,7 @@ async def test_an_administrator_whom_google_does_not_know_is_named(acme, admin):
 @pytest.mark.parametrize("reason", ["accessNotConfigured", "insufficientPermissions"])
 async def test_a_project_without_the_api_is_told_what_to_enable(acme, source, reason):
     acme.api.fail("*", reason, times=9, after=1)
-    with pytest.raises(AuthError, match=rf"{acme.drive.bot}.*enable the Google Drive API.*{reason}"):
+    with pytest.raises(AuthError, match=rf"{acme.drive.bot}.*{reason}.*enable the Google Drive API"):
         await acme.sync(source)
 
 
