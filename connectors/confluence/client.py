@@ -13,8 +13,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 
 from connectors.confluence.token import Token, Unreadable
-from connectors.http import ATTEMPTS, Http, Rejected
-from core.errors import AuthError, FootnoteError, TransientError
+from connectors.http import ATTEMPTS, Http, Rejected, is_loopback
+from core.errors import AuthError, ConfigError, FootnoteError, TransientError
 from core.ports import Limiter
 from core.settings import ConfluenceConfig
 
@@ -211,6 +211,8 @@ class Client:
             return await ask(http)
         except Unreadable:
             raise
+        except TransientError as error:
+            raise TransientError(f"{error} (CONFLUENCE_URL is {self.url})", retry_after=error.retry_after) from error
         except (AuthError, Rejected) as error:
             # To a Cloud site a bearer is not even a bad token.
             if isinstance(error, Rejected) and not (at_site and self._bearer and error.status == 403):
@@ -219,24 +221,28 @@ class Client:
                 raise self._refused(path, "") from error
         async with self._moving:
             if self._http is http and (gateway := await self._find_gateway()):
-                try:
-                    answer = await ask(gateway)
-                except AuthError:
-                    await gateway.close()
-                else:
-                    self._retired, self._http = http, gateway
-                    return answer
+                self._retired, self._http = http, gateway
         if self._http is http:
             raise self._refused(path, ", and so did Atlassian's gateway for scoped tokens")
         return await self._ask(path, ask)
 
     async def _find_gateway(self) -> Http | None:
-        try:
-            found = await self._http.json("/_edge/tenant_info", attempts=2)
-        except FootnoteError:
+        """Where the site's scoped tokens are taken, if this is one of them."""
+        if is_loopback(self.url):
+            # What answers on this machine does not send the token to another one.
             return None
-        cloud_id = found.get("cloudId") if isinstance(found, dict) else None
-        return self._at(GATEWAY + cloud_id) if isinstance(cloud_id, str) and _CLOUD_ID.fullmatch(cloud_id) else None
+        gateway = None
+        try:
+            found = await self._http.json("/_edge/tenant_info", attempts=1)
+            cloud_id = found.get("cloudId") if isinstance(found, dict) else None
+            if isinstance(cloud_id, str) and _CLOUD_ID.fullmatch(cloud_id):
+                gateway = self._at(GATEWAY + cloud_id)
+                await gateway.json("/wiki/api/v2/spaces", {"limit": 1}, attempts=1)
+                return gateway
+        except FootnoteError:
+            if gateway is not None:
+                await gateway.close()
+        return None
 
     def _at(self, base: str) -> Http:
         return Http("Confluence", base, self._token, self._limiter, transport=self._transport)
@@ -252,11 +258,21 @@ class Client:
         """What a refusal means for the whole sync."""
         if error.status >= 500:
             return TransientError(str(error))
-        if error.status != 403:
-            return error
-        return AuthError(
-            f"Confluence at {self.url} does not let this account ask {path} (403): give it access to Confluence"
-            f"{self._scope(path, ' and its token the scope ')}"
+        if error.status == 403:
+            return AuthError(
+                f"Confluence at {self.url} does not let this account ask {path} (403): give it access to Confluence"
+                f"{self._scope(path, ' and its token the scope ')}"
+            )
+        return error
+
+    def not_here(self, error: Rejected, path: str) -> FootnoteError:
+        """What a refusal means of what every Confluence answers."""
+        if error.status == 403 or error.status >= 500:
+            return self.explained(error, path)
+        this, other = ("Cloud", "unset it for a Data Center") if self.cloud else ("Data Center", "set it for Cloud")
+        return ConfigError(
+            f"there is no Confluence {this} at {self.url} ({path} was refused with {error.status}): correct CONFLUENCE_URL, or "
+            f"CONFLUENCE_EMAIL ({other})"
         )
 
     def _scope(self, path: str, before: str) -> str:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 MAX_ID = 20
+_OF_ITSELF = re.compile(r"(?:page|blog|attachment|comment)_(?:created|updated)")
 
 
 def hinted(body: bytes) -> str | None:
     """The scope that a notification names: a Data Center's webhook says the content, others ``scope``, ``url`` or ``id``.
 
-    None when it says something else, or nothing.
+    None when it says something else, or nothing; and when what happened to a content may matter to what is below it, as a
+    restriction, a move or the trash do.
     """
     try:
         told = json.loads(body)
@@ -23,6 +26,9 @@ def hinted(body: bytes) -> str | None:
     for name in ("scope", "url"):
         if isinstance(said := told.get(name), str) and said.strip():
             return said.strip()
+    event = told.get("event", "page_updated")
+    if not isinstance(event, str) or not _OF_ITSELF.fullmatch(event):
+        return None
     return next((id for content in _contents(told) if (id := _id(content))), None)
 
 

@@ -23,7 +23,8 @@ from connectors.confluence.scope import Scope, parse_scope
 from connectors.confluence.site import Site
 from connectors.confluence.together import Together
 from connectors.http import Rejected
-from core.errors import AuthError, ConfigError, DocumentError, TransientError, UserError
+from core.errors import AuthError, DocumentError, UserError
+from core.indexing.cleaning import one_line
 from core.models import (
     NOBODY,
     PUBLIC,
@@ -78,13 +79,9 @@ class ConfluenceSource:
         flavour = "Cloud" if self._client.cloud else "Data Center"
         try:
             name = await self._site.account()
-            spaces = await self._spaces()
-        except TransientError as error:
-            raise TransientError(f"{error} (CONFLUENCE_URL is {self._client.url})") from error
         except Rejected as error:
-            if error.status != 404:
-                raise self._client.explained(error, "") from error
-            raise ConfigError(f"there is no Confluence {flavour} at {self._client.url}: correct CONFLUENCE_URL") from error
+            raise self._client.not_here(error, "who we are") from error
+        spaces = await self._spaces()
         seen = f"{len(spaces)} space{'' if len(spaces) == 1 else 's'}"
         return f"Confluence {flavour} at {self._client.url} as {name}: {seen}"
 
@@ -144,11 +141,15 @@ class ConfluenceSource:
     # What there is, and for whom.
 
     async def _spaces(self) -> list[Space]:
-        spaces = await self._site.spaces(self._keys)
+        try:
+            spaces = await self._site.spaces(self._keys)
+        except Rejected as error:
+            raise self._client.not_here(error, "the list of spaces") from error
         if vanished := sorted(set(self._keys) - {space.key for space in spaces}):
             raise AuthError(
-                f"the space {', '.join(vanished)} vanished, was archived, or is not shared with the account of {self.name}: "
-                "share it, or take it out of CONFLUENCE_SPACES. Until then nothing of this source is changed."
+                f"the space {one_line(', '.join(vanished))} vanished, was archived, or is not shared with the account of "
+                f"{self.name}: share it, or take it out of CONFLUENCE_SPACES (keys are written as "
+                "Confluence writes them: ENG). Until then nothing of this source is changed."
             )
         return spaces
 

@@ -47,9 +47,21 @@ class TestCheck:
         with pytest.raises(ConfigError, match="CONFLUENCE_URL"):
             await source.check()
 
+    async def test_so_it_is_by_a_sync(self, either: Acme):
+        either.source = either.connect(url=either.api.url + "/elsewhere")
+        with pytest.raises(ConfigError, match=r"there is no Confluence .* correct CONFLUENCE_URL"):
+            await either.sync()
+
+    async def test_a_data_center_that_is_taken_for_cloud_is_told_apart(self, data_center: Acme):
+        with pytest.raises(ConfigError, match=r"no Confluence Cloud .*CONFLUENCE_EMAIL \(unset it for a Data Center\)"):
+            await data_center.connect(email="footnote@acme.com").check()
+
     async def test_an_address_where_nobody_is_is_named(self, either: Acme):
+        either.source = either.connect(url="https://nobody.example")
         with pytest.raises(TransientError, match=r"nobody\.example.*CONFLUENCE_URL"):
-            await either.connect(url="https://nobody.example").check()
+            await either.source.check()
+        with pytest.raises(TransientError, match=r"nobody\.example.*CONFLUENCE_URL"):
+            await either.sync()
 
     async def test_a_login_page_is_told_from_an_answer_and_quickly(self, either: Acme):
         either.api.fail(html=True, times=float("inf"))
@@ -131,6 +143,20 @@ class TestScopedTokens:
     async def test_a_bad_one_says_that_the_gateway_was_asked(self, scoped: Acme):
         with pytest.raises(AuthError, match=r"\(401\), and so did Atlassian's gateway"):
             await scoped.connect(url="https://acme.atlassian.net", api_token="wrong").check()
+
+    async def test_a_gateway_that_cannot_be_asked_does_not_hide_the_refusal(self, acme: Acme):
+        acme.api.gateway_url = "https://elsewhere.example"
+        began = acme.loop.time()
+        with pytest.raises(AuthError, match=r"\(401\)"):
+            await acme.connect(api_token="wrong").check()
+        assert acme.loop.time() - began < 5
+
+    async def test_a_site_on_this_machine_sends_no_token_to_the_gateway(self, acme: Acme):
+        asked = []
+        acme.api.site_url = "http://127.0.0.1:8090"
+        with pytest.raises(AuthError, match=r"\(401\)"):
+            await acme.connect(url="http://127.0.0.1:8090", api_token="wrong", transport=Watching(acme.api, asked)).check()
+        assert {request.url.host for request in asked} == {"127.0.0.1"}
 
     async def test_a_missing_scope_is_named(self):
         acme = Acme(scopes=[scope for scope in SCOPES if "comment" not in scope])

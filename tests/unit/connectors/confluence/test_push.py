@@ -52,7 +52,15 @@ def test_what_names_nothing_is_a_hint_all_the_same(body: bytes):
     assert hinted(body) is None
 
 
-@pytest.mark.parametrize("event", ["page_created", "page_updated", "page_moved"])
+@pytest.mark.parametrize(
+    "event",
+    ["page_moved", "page_trashed", "page_removed", "page_restored", "content_permissions_updated", "space_updated", "x", 7, None],
+)
+def test_what_may_matter_to_other_content_names_none(event: object):
+    assert hinted(json.dumps({"event": event, "page": {"id": 123}}).encode()) is None
+
+
+@pytest.mark.parametrize("event", ["page_created", "page_updated"])
 def test_a_data_center_names_the_page(event: str):
     site = Site(data_center=True)
     page = site.page(site.space("ENG"), "Leave", "<p>x</p>")
