@@ -35,14 +35,15 @@ class Survey:
 
     @property
     def outdated(self) -> list[str]:
-        """Known documents that are gone, or of which the index has another text or other readers. Where no version is known,
-        as when everything is to be told again, another text is not assumed.
+        """Known documents that are gone, or of which the index may have another text or other readers. When no version at all
+        is known, everything is to be told again: then another text is not assumed.
         """
-        vanished = () if self.listed is None else self._known.keys() - self.listed
-        wanted = {self._id(placed.file.id) for placed in self.wanted}
-        changed = (id for id in wanted & self._known.keys() if self._known[id].version)
-        found = {*vanished, *changed, *(change.document_id for change in self.access)}
-        return sorted(id for id in found if self._known[id].access_class not in {"", NOBODY.class_id})
+        again = not any(known.version for known in self._known.values())
+        found = set() if self.listed is None else self._known.keys() - self.listed
+        found |= {change.document_id for change in self.access}
+        if not again:
+            found |= {self._id(placed.file.id) for placed in self.wanted} & self._known.keys()
+        return sorted(id for id in found if self._known[id].access_class != NOBODY.class_id)
 
     async def list_all(self) -> None:
         """Raises AuthError when nothing of what is configured is shared with us, FootnoteError when a listing is incomplete."""

