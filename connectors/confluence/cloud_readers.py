@@ -17,6 +17,7 @@ from connectors.confluence.readers import People, User
 from connectors.confluence.restrictions import EXPAND, RestrictionReader
 from connectors.confluence.together import Together, all_of
 from connectors.http import Rejected
+from core.errors import AuthError
 from core.models import EVERYONE, Principal
 
 USERS_AT_ONCE = 250
@@ -37,8 +38,8 @@ class CloudReaders:
         self._restricted = RestrictionReader(
             client,
             V1,
-            user=lambda found: account(source, found["accountId"]),
-            group=lambda found: group(source, found["id"]),
+            user=lambda found: account(source, key) if (key := found.get("accountId")) else None,
+            group=lambda found: group(source, key) if (key := found.get("id")) else None,
         )
 
     async def of_spaces(self, spaces: Sequence[Space]) -> Mapping[str, Gate]:
@@ -70,7 +71,7 @@ class CloudReaders:
         return {user.id: user.name for user in await self._users(accounts)}
 
     async def _open_to_all(self, spaces: Sequence[Space]) -> set[str]:
-        """The keys of the spaces that may be read without logging in. Only v1 says so."""
+        """The keys of the spaces that may be read without logging in. Only v1 says so; where it may not be asked, none is."""
 
         def read(space: Answer) -> tuple[str, bool]:
             granted = (item for item in space.get("permissions", ()) if item.get("anonymousAccess"))
@@ -86,7 +87,7 @@ class CloudReaders:
                 self._client.counted(f"{V1}/space", asked(some), key, read, limit=SPACES_AT_ONCE)
                 for some in slices(spaces, SPACES_AT_ONCE)
             )
-        except Rejected:
+        except (AuthError, Rejected):
             return set()
         return {key for some in found for key, is_open in some if is_open}
 
@@ -122,9 +123,12 @@ class CloudReaders:
 
     async def _members(self, group_id: str) -> frozenset[str]:
         path = f"{V1}/group/{quote(group_id, safe='')}/membersByGroupId"
-        key = itemgetter("accountId")
+
+        def key(found: Answer) -> str:
+            return found.get("accountId") or ""
+
         try:
-            return frozenset(await self._client.counted(path, {}, key, key, limit=MEMBERS))
+            return frozenset(filter(None, await self._client.counted(path, {}, key, key, limit=MEMBERS)))
         except Rejected as error:
             if error.status == 404:
                 return frozenset()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from operator import itemgetter
+from typing import Any
 from urllib.parse import quote
 
 from connectors.confluence.access import Gate, Restrictions, account, group
@@ -35,8 +35,8 @@ class DataCenterReaders:
         self._restricted = RestrictionReader(
             client,
             API,
-            user=lambda found: account(source, found["userKey"]),
-            group=lambda found: group(source, found["name"]),
+            user=lambda found: account(source, key) if (key := found.get("userKey")) else None,
+            group=lambda found: group(source, name) if (name := found.get("name")) else None,
         )
 
     async def of_spaces(self, spaces: Sequence[Space]) -> Mapping[str, Gate]:
@@ -54,7 +54,7 @@ class DataCenterReaders:
         found = dict(zip(groups, await all_of(map(self._members, groups)), strict=True))
         told = {member["userKey"]: member for members in found.values() for member in members}
         others = await all_of(self._account(key) for key in set(accounts) - told.keys())
-        told |= {other["userKey"]: other for other in others if other is not None}
+        told |= {other["userKey"]: other for other in others if other is not None and "userKey" in other}
         users = await all_of(map(self._user, told.values()))
         return People(
             members={id: frozenset(member["userKey"] for member in members) for id, members in found.items()},
@@ -63,7 +63,7 @@ class DataCenterReaders:
 
     async def names(self, accounts: Collection[str]) -> Mapping[str, str]:
         found = await all_of(map(self._account, accounts))
-        return {user["userKey"]: user["displayName"] for user in found if user is not None}
+        return {user["userKey"]: user.get("displayName", "") for user in found if user is not None and "userKey" in user}
 
     async def _readers(self, space: Space) -> Gate:
         path = f"{API}/space/{quote(space.key, safe='')}/permissions"
@@ -100,14 +100,13 @@ class DataCenterReaders:
                 f"Confluence at {self._client.url} does not say who may read the space {space.key}: before version 9.1 it does "
                 "so by its remote API (JSON-RPC), which an administrator has to switch on"
             ) from error
-        granted = [item for found in sets if found["type"] == "VIEWSPACE" for item in found["spacePermissions"]]
         readers: set[Principal] = set()
-        for item in granted:
-            if item.get("groupName"):
-                readers.add(group(self._source, item["groupName"]))
-            elif item.get("userName"):
-                user = await self._client.found(f"{API}/user", {"username": item["userName"]})
-                readers |= {account(self._source, user["userKey"])} if user else set()
+        for user, named in understood(_viewers, sets, path):
+            if named:
+                readers.add(group(self._source, named))
+            elif user:
+                found = await self._client.found(f"{API}/user", {"username": user})
+                readers |= {account(self._source, found["userKey"])} if found and "userKey" in found else set()
             else:
                 readers.add(EVERYONE)
         return frozenset(readers)
@@ -116,9 +115,12 @@ class DataCenterReaders:
         """Nobody when the group is gone, or cannot be asked for: servers refuse a slash in its name."""
         path = f"{API}/group/{quote(name, safe='')}/member"
         try:
-            return await self._client.counted(path, {"expand": "status"}, itemgetter("userKey"), dict, limit=LIMIT)
+            found = await self._client.counted(
+                path, {"expand": "status"}, lambda user: user.get("userKey") or "", dict, limit=LIMIT
+            )
         except Rejected:
             return []
+        return [user for user in found if user.get("userKey")]
 
     async def _account(self, key: str) -> Answer | None:
         return await self._client.found(f"{API}/user", {"key": key, "expand": "status"})
@@ -126,16 +128,23 @@ class DataCenterReaders:
     async def _user(self, told: Answer) -> User:
         return User(
             id=told["userKey"],
-            name=told["displayName"],
-            email=await self._email(told["userKey"], told["username"]),
+            name=told.get("displayName", ""),
+            email=await self._email(told["userKey"], told.get("username", "")),
             active=told.get("status", "current") == "current",
         )
 
     async def _email(self, key: str, username: str) -> str:
         """Only the profile tells it, and only where it may be seen."""
         email, since = self._emails.get(key, ("", None))
-        if since is None or self._clock() - since > PROFILE_AGE:
+        # A clock that was ahead, and is not any more, must not keep an address for long.
+        if since is None or not timedelta() <= self._clock() - since <= PROFILE_AGE:
             profile = await self._client.found(f"/rest/mobile/latest/profile/{quote(username, safe='')}", {})
             email = (profile or {}).get("email") or ""
             self._emails[key] = email, self._clock()
         return email
+
+
+def _viewers(sets: Any) -> list[tuple[str | None, str | None]]:
+    """User and group of each permission to view a space; of the anonymous one, neither."""
+    granted = [item for found in sets if found["type"] == "VIEWSPACE" for item in found["spacePermissions"]]
+    return [(item.get("userName"), item.get("groupName")) for item in granted]

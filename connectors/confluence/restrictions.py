@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
 from connectors.confluence.access import NO_ONE, Gate, Restrictions
-from connectors.confluence.client import FAILURES, Answer, Client
+from connectors.confluence.client import FAILURES, Answer, Client, understood
 from connectors.confluence.together import all_of
 from connectors.http import Rejected
 from core.models import Principal
@@ -21,9 +22,11 @@ OUTAGE = 5
 
 class RestrictionReader:
     def __init__(
-        self, client: Client, root: str, user: Callable[[Answer], Principal], group: Callable[[Answer], Principal]
+        self, client: Client, root: str, user: Callable[[Answer], Principal | None], group: Callable[[Answer], Principal | None]
     ) -> None:
-        """``root`` of the REST API v1; ``user`` and ``group`` say who it is that an answer describes."""
+        """``root`` of the REST API v1; ``user`` and ``group`` say who it is that an answer describes, None if it does not
+        say: somebody who is gone.
+        """
         self._client = client
         self._root = root
         self._user = user
@@ -32,7 +35,10 @@ class RestrictionReader:
     def listed(self, content: Answer) -> tuple[str, Gate | None] | None:
         """Content id and gate from a listing with :data:`EXPAND`; None when it does not tell all."""
         read = (content.get("restrictions") or {}).get("read")
-        return (str(content["id"]), self._gate(read) or None) if read and _is_last(read) else None
+        if not read:
+            return None
+        named = self._named(read)
+        return (str(content["id"]), _gate(named.who)) if named.is_all else None
 
     async def one_by_one(self, ids: Collection[str]) -> Restrictions:
         """What cannot be read is left to nobody. Raises AuthError or TransientError when none of many can be read."""
@@ -52,21 +58,39 @@ class RestrictionReader:
         return gates | dict.fromkeys(set(ids) - gates.keys(), NO_ONE)
 
     async def _one(self, id: str) -> Gate | None:
-        path, gate = f"{self._root}/content/{id}/restriction/byOperation/read", NO_ONE
-        for page in range(MAX_PAGES):
-            params = {"expand": "restrictions.user,restrictions.group", "start": page * AT_ONCE, "limit": AT_ONCE}
-            read = await self._client.json(path, params, failures=FAILURES)
-            gate |= self._gate(read)
-            if _is_last(read):
+        path = f"{self._root}/content/{id}/restriction/byOperation/read"
+        who: list[Principal | None] = []
+        start = 0
+        for _ in range(MAX_PAGES):
+            params = {"expand": "restrictions.user,restrictions.group", "start": start, "limit": AT_ONCE}
+            named = understood(self._named, await self._client.json(path, params, failures=FAILURES), path)
+            who += named.who
+            if named.is_all:
                 break
-        return gate or None
+            start += named.longest
+        return _gate(who)
 
-    def _gate(self, read: Answer) -> Gate:
-        named = read["restrictions"]
-        return frozenset([*map(self._user, named["user"]["results"]), *map(self._group, named["group"]["results"])])
+    def _named(self, read: Answer) -> _Named:
+        users, groups = read["restrictions"]["user"], read["restrictions"]["group"]
+        return _Named(
+            who=[*map(self._user, users["results"]), *map(self._group, groups["results"])],
+            longest=max(len(users["results"]), len(groups["results"])),
+            is_all=all(
+                len(part["results"]) < part.get("limit", AT_ONCE) and "next" not in part.get("_links", {})
+                for part in (users, groups)
+            ),
+        )
 
 
-def _is_last(read: Answer) -> bool:
-    """Long lists are cut, both at the same place."""
-    parts = (read["restrictions"]["user"], read["restrictions"]["group"])
-    return all(len(part["results"]) < part.get("limit", AT_ONCE) and "next" not in part.get("_links", {}) for part in parts)
+@dataclass(frozen=True, kw_only=True)
+class _Named:
+    """Users and groups, as far as they are told at once: both lists are cut at the same place."""
+
+    who: list[Principal | None]
+    longest: int
+    is_all: bool
+
+
+def _gate(who: Collection[Principal | None]) -> Gate | None:
+    """Without anybody named there is no restriction; with nobody but those who are gone, it is left to nobody."""
+    return frozenset(filter(None, who)) if who else None

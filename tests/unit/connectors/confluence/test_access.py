@@ -6,6 +6,7 @@ import pytest
 
 from connectors.confluence.access import Gates
 from connectors.confluence.listing import Listing, Page, Space
+from connectors.confluence.restrictions import RestrictionReader
 from core.errors import AuthError, TransientError
 from core.models import EVERYONE, NOBODY, PUBLIC
 from tests.emulators.confluence import AccessClass
@@ -197,3 +198,28 @@ class TestRestrictions:
         acme.site.restrict(old, users=[acme.ana, acme.site.bot])
         await acme.sync()
         assert acme.agrees()
+
+
+class TestRestrictionReader:
+    def reader(self) -> RestrictionReader:
+        return RestrictionReader(None, "", user=lambda user: user.get("accountId"), group=lambda group: group.get("id"))
+
+    def content(self, users: list[dict], groups: list[dict], **fields: object) -> dict:
+        user, group = ({"results": some, "limit": 100, "size": len(some)} | fields for some in (users, groups))
+        return {"id": 7, "restrictions": {"read": {"restrictions": {"user": user, "group": group}}}}
+
+    def test_nobody_named_is_no_restriction(self):
+        assert self.reader().listed(self.content([], [])) == ("7", None)
+
+    def test_only_people_who_are_gone_is_a_restriction_to_nobody(self):
+        gone = {"type": "unknown", "displayName": "Unknown user"}
+        assert self.reader().listed(self.content([gone], [])) == ("7", frozenset())
+        assert self.reader().listed(self.content([gone, {"accountId": "a"}], [{"id": "g"}])) == ("7", frozenset({"a", "g"}))
+
+    @pytest.mark.parametrize("fields", [{"limit": 1}, {"_links": {"next": "/more"}}])
+    def test_a_list_that_was_cut_is_asked_for(self, fields: dict):
+        assert self.reader().listed(self.content([{"accountId": "a"}], [], **fields)) is None
+
+    @pytest.mark.parametrize("content", [{"id": 7}, {"id": 7, "restrictions": None}, {"id": 7, "restrictions": {}}])
+    def test_one_that_is_not_told_is_asked_for(self, content: dict):
+        assert self.reader().listed(content) is None
