@@ -211,3 +211,13 @@ async def test_jumps_of_the_clock_summer_time_and_the_zone_of_the_account_hide_n
         assert acme.agrees(), number
         assert _texts(acme) == _held(acme), number
     await acme.close()
+
+
+async def test_a_sync_without_changes_embeds_and_writes_nothing(busy: Acme):
+    """F21"""
+    await busy.sync()
+    embedded, points = len(busy.index.embedded), dict(busy.index.points)
+    report = await busy.sync()
+    assert (len(busy.index.embedded), busy.index.points) == (embedded, points)
+    assert (report.indexed, report.access_changed, report.removed, report.coverage.missing) == (0, 0, 0, 0)
+    assert not [request for request in busy.api.requests if "download" in request.route or "body" in str(request.query)]

@@ -187,3 +187,22 @@ async def test_whichever_request_fails_for_good_nothing_is_lost_and_the_next_syn
         for id, readers in kept.readers().items():
             assert readers == {email for email in PEOPLE if drive.finds(email, drive.items[id.removeprefix("drive:")])}, route
     await kept.source.close()
+
+
+@pytest.mark.parametrize("reason", ["fileNotExportable", "cannotDownloadFile", "badRequest"])
+async def test_a_doc_that_cannot_be_exported_is_accounted_for_by_name_and_the_others_are_read(acme, reason):
+    kept = Kept(acme, Unhurried())
+    docs = [kept.drive.doc(f"Page {number}", kept.team, f"This is page {number}.") for number in range(3)]
+    acme.api.fail("files.export", reason, times=100_000, about=docs[1].id)
+    report = await kept.sync()
+    assert kept.index.documents == {f"drive:{docs[0].id}", f"drive:{docs[2].id}"}
+    assert (report.indexed, report.failures + sum(report.skipped.values())) == (2, 1)
+    assert (report.coverage.in_source, report.coverage.in_index, report.coverage.missing) == (3, 2, 0)
+    assert kept.ledger.rows[f"drive:{docs[1].id}"].reason
+    assert kept.ledger.cursor is not None
+    acme.api.faults.clear()
+    acme.moment()
+    kept.drive.edit(docs[1], "It can be read.")
+    await kept.sync()
+    await kept.source.close()
+    assert kept.index.text_of(f"drive:{docs[1].id}") == "It can be read."
