@@ -6,8 +6,8 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import asdict, dataclass
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -276,6 +276,7 @@ class App:
 
     async def check(self) -> list[Checked]:
         """Probe every configured service."""
+        from bots import reports
 
         async def row(part: str, probe: Callable[[], Awaitable[str]]) -> Checked:
             try:
@@ -287,8 +288,9 @@ class App:
                 return Checked(part=part, ok=False, detail="no answer within 15 s: is the address right and reachable from here?")
 
         async def qdrant() -> str:
-            await self.index.health()
-            return f"{_address(self.settings.qdrant_url)}, {sum((await self.index.counts()).values())} documents"
+            rebuild = await self.index.rebuild()
+            rebuilding = f"; {reports.rebuilding(rebuild)}" if rebuild else ""
+            return f"{_address(self.settings.qdrant_url)}, {sum((await self.index.counts()).values())} documents{rebuilding}"
 
         async def redis() -> str:
             await self.ping_redis()
@@ -332,12 +334,13 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
             stack.push_async_callback(engines.release)
 
         # The engines' processes start while these are imported.
-        from core.indexing import index as qdrant
+        from core.indexing.index import Index
         from core.indexing.parsing import Parser
+        from core.indexing.qdrant import connect
 
         key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
         socket = engines.qdrant_socket if engines and settings.qdrant_url is None else None
-        client = qdrant.connect(url=settings.qdrant_url, api_key=key, socket=socket)
+        client = connect(url=settings.qdrant_url, api_key=key, socket=socket)
         stack.push_async_callback(client.close)
 
         from bots.redis import connect_redis
@@ -349,7 +352,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         stack.push_async_callback(parser.close)
 
         embedder = await build_embedder(settings)
-        index = qdrant.Index(client, embedder, folder=engines.qdrant_folder if engines and socket else None)
+        index = Index(client, embedder, embedder_of=partial(build_former_embedder, settings))
         try:
             await retry(index.open, attempts=4, budget=25)
         except TransientError as error:
@@ -358,9 +361,25 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
             raise ConfigError(
                 f"QDRANT_URL {_address(settings.qdrant_url)} does not answer: is the server running, and reachable from here?"
             ) from error
+        if rebuild := await index.rebuild():
+            log.info("index.rebuilding", **asdict(rebuild))
         app = App(settings, redis=redis, index=index, embedder=embedder, parser=parser)
         stack.push_async_callback(app.close)
         yield app
+
+
+async def build_former_embedder(settings: Settings, model: str) -> Embedder:
+    """The embedder of a collection that was made before FOOTNOTE_EMBEDDINGS was changed.
+
+    Raises ConfigError when it cannot be had with these settings.
+    """
+    from core.indexing.embedding import bundled
+
+    if ":" not in model:
+        return await bundled(model)
+    from core.answering.embeddings import LangChainEmbedder
+
+    return await LangChainEmbedder.connect(model, settings)
 
 
 async def build_embedder(settings: Settings) -> Embedder:

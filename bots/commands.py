@@ -109,9 +109,9 @@ class Commands:
 
     async def _status(self, command: Command, reply: CommandReply) -> None:
         self._only_admins(command)
-        states, documents = await asyncio.gather(self._states(), self._index.counts())
+        states, documents, rebuild = await asyncio.gather(self._states(), self._index.counts(), self._index.rebuild())
         buttons = [button for state in states.values() for button in offers(state)]
-        await reply.offer(reports.status(states, documents, self._interval, self._clock()), buttons)
+        await reply.offer(reports.status(states, documents, self._interval, self._clock(), rebuild), buttons)
 
     async def _states(self) -> dict[str, SyncState]:
         known = await self._jobs.states()

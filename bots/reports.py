@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from core.answering.freshness import ago
 from core.indexing.ledger import Row
 from core.models import Coverage, SyncReport, SyncState, SyncStatus
+
+if TYPE_CHECKING:
+    from core.indexing.index import Rebuild
 
 _SHOWN = 10
 """Documents named in a report; the rest is counted."""
@@ -95,9 +99,24 @@ def failures(rows: Mapping[str, Row], now: datetime) -> str:
     return "\n".join([*lines, *_rest(len(failed) - _SHOWN, "that failed: `footnote status --json` names them all")])
 
 
-def status(states: Mapping[str, SyncState], documents: Mapping[str, int], interval: timedelta, now: datetime) -> str:
+def rebuilding(rebuild: Rebuild) -> str:
+    """Which embedding model takes over, how far it is, and what answers until then."""
+    former = f"{rebuild.former}, which cannot be had here any more: by words alone" if rebuild.by_words else rebuild.former
+    return (
+        f"the index is being rebuilt for {rebuild.model}: {rebuild.documents:,} of about {rebuild.of:,} documents. Until every "
+        f"source is in it, questions are answered from the one of {former}"
+    )
+
+
+def status(
+    states: Mapping[str, SyncState],
+    documents: Mapping[str, int],
+    interval: timedelta,
+    now: datetime,
+    rebuild: Rebuild | None = None,
+) -> str:
     """All sources: how fresh, how many documents, what failed, when next, and what somebody has to do."""
-    lines = []
+    lines = [f"- {rebuilding(rebuild)}"] if rebuild else []
     if not states:
         lines.append("No sources are configured: set `FOOTNOTE_FOLDER`, `CONFLUENCE_URL` or `GOOGLE_DRIVE_FOLDERS`.")
     for name, state in states.items():

@@ -23,6 +23,7 @@ from core.models import Coverage, SyncRequest, SyncState, SyncStatus, now
 
 if TYPE_CHECKING:
     from bots.app import App
+    from core.indexing.index import Rebuild
 
 
 def succeeded(state: SyncState) -> bool:
@@ -140,19 +141,25 @@ class Status:
     parts: Mapping[str, str]
     interval: timedelta
     at: datetime
+    rebuild: Rebuild | None
+    """Of the index, for another embedding model."""
 
     @property
     def up(self) -> bool:
         return all(state == "up" for state in self.parts.values())
 
     def as_text(self) -> str:
-        lines = [reports.status(self.states, self.documents, self.interval, self.at)]
+        lines = [reports.status(self.states, self.documents, self.interval, self.at, self.rebuild)]
         lines += filter(None, (reports.failures(rows, self.at) for rows in self.rows.values()))
         lines += [f"- {part}: {state}" for part, state in self.parts.items()]
         return "\n".join(lines).replace("**", "")
 
     def as_json(self) -> dict[str, Any]:
-        return {"sources": [self._row(name, state) for name, state in self.states.items()], "parts": dict(self.parts)}
+        return {
+            "sources": [self._row(name, state) for name, state in self.states.items()],
+            "parts": dict(self.parts),
+            "rebuild": asdict(self.rebuild) if self.rebuild else None,
+        }
 
     def _row(self, name: str, state: SyncState) -> dict[str, Any]:
         coverage = state.report.coverage
@@ -181,7 +188,9 @@ class Status:
 
 async def status(app: App) -> Status:
     names = list(app.sources)
-    known, documents, parts = await asyncio.gather(app.jobs.states(), app.index.counts(), probe_all(app.probes))
+    known, documents, parts, rebuild = await asyncio.gather(
+        app.jobs.states(), app.index.counts(), probe_all(app.probes), app.index.rebuild()
+    )
     rows = await asyncio.gather(*(app.jobs.rows(name) for name in names))
     return Status(
         states={name: known.get(name, SyncState(source=name)) for name in names},
@@ -190,6 +199,7 @@ async def status(app: App) -> Status:
         parts=parts,
         interval=app.settings.footnote_sync_interval,
         at=now(),
+        rebuild=rebuild,
     )
 
 

@@ -358,6 +358,8 @@ class SyncReport:
     """How many documents the source will tell in this sync, if it says so: the share of them that is done is the progress."""
     coverage: Coverage | None = None
     """Set when the sync is over."""
+    rebuilt: str = ""
+    """The id of the collection that it brought up to date while another one still answers: that of another model."""
 
 
 class SyncStatus(StrEnum):

@@ -9,10 +9,10 @@ from datetime import datetime
 
 from core.errors import DocumentError
 from core.indexing.blocks import Block
-from core.indexing.index import Record
+from core.indexing.index import Opened, Record
 from core.indexing.ledger import Row
 from core.indexing.payloads import text_hash
-from core.models import Access, Chunk, Document, Principal, SyncReport
+from core.models import NOBODY, Access, Chunk, Document, Principal, SyncReport
 
 
 class Crash(BaseException):
@@ -40,6 +40,8 @@ class MemoryIndex:
     """Writes chunk by chunk. Like the real one, a document's record stands on its first chunk, is taken back before the
     others change, and comes last.
     """
+
+    name = "memory"
 
     def __init__(self) -> None:
         self.points: dict[tuple[str, int], Point] = {}
@@ -100,11 +102,18 @@ class MemoryIndex:
                 self.step()
                 del self.points[key]
 
-    async def set_access(self, document_id: str, access: Access) -> None:
+    async def open(self) -> Opened:
+        return Opened(id="")
+
+    async def tidy(self) -> None:
+        """There is one collection only."""
+
+    async def set_access(self, document_id: str, access: Access, content_hash: str) -> None:
         self._change_head(document_id, access=None)
         for key in sorted((key for key in self.points if key[0] == document_id), reverse=True):
             self.step()
-            self.points[key] = _changed(self.points[key], access=access)
+            point = self.points[key]
+            self.points[key] = _changed(point, access=access if point.content_hash == content_hash else NOBODY)
 
     async def relabel(self, document: Document) -> None:
         for key in sorted((key for key in self.points if key[0] == document.id), reverse=True):

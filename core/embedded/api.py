@@ -52,6 +52,22 @@ def _drop(collections: Collections, path: Path, _body: Any) -> Any:
     return collections.drop(path["collection"])
 
 
+def _aliases(collections: Collections, _path: Path, _body: Any) -> Any:
+    return _render_aliases(collections.aliases)
+
+
+def _aliases_of(collections: Collections, path: Path, _body: Any) -> Any:
+    return _render_aliases({alias: name for alias, name in collections.aliases.items() if name == path["collection"]})
+
+
+def _change_aliases(collections: Collections, _path: Path, body: Any) -> Any:
+    fields = Fields(body, "change of aliases")
+    actions = fields.required_items("actions")
+    fields.finish()
+    collections.change_aliases(actions)
+    return True
+
+
 def _create_index(collections: Collections, path: Path, body: Any) -> Any:
     return _completed(collections.growing(path["collection"]).apply([build_index(body)]))
 
@@ -120,6 +136,10 @@ def _query_batch(collections: Collections, path: Path, body: Any) -> Any:
     return [{"points": [render_scored(point) for point in points]} for points in answers]
 
 
+def _render_aliases(aliases: Mapping[str, str]) -> dict[str, Any]:
+    return {"aliases": [{"alias_name": alias, "collection_name": name} for alias, name in aliases.items()]}
+
+
 def _completed(operation: int) -> dict[str, Any]:
     return {"operation_id": operation, "status": "completed"}
 
@@ -127,6 +147,9 @@ def _completed(operation: int) -> dict[str, Any]:
 _ONE = "/collections/{collection}"
 CALLS: tuple[tuple[str, str, Call], ...] = (
     ("GET", "/collections", _list),
+    ("GET", "/aliases", _aliases),
+    ("POST", "/collections/aliases", _change_aliases),
+    ("GET", f"{_ONE}/aliases", _aliases_of),
     ("GET", f"{_ONE}/exists", _exists),
     ("GET", _ONE, _describe),
     ("PUT", _ONE, _create),

@@ -57,7 +57,7 @@ class Collection:
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
         edge.EdgeShard.create(str(draft / "shard"), config).close()
-        _write(draft / "collection.json", description)
+        write_json(draft / "collection.json", description)
         draft.rename(path)
         _sync_folder(path.parent)
         return cls.load(path)
@@ -105,7 +105,7 @@ class Collection:
     def merge_metadata(self, metadata: dict[str, Any]) -> None:
         merged = {**(self._description.get("metadata") or {}), **metadata} if metadata else {}
         description = {**self._description, "metadata": merged}
-        _write(self._path / "collection.json", description)
+        write_json(self._path / "collection.json", description)
         self._description = description
 
     def info(self) -> dict[str, Any]:
@@ -230,7 +230,7 @@ def _shape(description: dict[str, Any]) -> Shape:
     )
 
 
-def _write(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any) -> None:
     """Replace a file so that a crash or a full disk leaves the old or the new one, never half of it."""
     draft = path.with_suffix(".tmp")
     with draft.open("wb") as file:

@@ -48,8 +48,6 @@ class Engines:
         """Speaks Qdrant's REST API."""
         self.redis_socket = lease.sockets / "redis.sock"
         """Speaks Redis's protocol."""
-        self.qdrant_folder = data.qdrant
-        """Holds the index; it may be deleted while nothing uses it."""
         self.log = data.log
         self._data = data
         self._lease = lease

@@ -198,6 +198,14 @@ def build_embedder(name: str) -> LocalEmbedder | WordLlamaEmbedder:
     raise ConfigError(f"FOOTNOTE_EMBEDDINGS is {name!r}, which is no bundled model: use local or local:wordllama")
 
 
+async def bundled(model: str) -> LocalEmbedder | WordLlamaEmbedder:
+    """The one whose vectors are of this model. Raises ConfigError when it is not a bundled one."""
+    for embedder in (LocalEmbedder, WordLlamaEmbedder):
+        if embedder.name == model:
+            return embedder()
+    raise ConfigError(f"{model} is no bundled model")
+
+
 def _checked(path: Path, sha256: str) -> bytes:
     try:
         content = path.read_bytes()

@@ -1,28 +1,26 @@
-"""The index: one Qdrant collection, its own record of what it holds and of who may read it."""
+"""The index in Qdrant: its own record of what it holds and of who may read it."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-import warnings
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
 from typing import Any, TypeVar
 
-import httpx
 from qdrant_client import AsyncQdrantClient, models
-from qdrant_client.common.client_exceptions import QdrantException, ResourceExhaustedResponse
-from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
-from core.errors import ConfigError, FootnoteError, TransientError
+from core.errors import TransientError
 from core.indexing import sparse
-from core.indexing.classes import AccessClasses
+from core.indexing.answering import Answerer, Answering, EmbedderOf
 from core.indexing.cleaning import clean
+from core.indexing.embedding import bundled
+from core.indexing.generations import DENSE, SPARSE, Generation, Generations
 from core.indexing.payloads import chunk_of, gates_of, payload_of
-from core.models import Access, Audience, Chunk, Document, Hit
+from core.indexing.qdrant import SEARCH_SECONDS, Missing, ask
+from core.models import NOBODY, Access, Audience, Chunk, Document, Hit
 from core.ports import Embedder
 
 PREFETCH = 100
@@ -35,22 +33,11 @@ PAGE = 1_000
 """Records of one scroll."""
 CLASSES_MAX = 100_000
 """Distinct accesses that are looked at."""
-SEARCH_SECONDS = 5.0
-REQUEST_SECONDS = 60
-
-_DENSE, _SPARSE = "dense", "sparse"
-_INDEXES: Mapping[str, models.PayloadSchemaType] = {
-    "document_id": models.PayloadSchemaType.KEYWORD,
-    "source": models.PayloadSchemaType.KEYWORD,
-    "access": models.PayloadSchemaType.KEYWORD,
-    "gates": models.PayloadSchemaType.KEYWORD,
-    "position": models.PayloadSchemaType.INTEGER,
-}
-_MADE_BY = "footnote_embeddings"
-_HEAD = models.FieldCondition(key="position", range=models.Range(lt=1))
-_TAIL = models.FieldCondition(key="position", range=models.Range(gte=1))
 
 Result = TypeVar("Result")
+
+_HEAD = models.FieldCondition(key="position", range=models.Range(lt=1))
+_TAIL = models.FieldCondition(key="position", range=models.Range(gte=1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,24 +56,32 @@ class Record:
     """See :func:`core.indexing.payloads.text_hash`; empty when the last write was cut off."""
 
 
-def connect(*, url: str | None = None, api_key: str | None = None, socket: Path | None = None) -> AsyncQdrantClient:
-    """A client of a Qdrant server or cluster, or of the embedded engine behind a Unix socket. Connects on first use."""
-    limits = httpx.Limits(max_connections=32, max_keepalive_connections=16)
-    if socket is not None:
-        transport = httpx.AsyncHTTPTransport(uds=str(socket), limits=limits)
-        return AsyncQdrantClient(url="http://localhost", timeout=REQUEST_SECONDS, check_compatibility=False, transport=transport)
-    if url is None:
-        raise ConfigError(
-            "neither QDRANT_URL nor the embedded engine's socket is given: set QDRANT_URL, or unset it to use the engine"
-        )
-    with warnings.catch_warnings():
-        # It warns of every key over http://, which is usual where servers share a network of their own.
-        warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
-        return AsyncQdrantClient(url=url, api_key=api_key, timeout=REQUEST_SECONDS, check_compatibility=False, limits=limits)
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    id: str
+    """Of the collection that is written; another one when it was made anew. What was saved for another one is not true of it."""
+    answers: bool = True
+    """Whether questions are answered from it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rebuild:
+    model: str
+    former: str
+    """The model of the collection that answers meanwhile."""
+    by_words: bool
+    """That one cannot be had here any more: words alone decide."""
+    documents: int
+    """In the new collection."""
+    of: int
+    """In the one that answers."""
 
 
 class Index:
     """Upsert, remove and search. All methods raise TransientError while Qdrant cannot be reached.
+
+    What is written goes to the collection of the embedding model, and what is removed or restricted is so at once in the
+    one of another model that still answers, too: see :mod:`core.indexing.generations`.
 
     A point is a chunk. The first chunk of a document carries its record, and who may read it (``gates``). Every write
     may be repeated: it begins by marking that record as pending and ends by taking the mark away, so that a document
@@ -94,25 +89,59 @@ class Index:
     """
 
     def __init__(
-        self, client: AsyncQdrantClient, embedder: Embedder, collection: str = "footnote", *, folder: Path | None = None
+        self, client: AsyncQdrantClient, embedder: Embedder, alias: str = "footnote", *, embedder_of: EmbedderOf = bundled
     ) -> None:
-        """``folder`` is where the embedded engine keeps all this; None for a server."""
-        self._folder = folder
+        """``embedder_of`` builds the models of collections that were made before ``embedder`` was chosen."""
         self._client = client
         self._embedder = embedder
-        self._collection = collection
-        self._classes = AccessClasses(self._facet)
+        self._generations = Generations(client, embedder, alias)
+        self._answerer = Answerer(self._generations, embedder, embedder_of, self._facet)
+        self._own: Generation | None = None
+        self._former: Generation | None = None
 
-    async def open(self) -> None:
-        """Create the collection or verify it. Raises ConfigError if another embedding model made it."""
-        # The first question is a small one: a server that is not there is known soon.
-        if not await self._ask(self._client.collection_exists(self._collection), seconds=SEARCH_SECONDS):
-            await self._create()
-        info = await self._ask(self._client.get_collection(self._collection))
-        self._verify(info)
-        for field, schema in _INDEXES.items():
-            if field not in info.payload_schema:
-                await self._ask(self._client.create_payload_index(self._collection, field, schema, wait=True))
+    @property
+    def name(self) -> str:
+        """The same wherever the same model embeds, and nowhere else."""
+        return self._generations.name
+
+    async def open(self) -> Opened:
+        """Find what is written and what answers; make what is not there. Each sync begins with it."""
+        answering = await self._generations.answering()
+        own = await self._generations.made(answering)
+        if answering is None:
+            await self._generations.switch(own, None)
+        self._own, self._former = own, answering if answering != own else None
+        return Opened(id=own.id, answers=answering in {None, own})
+
+    async def tidy(self) -> None:
+        """Delete what other models made, once it is this one's collection that answers: before anything is written to it
+        alone.
+        """
+        answering = await self._generations.answering()
+        if answering and answering.fits(self._embedder):
+            await self._generations.drop_others(answering)
+
+    async def switch(self, id: str) -> None:
+        """Have this model's collection answer, which is whole now, if it still is the one of that id."""
+        opened = await self.open()
+        if opened.id == id and self._own and self._former:
+            await self._generations.switch(self._own, self._former)
+            self._former = None
+        await self.tidy()
+
+    async def rebuild(self) -> Rebuild | None:
+        """How far the collection of a new model is, while that of another one answers."""
+        answering = await self._answerer.look(again=True)
+        if answering.generation.fits(self._embedder):
+            return None
+        own = await self._generations.own()
+        return Rebuild(
+            model=self._embedder.name,
+            former=answering.generation.model,
+            by_words=answering.embedder is None,
+            documents=sum((await self._counts(own)).values()) if own else 0,
+            of=sum((await self._counts(answering.generation)).values()),
+        )
 
     async def upsert(self, pairs: Sequence[tuple[Document, Sequence[Chunk]]]) -> int:
         """Write documents with all their chunks, in place of what was there of them. Returns the number of chunks.
@@ -141,18 +170,25 @@ class Index:
         """Delete documents, their records last. Unknown ids are fine."""
         for start in range(0, len(document_ids), PAGE):
             chosen = _any("document_id", document_ids[start : start + PAGE])
-            await self._update(_delete(models.Filter(must=[chosen, _TAIL])), _delete(models.Filter(must=[chosen, _HEAD])))
+            await self._everywhere(_delete(models.Filter(must=[chosen, _TAIL])), _delete(models.Filter(must=[chosen, _HEAD])))
 
-    async def set_access(self, document_id: str, access: Access) -> None:
-        """Change who may read a document, without embedding anything. Its record changes last."""
+    async def set_access(self, document_id: str, access: Access, content_hash: str) -> None:
+        """Change who may read a document as it is with this content, without embedding anything; any other content that
+        there is of it, nobody may read. Its record changes last.
+        """
         chosen = _is("document_id", document_id)
-        head, tail = models.Filter(must=[chosen, _HEAD]), models.Filter(must=[chosen, _TAIL])
-        await self._update(
-            _set({"pending": True}, head),
-            _set({"access": access.class_id}, tail),
-            _set({"access": access.class_id, "gates": gates_of(access), "pending": False}, head),
-        )
-        self._classes.learn(access)
+        same = _is("content_hash", content_hash)
+        record = _set({"pending": True}, models.Filter(must=[chosen, _HEAD]))
+        tail = [
+            _set({"access": NOBODY.class_id}, models.Filter(must=[chosen, _TAIL], must_not=[same])),
+            _set({"access": access.class_id}, models.Filter(must=[chosen, _TAIL, same])),
+        ]
+        head = [
+            _set(_admitting(NOBODY), models.Filter(must=[chosen, _HEAD], must_not=[same])),
+            _set(_admitting(access), models.Filter(must=[chosen, _HEAD, same])),
+        ]
+        await self._everywhere(record, *tail, *head)
+        self._answerer.learn(access)
 
     async def relabel(self, document: Document) -> None:
         """Note where a document lies now, its last edit and its version, without embedding anything. The version comes last."""
@@ -168,13 +204,28 @@ class Index:
         )
 
     async def records(self, source: str) -> AsyncIterator[Record]:
-        """One record for each document of a source that has its first chunk, in no particular order."""
+        """One record for each document of a source that has its first chunk, in no particular order.
+
+        Those that are only in a collection that still answers for another model are among them, with neither version nor
+        content: they are to be written, or removed.
+        """
+        own, written = await self._target(), set()
+        async for record in self._records(own, source):
+            written.add(record.document_id)
+            yield record
+        if self._former:
+            with suppress(Missing):
+                async for record in self._records(self._former, source):
+                    if record.document_id not in written:
+                        yield replace(record, content_hash="", version="", text_hash="")
+
+    async def _records(self, generation: Generation, source: str) -> AsyncIterator[Record]:
         heads = models.Filter(must=[_is("source", source), _HEAD])
         fields = ["document_id", "content_hash", "access", "title", "chunks", "pending", "version", "text_hash"]
         page: Any = None
         while True:
-            points, page = await self._ask(
-                self._client.scroll(self._collection, scroll_filter=heads, limit=PAGE, offset=page, with_payload=fields)
+            points, page = await ask(
+                self._client.scroll(generation.collection, scroll_filter=heads, limit=PAGE, offset=page, with_payload=fields)
             )
             for point in points:
                 payload = point.payload or {}
@@ -191,14 +242,17 @@ class Index:
                 return
 
     async def counts(self) -> dict[str, int]:
-        """Documents by source."""
+        """Documents that questions can be answered from, by source."""
+        return await self._here(lambda answering: self._counts(answering.generation))
+
+    async def _counts(self, generation: Generation) -> dict[str, int]:
         heads = models.Filter(must=[_HEAD])
-        found = await self._ask(self._client.facet(self._collection, "source", facet_filter=heads, limit=PAGE, exact=True))
+        found = await ask(self._client.facet(generation.collection, "source", facet_filter=heads, limit=PAGE, exact=True))
         return {str(hit.value): hit.count for hit in found.hits}
 
     async def health(self) -> None:
         """Probe it. Raises TransientError or ConfigError."""
-        await self._ask(self._client.get_collection(self._collection))
+        await self._answerer.look(again=True)
 
     async def search(self, query: str, audience: Audience, k: int) -> list[Hit]:
         """The ``k`` best chunks that every reader may read, by meaning and by words together; equal scores by id.
@@ -208,15 +262,20 @@ class Index:
         counts as little as in a document.
         """
         query = clean(query)
-        allowed = await self._classes.readable_by(audience)
-        if not allowed or not query.strip() or k < 1:
+        if not query.strip() or k < 1:
             return []
-        branches = await self._branches(query, models.Filter(must=[_any("access", sorted(allowed))]))
+        return await self._here(lambda answering: self._search(answering, query, audience, k))
+
+    async def _search(self, answering: Answering, query: str, audience: Audience, k: int) -> list[Hit]:
+        allowed = await answering.classes.readable_by(audience)
+        if not allowed:
+            return []
+        branches = await self._branches(answering, query, models.Filter(must=[_any("access", sorted(allowed))]))
         if not branches:
             return []
-        found = await self._ask(
+        found = await ask(
             self._client.query_points(
-                self._collection,
+                answering.generation.collection,
                 prefetch=branches,
                 query=models.FusionQuery(fusion=models.Fusion.DBSF),
                 limit=k,
@@ -230,66 +289,44 @@ class Index:
                 hits.append(Hit(chunk=chunk_of(point.payload, access), score=point.score))
         return sorted(hits, key=lambda hit: (-hit.score, hit.chunk.id))
 
-    async def _branches(self, query: str, readable: models.Filter) -> list[models.Prefetch]:
+    async def _branches(self, answering: Answering, query: str, readable: models.Filter) -> list[models.Prefetch]:
         indices, values = sparse.query_vector(query)
         branches = []
         if indices:
             words = models.SparseVector(indices=indices, values=values)
-            branches.append(models.Prefetch(query=words, using=_SPARSE, filter=readable, limit=PREFETCH))
+            branches.append(models.Prefetch(query=words, using=SPARSE, filter=readable, limit=PREFETCH))
             # DBSF gives a branch with one hit .5, less than it gives the better half of a long one. So what has all
             # the rare words of a query (a name, an error code) comes in twice more. Questions hardly ever get this far.
             rare = models.Prefetch(
                 query=words,
-                using=_SPARSE,
+                using=SPARSE,
                 filter=readable,
                 limit=RARE,
-                score_threshold=len(indices) * _rarity(self._classes.chunks),
+                score_threshold=len(indices) * _rarity(answering.classes.chunks),
             )
             branches += [rare, rare]
+        if answering.embedder is None:
+            return branches
         try:
-            meaning = await self._embedder.embed_query(query)
+            meaning = await answering.embedder.embed_query(query)
         except TransientError:
             if not branches:
                 raise
         else:
-            branches.append(models.Prefetch(query=meaning, using=_DENSE, filter=readable, limit=PREFETCH))
+            branches.append(models.Prefetch(query=meaning, using=DENSE, filter=readable, limit=PREFETCH))
         return branches
 
-    async def _facet(self, field: str, classes: Sequence[str] | None) -> dict[str, int]:
+    async def _here(self, question: Callable[[Answering], Awaitable[Result]]) -> Result:
+        """Ask what answers now; again, if it was exchanged a moment ago."""
+        try:
+            return await question(await self._answerer.look())
+        except Missing:
+            return await question(await self._answerer.look(again=True))
+
+    async def _facet(self, collection: str, field: str, classes: Sequence[str] | None) -> dict[str, int]:
         chosen = models.Filter(must=[_any("access", classes)]) if classes is not None else None
-        request = self._client.facet(self._collection, field, facet_filter=chosen, limit=CLASSES_MAX)
-        return {str(hit.value): hit.count for hit in (await self._ask(request, SEARCH_SECONDS)).hits}
-
-    async def _create(self) -> None:
-        with suppress(_Conflict):  # another process was faster: what it made is verified like any other
-            await self._ask(
-                self._client.create_collection(
-                    self._collection,
-                    vectors_config={_DENSE: models.VectorParams(size=self._embedder.dimension, distance=models.Distance.COSINE)},
-                    sparse_vectors_config={_SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)},
-                    metadata={_MADE_BY: self._embedder.name},
-                )
-            )
-
-    def _verify(self, info: models.CollectionInfo) -> None:
-        vectors = info.config.params.vectors
-        dense = vectors.get(_DENSE) if isinstance(vectors, dict) else None
-        made_by = (info.config.metadata or {}).get(_MADE_BY)
-        if dense is None or made_by is None:
-            raise ConfigError(
-                f"the Qdrant collection {self._collection!r} was not made by Footnote, or by a server before 1.16: "
-                "name another server in QDRANT_URL, or delete that collection"
-            )
-        if made_by != self._embedder.name or dense.size != self._embedder.dimension:
-            raise ConfigError(
-                f"the index {self._collection!r} was made with the embeddings {made_by} ({dense.size} dimensions), but "
-                f"FOOTNOTE_EMBEDDINGS now stands for {self._embedder.name} ({self._embedder.dimension} dimensions): set "
-                f"FOOTNOTE_EMBEDDINGS back, or stop Footnote, delete {self._place} and run `footnote reindex`"
-            )
-
-    @property
-    def _place(self) -> str:
-        return f"the folder {self._folder}" if self._folder else "that collection on the server at QDRANT_URL"
+        request = self._client.facet(collection, field, facet_filter=chosen, limit=CLASSES_MAX)
+        return {str(hit.value): hit.count for hit in (await ask(request, SEARCH_SECONDS)).hits}
 
     async def _write(self, batch: Sequence[_Write], vectors: Sequence[list[float]]) -> None:
         heads: list[models.PointStruct] = []
@@ -309,55 +346,28 @@ class Index:
             *([_delete(models.Filter(should=[*leftovers])), _set({"pending": False}, done)] if done else []),
         )
         for _, chunk, _ in batch:
-            self._classes.learn(chunk.access)
+            self._answerer.learn(chunk.access)
 
     async def _update(self, *operations: models.UpdateOperation) -> None:
+        await self._apply(await self._target(), operations)
+
+    async def _everywhere(self, *operations: models.UpdateOperation) -> None:
+        """First where questions are answered from: what is saved of it in the other one is then true of both."""
+        own = await self._target()
+        if self._former:
+            with suppress(Missing):
+                await self._apply(self._former, operations)
+        await self._apply(own, operations)
+
+    async def _apply(self, generation: Generation, operations: Sequence[models.UpdateOperation]) -> None:
         """In this order. Each is applied wholly or not at all, all of them together are not."""
-        await self._ask(self._client.batch_update_points(self._collection, operations, wait=True))
+        await ask(self._client.batch_update_points(generation.collection, operations, wait=True))
 
-    async def _ask(self, request: Awaitable[Result], seconds: float = REQUEST_SECONDS) -> Result:
-        """The wall: their errors become ours. What theirs say may carry secrets and stays out."""
-        try:
-            async with asyncio.timeout(seconds):
-                return await request
-        except (httpx.HTTPError, TimeoutError, ConnectionError) as error:
-            raise _unreachable() from error
-        except ResponseHandlingException as error:
-            if isinstance(error.source, httpx.HTTPError):
-                raise _unreachable() from error
-            raise FootnoteError("what answers at QDRANT_URL is not Qdrant's REST API: check the address") from error
-        except ResourceExhaustedResponse as error:
-            raise TransientError("search is unavailable: Qdrant is over its limits", retry_after=error.retry_after_s) from error
-        except UnexpectedResponse as error:
-            raise self._explain(error.status_code) from error
-        except (ApiException, QdrantException) as error:
-            raise FootnoteError(f"Qdrant's answer was not understood ({type(error).__name__})") from error
-        except ValueError as error:
-            # The in-memory engine of the client says so what a server says with 404.
-            if "not found" in str(error):
-                raise self._explain(404) from error
-            raise
-
-    def _explain(self, status: int | None) -> FootnoteError:
-        if status in {401, 403}:
-            return ConfigError("Qdrant refused our key: set QDRANT_API_KEY to one that may read and write")
-        if status == 404:
-            return ConfigError(
-                f"the collection {self._collection!r} is gone: restart Footnote to make it, then `footnote reindex`"
-            )
-        if status == 409:
-            return _Conflict()
-        if status is None or status in {408, 429} or status >= 500:
-            return TransientError(f"search is unavailable: Qdrant answered with status {status}")
-        return FootnoteError(f"Qdrant refused a request with status {status}: the server may be older than 1.16")
-
-
-def _unreachable() -> TransientError:
-    return TransientError("search is unavailable: Qdrant does not answer. Check QDRANT_URL and the server; it is tried again.")
-
-
-class _Conflict(FootnoteError):
-    """There is one already."""
+    async def _target(self) -> Generation:
+        if self._own is None:
+            await self.open()
+        assert self._own is not None
+        return self._own
 
 
 _Write = tuple[Document, Chunk, Sequence[Chunk]]
@@ -372,7 +382,7 @@ def _batches(pairs: Sequence[tuple[Document, Sequence[Chunk]]]) -> Iterator[list
 
 def _point(document: Document, chunk: Chunk, chunks: Sequence[Chunk], dense: list[float]) -> models.PointStruct:
     indices, values = sparse.document_vector(chunk.indexed_text)
-    vector: dict[str, Any] = {_DENSE: dense, _SPARSE: models.SparseVector(indices=indices, values=values)}
+    vector: dict[str, Any] = {DENSE: dense, SPARSE: models.SparseVector(indices=indices, values=values)}
     return models.PointStruct(id=chunk.id, vector=vector, payload=payload_of(document, chunk, chunks))
 
 
@@ -393,6 +403,10 @@ def _set(payload: dict[str, Any], where: models.Filter | list[str]) -> models.Up
     if isinstance(where, list):
         return models.SetPayloadOperation(set_payload=models.SetPayload(payload=payload, points=where))
     return models.SetPayloadOperation(set_payload=models.SetPayload(payload=payload, filter=where))
+
+
+def _admitting(access: Access) -> dict[str, Any]:
+    return {"access": access.class_id, "gates": gates_of(access), "pending": False}
 
 
 def _is(key: str, value: str | int) -> models.FieldCondition:

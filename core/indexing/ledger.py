@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +26,21 @@ class Row:
     """When a failed document is tried again; None when only a change of it, or somebody who asks for it, does."""
     in_doubt: bool = False
     """Its writing was begun and not seen to end: what the index says of it counts for nothing."""
+
+
+_MARKED = re.compile(r"([0-9a-f]{32}):(.*)", re.DOTALL)
+
+
+def marked(cursor: str, index_id: str) -> str:
+    """A cursor as it is saved: what lies before it is in the collection of that id, and in no other one."""
+    return f"{index_id}:{cursor}" if index_id else cursor
+
+
+def cursor_of(saved: str | None, index_id: str) -> str | None:
+    """The cursor that was saved for this collection; None when it was for another one."""
+    found = _MARKED.fullmatch(saved) if saved is not None else None
+    mark, cursor = found.groups() if found else ("", saved)
+    return cursor if mark == index_id else None
 
 
 class Ledger(Protocol):

@@ -15,6 +15,7 @@ import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -105,7 +106,10 @@ class Syncer:
         report with ``withheld`` documents means that more vanished than may be removed unasked: they are all still in
         the index.
         """
-        writes = Writes(self._index, ledger, state.cursor, self._persist, self._clock, dry_run=request.dry_run)
+        opened = await self._index.open()
+        if not request.dry_run:
+            await self._index.tidy()
+        writes = Writes(self._index, opened.id, ledger, state.cursor, self._persist, self._clock, dry_run=request.dry_run)
         run = _Run(source, request, state, writes, ledger, self._clock, self._timer)
         pipeline = Pipeline(
             self._index,
@@ -123,10 +127,15 @@ class Syncer:
                 tasks.create_task(pipeline.write())
                 await run.all(pipeline)
                 pipeline.close()
-            return await run.finish()
+            report = await run.finish()
+            return report if opened.answers else replace(report, rebuilt=opened.id)
         except ExceptionGroup as group:
             error = first_of(group)
             raise error from error.__cause__
+
+    async def switch(self, index_id: str) -> None:
+        """Have questions answered from the collection of that id: all sources are in it."""
+        await self._index.switch(index_id)
 
 
 class _Run:
@@ -294,8 +303,7 @@ class _Run:
             await self._writes.remove([document.id])
             self._fail(document.id, "it is empty", document.version)
         else:
-            if known and known.access_class != document.access.class_id:
-                await self._writes.hide(document.id)
+            await self._writes.shut_out(document)
             await pipeline.put(document)
 
     async def _unchanged(self, document: Document) -> None:

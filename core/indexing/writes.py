@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from core.indexing.ledger import Ledger, Row
+from core.indexing.ledger import Ledger, Row, cursor_of, marked
 from core.indexing.payloads import text_hash
 from core.models import NOBODY, Access, Chunk, Document, Known, Principal
 
@@ -35,19 +35,29 @@ class Writes:
     """In a dry run nothing is written and nothing is saved."""
 
     def __init__(
-        self, index: Index, ledger: Ledger, cursor: str | None, persist: Persist, clock: Callable[[], datetime], *, dry_run: bool
+        self,
+        index: Index,
+        index_id: str,
+        ledger: Ledger,
+        saved: str | None,
+        persist: Persist,
+        clock: Callable[[], datetime],
+        *,
+        dry_run: bool,
     ) -> None:
+        """``saved`` is the cursor as the ledger has it: it counts if it is of the collection ``index_id``."""
         self.known: dict[str, Known] = {}
         """Documents of which the index has something."""
         self.rows: dict[str, Row] = {}
-        self.cursor = cursor
+        self.cursor = cursor_of(saved, index_id)
         """Saved with everything else; set it when all before it is in the index."""
         self._index = index
+        self._index_id = index_id
         self._ledger = ledger
         self._persist = persist
         self._clock = clock
         self._dry_run = dry_run
-        self._saved_cursor = cursor
+        self._saved_cursor = self.cursor
         self._texts: dict[str, str] = {}
         self._unsaved: set[str] = set()
         self._written = False
@@ -109,9 +119,8 @@ class Writes:
             self._unsaved = set()
             self._ledger.guard()
             try:
-                await self._ledger.keep(
-                    cursor if moved else None, {document_id: self.rows.get(document_id) for document_id in unsaved}
-                )
+                saved = marked(cursor, self._index_id) if moved and cursor is not None else None
+                await self._ledger.keep(saved, {document_id: self.rows.get(document_id) for document_id in unsaved})
             except BaseException:
                 self._unsaved |= unsaved
                 raise
@@ -173,18 +182,28 @@ class Writes:
         if known is None or known.access_class == access.class_id:
             return False
         if not self._dry_run:
-            before = self.rows.get(document_id)
-            await self.begin([document_id])
-            await self._persist(lambda: self._index.set_access(document_id, access))
-            self.known[document_id] = replace(known, access_class=access.class_id)
-            if before is None:
-                self._drop(document_id)
-            else:
-                self._set(document_id, before)
+            await self._set_access(document_id, access, known.content_hash, replace(known, access_class=access.class_id))
         return True
 
     async def hide(self, document_id: str) -> None:
         await self.set_access(document_id, NOBODY)
+
+    async def shut_out(self, document: Document) -> None:
+        """Hide what the index has of a document whose access is another one now, its new content excepted."""
+        known = self.known.get(document.id)
+        if known and known.access_class != document.access.class_id:
+            hidden = replace(known, access_class=NOBODY.class_id)
+            await self._set_access(document.id, document.access, document.content_hash, hidden)
+
+    async def _set_access(self, document_id: str, access: Access, content_hash: str, after: Known) -> None:
+        before = self.rows.get(document_id)
+        await self.begin([document_id])
+        await self._persist(lambda: self._index.set_access(document_id, access, content_hash))
+        self.known[document_id] = after
+        if before is None:
+            self._drop(document_id)
+        else:
+            self._set(document_id, before)
 
     async def relabel(self, document: Document) -> None:
         """Note the version of a document that needs no embedding, and what came with it."""

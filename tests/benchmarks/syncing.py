@@ -19,8 +19,9 @@ from connectors.confluence.source import ConfluenceSource
 from connectors.google_drive.source import DriveSource
 from core.embedded.keeper import attach
 from core.indexing.embedding import LocalEmbedder
-from core.indexing.index import Index, connect
+from core.indexing.index import Index
 from core.indexing.parsing import Parser
+from core.indexing.qdrant import connect
 from core.indexing.sync import Syncer
 from core.limits import LocalLimiter
 from core.models import SyncReport, SyncRequest, SyncState

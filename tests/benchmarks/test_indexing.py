@@ -11,7 +11,8 @@ import pytest
 from core.embedded.keeper import Engines
 from core.indexing.chunking import chunk
 from core.indexing.embedding import LocalEmbedder
-from core.indexing.index import Index, connect
+from core.indexing.index import Index
+from core.indexing.qdrant import connect
 from core.indexing.readers.plain import read_text
 from core.models import PUBLIC, Document
 from tests.benchmarks.prose import pages

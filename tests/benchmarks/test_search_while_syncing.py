@@ -13,8 +13,9 @@ import pytest
 from core.embedded.keeper import Engines
 from core.indexing.chunking import chunk
 from core.indexing.embedding import LocalEmbedder
-from core.indexing.index import Index, connect
+from core.indexing.index import Index
 from core.indexing.parsing import Parser
+from core.indexing.qdrant import connect
 from core.indexing.readers.plain import read_text
 from core.indexing.sync import Syncer
 from core.models import ANYONE, Document, SyncReport, SyncRequest, SyncState

@@ -117,6 +117,10 @@ async def ids_of(client: AsyncQdrantClient, name: str, chosen: models.Filter | N
     return sorted((record.id for record in records), key=str)
 
 
+def _create_alias(alias: str, name: str) -> models.CreateAliasOperation:
+    return models.CreateAliasOperation(create_alias=models.CreateAlias(collection_name=name, alias_name=alias))
+
+
 class TestDifferences:
     """The same requests to the engine and to the reference: the same answers."""
 
@@ -334,6 +338,46 @@ class TestContract:
         found = await client.query_points(name, query=[1.0] * WIDTH, using="dense", query_filter=nobody)
         assert found.points == []
 
+    async def test_an_alias_stands_for_its_collection_and_is_moved_in_one_step(self, client: AsyncQdrantClient) -> None:
+        first = await collection(client, corpus(3))
+        second = await collection(client, corpus(5))
+        alias, other = uuid.uuid4().hex, uuid.uuid4().hex
+        await client.update_collection_aliases([_create_alias(alias, first), _create_alias(other, first)])
+        assert (await client.count(alias)).count == 3
+        assert await client.collection_exists(alias)
+        assert (await client.get_collection(alias)).points_count == 3
+        forget = models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=alias))
+        assert await client.update_collection_aliases([forget, _create_alias(alias, second)])
+        assert (await client.count(alias)).count == 5
+        await client.delete(alias, models.Filter(must=[]), wait=True)
+        assert (await client.count(second)).count == 0
+        assert [known.alias_name for known in (await client.get_collection_aliases(second)).aliases] == [alias]
+        known = {known.alias_name: known.collection_name for known in (await client.get_aliases()).aliases}
+        assert (known[alias], known[other]) == (second, first)
+        assert {alias, other}.isdisjoint(c.name for c in (await client.get_collections()).collections)
+
+    async def test_an_alias_is_renamed_replaced_and_deleted_with_its_collection(self, client: AsyncQdrantClient) -> None:
+        first, second = await collection(client, corpus(3)), await collection(client, corpus(5))
+        alias, renamed = uuid.uuid4().hex, uuid.uuid4().hex
+        await client.update_collection_aliases([_create_alias(alias, first)])
+        rename = models.RenameAlias(old_alias_name=alias, new_alias_name=renamed)
+        await client.update_collection_aliases([models.RenameAliasOperation(rename_alias=rename)])
+        assert (await client.count(renamed)).count == 3
+        assert not await client.collection_exists(alias)
+        await client.update_collection_aliases([_create_alias(renamed, second)])
+        assert (await client.count(renamed)).count == 5
+        forget = models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=alias))
+        assert await client.update_collection_aliases([forget]), "there is none any more"
+        await client.delete_collection(second)
+        assert renamed not in {known.alias_name for known in (await client.get_aliases()).aliases}
+
+    @pytest.mark.parametrize("taken", [True, False])
+    async def test_a_change_of_aliases_that_cannot_be_done_is_refused(self, client: AsyncQdrantClient, taken: bool) -> None:
+        first, second = await collection(client), await collection(client)
+        wrong = _create_alias(second, first) if taken else _create_alias(uuid.uuid4().hex, uuid.uuid4().hex)
+        with pytest.raises((UnexpectedResponse, ValueError), match="already exists" if taken else "(?i)not found"):
+            await client.update_collection_aliases([wrong])
+
     async def test_an_unknown_collection_is_an_error_that_names_it(self, client: AsyncQdrantClient) -> None:
         with pytest.raises((UnexpectedResponse, ValueError), match="nowhere"):
             await client.count("nowhere")
@@ -447,7 +491,7 @@ if SPECS:
         assert [hit.chunk.text for hit in await index.search("hotels", ANYONE, 1)] == ["Hotels are paid for."]
         assert [record.document_id async for record in index.records("folder")] == [page.id]
         assert await index.counts() == {"folder": 1}
-        await index.set_access(page.id, NOBODY)
+        await index.set_access(page.id, NOBODY, page.content_hash)
         assert await index.search("hotels", ANYONE, 1) == []
         await index.remove([page.id])
         assert await index.counts() == {}

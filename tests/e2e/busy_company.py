@@ -13,8 +13,8 @@ from qdrant_client import AsyncQdrantClient, models
 
 from core.embedded.keeper import attach
 from core.groups import SourceGroups
-from core.indexing.index import connect
 from core.indexing.payloads import access_of
+from core.indexing.qdrant import connect
 from core.models import Principal
 from core.principals import expand
 from tests.emulators.confluence import Account, ConfluenceServer, Content

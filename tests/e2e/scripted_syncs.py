@@ -68,6 +68,9 @@ class CountedIndex:
     async def counts(self) -> dict[str, int]:
         return {"handbook": 12}
 
+    async def rebuild(self) -> None:
+        return None
+
 
 def commands_over(jobs: ScriptedJobs, redis: Redis, *, admins: set[str]) -> Commands:
     parts: Any = {"jobs": jobs, "index": CountedIndex(), "sources": {"handbook": ScopedSource("handbook", "travel")}}

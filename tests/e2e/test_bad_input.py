@@ -21,7 +21,7 @@ import pytest
 
 from bots.redis import connect_redis
 from core.embedded.keeper import attach
-from core.indexing.index import connect
+from core.indexing.qdrant import connect
 from tests.e2e.installation import Installation, processes_of
 from tests.e2e.team import ANA, a_team
 from tests.emulators.openai import Refuses

@@ -14,9 +14,10 @@ from redis.asyncio import Redis
 from connectors.folder.source import FolderSource
 from core.embedded.keeper import Engines
 from core.indexing.embedding import WordLlamaEmbedder
-from core.indexing.index import Index, connect
+from core.indexing.index import Index
 from core.indexing.jobs import Jobs, Schedule, Worker
 from core.indexing.parsing import Parser
+from core.indexing.qdrant import connect
 from core.indexing.sync import Syncer
 from core.models import ANYONE, Audience, SyncRequest, SyncState, SyncStatus, now
 

@@ -295,9 +295,9 @@ class RealIndex(MemoryIndex):
         self.step()
         await self._index.remove(document_ids)
 
-    async def set_access(self, document_id: str, access: Access) -> None:
+    async def set_access(self, document_id: str, access: Access, content_hash: str) -> None:
         self.step()
-        await self._index.set_access(document_id, access)
+        await self._index.set_access(document_id, access, content_hash)
 
     async def relabel(self, document: Document) -> None:
         self.step()

@@ -74,7 +74,8 @@ class Helping:
         self._parser = parser
         self._count = count
         self._name = uuid.uuid4().hex
-        self._docket = Docket(NAME, url)
+        # Who embeds with another model is no help.
+        self._docket = Docket(f"{NAME}-{index.name}", url)
         self._docket.register(self._help, names=[_TASK])
         self._claims: dict[str, Claim] = {}
         self._helpers = 0

@@ -165,11 +165,38 @@ class Worker:
         # A sync that failed cannot say where the documents are; what the last one found is better than nothing.
         report = replace(ledger.report, coverage=ledger.report.coverage or claim.state.report.coverage)
         state = replace(running, status=status, error=error, finished_at=self._clock(), report=report)
-        if status is SyncStatus.DONE and claim.whole:
+        if status is SyncStatus.DONE and claim.whole and await self._answers(claim, state):
             listed_at = report.coverage.listed_at if report.coverage else None
             state = replace(state, fresh_at=running.started_at, listed_at=listed_at or state.listed_at)
         await claim.finish(state)
         _report(state, time.monotonic() - began)
+
+    async def _answers(self, claim: Claim, state: SyncState) -> bool:
+        """Whether questions are answered from what this sync wrote. When it is another model's collection that still
+        answers, the new one takes its place once the last sync of every source has brought it up to date.
+        """
+        rebuilt = state.report.rebuilt
+        if not rebuilt:
+            return True
+        try:
+            others = [(await self._jobs.record(name)).kept for name in self._sources if name != state.source]
+            if not all(_is_whole(each, rebuilt) for each in (state, *others)):
+                return False
+            claim.guard()
+            await self._syncer.switch(rebuilt)
+        except ClaimLost:
+            raise
+        except FootnoteError as error:
+            # The next sync tries it again.
+            log.warning("index.not_switched", reason=str(error))
+            return False
+        return True
+
+
+def _is_whole(state: SyncState, rebuilt: str) -> bool:
+    report = state.report
+    complete = report.coverage is not None and not report.coverage.missing
+    return state.status is SyncStatus.DONE and report.rebuilt == rebuilt and complete
 
 
 async def _cancelled(*tasks: asyncio.Task[None]) -> None:

@@ -74,6 +74,9 @@ class ScriptedIndex:
     async def counts(self) -> dict[str, int]:
         return {"wiki": 120}
 
+    async def rebuild(self) -> None:
+        return None
+
 
 def commands(jobs: ScriptedJobs | None = None) -> Commands:
     return Commands(

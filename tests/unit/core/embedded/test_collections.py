@@ -129,3 +129,64 @@ def test_a_collection_that_the_engine_cannot_make_is_refused_by_name(tmp_path: P
     with pytest.raises(Refused, match=named):
         collections.create("c", wrong)
     assert list(collections) == []
+
+
+def aliased(alias: str, name: str) -> dict[str, Any]:
+    return {"create_alias": {"alias_name": alias, "collection_name": name}}
+
+
+def test_aliases_survive_being_closed_and_go_with_their_collection(tmp_path: Path) -> None:
+    collections = opened(tmp_path)
+    for name in ("c", "d"):
+        collections.create(name, PLAIN)
+    collections.change_aliases([aliased("of c", "c"), aliased("of d", "d"), aliased("also of d", "d")])
+    collections.close()
+    collections = opened(tmp_path)
+    assert collections["of c"] is collections["c"]
+    assert collections.drop("d")
+    collections.close()
+    assert opened(tmp_path).aliases == {"of c": "c"}
+
+
+def test_an_alias_whose_collection_was_gone_when_the_engine_was_killed_is_gone_too(tmp_path: Path) -> None:
+    collections = opened(tmp_path)
+    collections.create("c", PLAIN)
+    collections.change_aliases([aliased("a", "c")])
+    collections.close()
+    (tmp_path / "live" / "c").rename(tmp_path / "grave" / "c")
+    collections = opened(tmp_path)
+    assert (dict(collections.aliases), "a" in collections) == ({}, False)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status"),
+    [
+        (aliased("a", "nothing"), 404),
+        (aliased("a", "of c"), 404),
+        (aliased("d", "c"), 409),
+        (aliased("", "c"), 400),
+        ({"rename_alias": {"old_alias_name": "x", "new_alias_name": "y"}}, 404),
+        ({"create_alias": {"alias_name": "a"}}, 400),
+        ({"drop_alias": {"alias_name": "of c"}}, 400),
+        ({**aliased("a", "c"), "delete_alias": {"alias_name": "of c"}}, 501),
+        ("of c", 400),
+    ],
+)
+def test_a_change_of_aliases_is_done_as_a_whole_or_not_at_all(tmp_path: Path, wrong: Any, status: int) -> None:
+    collections = opened(tmp_path)
+    for name in ("c", "d"):
+        collections.create(name, PLAIN)
+    collections.change_aliases([aliased("of c", "c")])
+    with pytest.raises(Refused) as refused:
+        collections.change_aliases([{"delete_alias": {"alias_name": "of c"}}, aliased("new", "d"), wrong])
+    assert refused.value.status == status
+    assert dict(collections.aliases) == {"of c": "c"}
+
+
+def test_no_collection_takes_the_name_of_an_alias(tmp_path: Path) -> None:
+    collections = opened(tmp_path)
+    collections.create("c", PLAIN)
+    collections.change_aliases([aliased("a", "c")])
+    with pytest.raises(Refused, match="Alias with the same name"):
+        collections.create("a", PLAIN)
+    assert not collections.drop("a")

@@ -16,10 +16,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from core.indexing.index import Index, connect
+from core.indexing.index import Index
 from core.indexing.jobs import Jobs, Worker
 from core.indexing.jobs.helping import Helping
 from core.indexing.ledger import Row
+from core.indexing.qdrant import connect
 from core.indexing.sync import Syncer
 from core.telemetry import configure_logging
 from tests.memory_index import LineParser, WordEmbedder

@@ -16,9 +16,10 @@ from qdrant_client import AsyncQdrantClient
 from redis.asyncio import Redis
 
 from bots.redis import connect_redis
-from core.indexing.index import Index, connect
+from core.indexing.index import Index
 from core.indexing.jobs import Jobs
 from core.indexing.pipeline import MAX_DOCUMENTS
+from core.indexing.qdrant import connect
 from core.models import SyncRequest, SyncState, SyncStatus
 from tests.emulators.qdrant_server import QdrantProcess
 from tests.memory_index import WordEmbedder
@@ -66,13 +67,13 @@ class Fleet:
 
     async def helper(self, **settings: object) -> WorkerProcess:
         """One that only helps, and is known to."""
-        before = await self.redis.zcard("footnote-help:workers")
+        before = await self.redis.zcard(f"footnote-help-{self.index.name}:workers")
         helper = self.worker(syncs=False, **settings)
         await self.until(lambda: self._helpers_are_more_than(before), "a helper")
         return helper
 
     async def _helpers_are_more_than(self, count: int) -> bool:
-        return await self.redis.zcard("footnote-help:workers") > count
+        return await self.redis.zcard(f"footnote-help-{self.index.name}:workers") > count
 
     async def submit(self) -> SyncRequest:
         self.requests += 1

@@ -82,7 +82,7 @@ class Office:
         return desk
 
     async def helpers(self) -> int:
-        return await self._redis.zcard("footnote-help:workers")
+        return await self._redis.zcard("footnote-help-memory:workers")
 
     async def sync(self) -> SyncState:
         await self.jobs.submit(request())
@@ -126,7 +126,7 @@ async def test_a_worker_alone_hands_out_nothing(office: Office, redis: Redis):
     leader = await office.worker(office.source)
     assert (await office.sync()).report.indexed == PAGES
     assert len(leader.wrote) == PAGES
-    assert await redis.xlen("footnote-help:stream") == 0
+    assert await redis.xlen("footnote-help-memory:stream") == 0
 
 
 async def test_who_syncs_does_not_help_and_helps_again_afterwards(office: Office):
