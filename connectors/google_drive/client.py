@@ -17,7 +17,7 @@ import httpx
 from connectors.google_drive.access import Grant, grants
 from connectors.google_drive.credential import DRIVE_SCOPE, ServiceAccount
 from connectors.google_drive.file import FIELDS, PERMISSION_FIELDS, SHORTCUT, DriveFile, parse_file
-from connectors.google_drive.rest import Rest, refused
+from connectors.google_drive.rest import Rest, is_about_the_item, refused
 from connectors.http import Rejected, is_loopback
 from core.errors import FootnoteError
 from core.ports import Limiter
@@ -162,7 +162,7 @@ class DriveClient:
             async for page in self._rest.pages(path, params, kind="drive#permissionList", about=[id]):
                 found += page.get("permissions") or ()
         except Rejected as error:
-            if error.status in {403, 404}:
+            if is_about_the_item(error):
                 return None
             raise refused(error, "permissions") from error
         return grants(found, self._config.name, self._clock())

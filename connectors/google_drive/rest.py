@@ -20,6 +20,7 @@ SAME_PAGE = 10
 
 _QUOTA = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "sharingRateLimitExceeded", "quotaExceeded", "backendError"})
 _SETUP = frozenset({"insufficientPermissions", "accessNotConfigured", "ACCESS_TOKEN_SCOPE_INSUFFICIENT", "SERVICE_DISABLED"})
+_CLOSED = frozenset({"insufficientFilePermissions", "appNotAuthorizedToFile", "forbidden", "notFound"})
 
 
 class Rest:
@@ -68,7 +69,7 @@ class Rest:
         try:
             return await self.get(path, params, about=[id])
         except Rejected as error:
-            if error.status in {403, 404}:
+            if is_about_the_item(error):
                 return None
             raise refused(error, "an item") from error
 
@@ -129,6 +130,11 @@ def reason_of(body: Any) -> str:
         return str((error.get("errors") or error["details"])[0]["reason"])
     except (KeyError, TypeError, IndexError, AttributeError):
         return ""
+
+
+def is_about_the_item(error: Rejected) -> bool:
+    """Whether it is gone or closed to us, and not all of Drive: 403 says many things."""
+    return error.status == 404 or (error.status == 403 and reason_of(error.body) in _CLOSED)
 
 
 def is_transient(status: int, body: Any) -> bool:

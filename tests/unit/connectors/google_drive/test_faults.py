@@ -70,6 +70,20 @@ async def test_any_other_refusal_is_not_asked_again(synced, reason):
     assert synced.api.counts == {"changes.list": 1}
 
 
+@pytest.mark.parametrize("reason", ["dailyLimitExceeded", "domainPolicy"])
+@pytest.mark.parametrize("route", ["files.get", "drives.get", "permissions.list"])
+async def test_a_refusal_that_is_about_all_of_drive_takes_no_document_away(synced, route, reason):
+    """F4 and F8. What is gone or closed to us is refused with 403, too."""
+    synced.docs(3)
+    synced.docs(3, synced.policies)
+    await synced.sync()
+    before = synced.snapshot()
+    synced.api.fail(route, reason, times=1000)
+    with pytest.raises(FootnoteError, match=reason):
+        await synced.sync(full=True)
+    assert synced.snapshot() == before
+
+
 async def test_a_page_whose_content_always_fails_is_one_failure_and_heals(synced):
     """F5"""
     docs = synced.docs(10)
