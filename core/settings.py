@@ -46,18 +46,28 @@ def _words(value: object) -> object:
 
 
 def _url(value: object) -> object:
-    if isinstance(value, str):
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError(f"{value!r} is not a http(s) URL")
+    if isinstance(value, str) and not _is_http(value):
+        raise ValueError(f"{value!r} is not a http(s) URL")
     return value
+
+
+def _is_http(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        is_host = bool(parts.hostname and parts.hostname.encode("idna")) and parts.port != 0
+    except ValueError:
+        return False
+    return is_host and parts.scheme in {"http", "https"} and text.isprintable() and " " not in text
 
 
 def _source_url(value: object) -> object:
     """As :func:`_url`; a credential goes there, so plain http is for this machine only."""
     if not isinstance(value, str):
         return value
-    parts = urlsplit(value)
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return _url(value)
     if "@" in parts.netloc:
         # Not repeated: what stands there may be a password.
         raise ValueError("there is a user or a password in the URL: a credential has settings of its own")

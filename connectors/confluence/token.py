@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 
 from core.errors import AuthError
@@ -10,7 +11,7 @@ from core.settings import ConfluenceConfig
 
 
 class Unreadable(AuthError):
-    """The file of the Confluence token cannot be read."""
+    """The Confluence token cannot be read."""
 
 
 class Token:
@@ -19,11 +20,16 @@ class Token:
     def __init__(self, config: ConfluenceConfig) -> None:
         self._email = config.email
         self._file = config.api_token_file
-        self._secret = config.api_token.get_secret_value() if config.api_token else ""
+        self._secret = config.api_token.get_secret_value().strip() if config.api_token else ""
 
     async def headers(self) -> Mapping[str, str]:
         if not self._secret:
             self._secret = self._read()
+        if not re.fullmatch("[!-~]+", self._secret):
+            raise Unreadable(
+                "the Confluence token holds a space, a line break or something invisible that was copied with it: "
+                f"copy it again into {self._file or 'CONFLUENCE_API_TOKEN'}"
+            )
         if self._email is None:
             return {"Authorization": f"Bearer {self._secret}"}
         return {"Authorization": "Basic " + base64.b64encode(f"{self._email}:{self._secret}".encode()).decode()}

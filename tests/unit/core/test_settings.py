@@ -199,6 +199,27 @@ def test_a_secret_may_stand_in_a_file_that_is_named_anywhere(where: str) -> None
     assert (settings.confluence[0].api_token, settings.confluence[0].api_token_file) == (None, Path("secret"))
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://acme.atlassian.net:99999",
+        "https://acme.atlassian.net:port",
+        "https://wi ki.acme.com",
+        "https://wiki..acme.com",
+        "https://\u202ewiki.acme.com",
+        "https://[::1",
+        "https://",
+        "wiki.acme.com",
+        "file:///etc/passwd",
+    ],
+)
+def test_what_is_no_address_is_refused_before_anything_is_asked(url: str) -> None:
+    for name in ("CONFLUENCE_URL", "GOOGLE_API_URL", "QDRANT_URL"):
+        with pytest.raises(ConfigError, match=f"{name}: .* is not a http") as refused:
+            load_settings(**{name.lower(): url})
+        assert "\u202e" not in str(refused.value)
+
+
 @pytest.mark.parametrize("url", ["https://ana:canary@acme.atlassian.net", "http://ana:canary@wiki.acme.com"])
 def test_a_password_in_an_address_is_refused_and_not_repeated(url: str) -> None:
     Path(".env").write_text(f"CONFLUENCE_URL={url}\nCONFLUENCE_API_TOKEN=t\n")

@@ -107,6 +107,24 @@ class TestTokens:
         with pytest.raises(AuthError, match=str(file)):
             await either.connect(api_token=None, api_token_file=file).check()
 
+    @pytest.mark.parametrize("token", ["to ken", "token\nX-Evil: 1", "token\u200b", "tok\u00e9n", "\u202etoken"])
+    async def test_a_token_that_was_copied_with_something_else_is_said_to_be_so_and_not_shown(
+        self, either: Acme, tmp_path, token: str
+    ):
+        file = tmp_path / "token"
+        file.write_text(token)
+        for source, named in (
+            (either.connect(api_token=token), "CONFLUENCE_API_TOKEN"),
+            (either.connect(api_token=None, api_token_file=file), str(file)),
+        ):
+            with pytest.raises(AuthError, match=f"something invisible.*{named}") as refused:
+                await source.check()
+            assert token not in str(refused.value)
+        assert either.api.requests == []
+
+    async def test_space_around_a_token_is_none_of_it(self, either: Acme):
+        assert "1 space" in await either.connect(api_token=f" {either.api.token}\n").check()
+
     async def test_the_credential_stays_at_home_when_a_file_is_elsewhere(self, acme: Acme):
         asked = []
         acme.source = acme.connect(transport=Watching(acme.api, asked))
