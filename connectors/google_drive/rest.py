@@ -133,8 +133,9 @@ def reason_of(body: Any) -> str:
 
 
 def is_about_the_item(error: Rejected) -> bool:
-    """Whether it is gone or closed to us, and not all of Drive: 403 says many things."""
-    return error.status == 404 or (error.status == 403 and reason_of(error.body) in _CLOSED)
+    """Whether it is gone or closed to us, and not all of Drive: 403 says many things, and anybody's 404 has no reason."""
+    reason = reason_of(error.body)
+    return bool(reason) and (error.status == 404 or (error.status == 403 and reason in _CLOSED))
 
 
 def is_transient(status: int, body: Any) -> bool:
@@ -143,7 +144,7 @@ def is_transient(status: int, body: Any) -> bool:
 
 
 def refused(error: Rejected, what: str) -> FootnoteError:
+    reason = reason_of(error.body) or "no reason given, as Google would: is GOOGLE_API_URL its address?"
     return FootnoteError(
-        f"Google refused us {what} (status {error.status}, {reason_of(error.body) or 'no reason given'}); "
-        "nothing was removed, the next sync asks again"
+        f"Google refused us {what} (status {error.status}, {reason}); nothing was removed, the next sync asks again"
     )

@@ -206,3 +206,30 @@ async def test_a_doc_that_cannot_be_exported_is_accounted_for_by_name_and_the_ot
     await kept.sync()
     await kept.source.close()
     assert kept.index.text_of(f"drive:{docs[1].id}") == "It can be read."
+
+
+class Elsewhere(httpx.AsyncBaseTransport):
+    """Gives tokens, and knows nothing of Drive: a wrong address, or a proxy in between."""
+
+    def __init__(self, api: httpx.AsyncBaseTransport) -> None:
+        self._api = api
+        self.wrong = False
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self.wrong and "token" not in request.url.path:
+            return httpx.Response(404, html="<h1>Not Found</h1>")
+        return await self._api.handle_async_request(request)
+
+
+async def test_a_wrong_address_is_said_to_be_one_and_takes_nothing_away(acme):
+    transport = Elsewhere(acme.api)
+    kept = Kept(acme, Unhurried(), transport=transport)
+    kept.drive.doc("Leave", kept.team, "Thirty days.")
+    await kept.sync()
+    held, cursor, before = kept.index.documents, kept.ledger.cursor, kept.readers()
+    transport.wrong = True
+    for attempt in (kept.source.check(), kept.sync(), kept.sync(full=True)):
+        with pytest.raises(FootnoteError, match="is GOOGLE_API_URL its address"):
+            await attempt
+    await kept.source.close()
+    assert (kept.index.documents, kept.ledger.cursor, kept.readers()) == (held, cursor, before)
