@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Sequence
 
 from connectors.google_drive.client import DriveClient
-from connectors.google_drive.convert import MAX_BYTES, LeftOut, read
+from connectors.google_drive.convert import MAX_BYTES, LeftOut, read, skip_reason
 from connectors.google_drive.tree import Placed, Tree
 from core.errors import DocumentError, TransientError
 from core.models import Change, Document, Failed, Groups, Remove, Skipped, Upsert
@@ -102,10 +102,12 @@ class Reading:
 
     async def _read(self, placed: Placed) -> Upsert | Skipped | Failed | TransientError:
         file, id = placed.file, self._id(placed.file.id)
+        if reason := skip_reason(file):
+            return Skipped(document_id=id, reason=reason, version=placed.version)
         try:
             body, media_type = await read(self._client, file)
-        except LeftOut as reason:
-            return Skipped(document_id=id, reason=str(reason), version=placed.version)
+        except LeftOut as left_out:
+            return Skipped(document_id=id, reason=str(left_out), version=placed.version)
         except DocumentError as error:
             return Failed(document_id=id, error=str(error), version=placed.version)
         except TransientError as error:

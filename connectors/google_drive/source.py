@@ -146,8 +146,6 @@ class DriveSource:
         placed = await tree.locate(file)
         if placed is None:
             return None
-        if reason := skip_reason(file):
-            raise DocumentError(reason)
         async for change in Reading(self._client, self._tree, self.name, token, {document_id}).tell([placed]):
             match change:
                 case Upsert(document=document):
