@@ -103,6 +103,14 @@ def fields_of(members: Mapping[Principal, frozenset[Principal]], at: datetime) -
     return stored | {"": orjson.dumps({"at": at, "mark": uuid.uuid4().hex}).decode()}
 
 
+async def stored_groups(redis: Redis, source: str) -> dict[Principal, frozenset[Principal]]:
+    """What a source told last. Raises whatever the client raises."""
+    fields = await cast("Awaitable[dict[Any, Any]]", redis.hgetall(groups_key(source)))
+    stored = {_bytes(name): value for name, value in fields.items()}
+    stored.pop(_TOLD, None)
+    return await asyncio.to_thread(_loaded, stored)
+
+
 @dataclass(frozen=True)
 class _Told:
     """What one source told."""

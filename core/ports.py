@@ -33,8 +33,11 @@ class Source(Protocol):
 
         A source with a feed of changes reads on from ``cursor`` and tells what is gone with Remove; without a cursor, or
         without a feed, it lists everything, tells Listed, and then only documents whose version is not the known one.
-        Losses of access come before anything is added. A document that cannot be read is a Failed. Raises AuthError,
-        TransientError, or FootnoteError when a listing cannot be believed; never ends early without one.
+
+        Losses come first: Groups, Listed, changes of access, known documents, new ones. Who came into a group is let in
+        only when a new document is told, or nothing is left to tell. A document that cannot be read is a Failed.
+
+        Raises AuthError, TransientError, or FootnoteError when a listing cannot be believed; never ends early without one.
         """
         ...
 

@@ -179,6 +179,9 @@ class MemoryLedger:
                 self.rows[document_id] = row
         self.cursor = cursor or self.cursor
 
+    async def told_groups(self) -> Mapping[Principal, frozenset[Principal]]:
+        return dict(self.members)
+
     async def groups(self, members: Mapping[Principal, frozenset[Principal]]) -> None:
         self._index.step()
         self.members = members

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from datetime import datetime
 
@@ -85,7 +85,7 @@ class ConfluenceSource:
         seen = f"{len(spaces)} space{'' if len(spaces) == 1 else 's'}"
         return f"Confluence {flavour} at {self._client.url} as {name}: {seen}"
 
-    async def changes(self, cursor: str | None, known: Mapping[str, Known]) -> AsyncIterator[Change]:
+    async def changes(self, cursor: str | None, known: Mapping[str, Known]) -> AsyncGenerator[Change, None]:
         listing = await self._site.listing(await self._spaces())
         gates = await self._gates(listing)
         yield Groups(members=await self._groups(gates))
@@ -100,12 +100,14 @@ class ConfluenceSource:
         ):
             yield AccessChanged(document_id=entry.id, access=entry.access)
         reader = Reader(self.name, self._site, self._readers, listing, self.fetch)
-        # Where the old content is open to others than the new one, it has to go before anything is added.
-        for is_urgent in (True, False):
-            some = [entry for entry in changed if (entry.id in outdated) is is_urgent]
+        # Where the old content is open to others than the new one, it has to go first, and old content before anything new.
+        urgent = [entry for entry in changed if entry.id in outdated]
+        old = [entry for entry in changed if entry.id in known and entry.id not in outdated]
+        new = [entry for entry in changed if entry.id not in known]
+        for some in (urgent, old, new):
             async with aclosing(reader.changes(some)) as changes:
                 async for change in changes:
-                    if isinstance(change, Failed) and is_urgent:
+                    if isinstance(change, Failed) and some is urgent:
                         yield AccessChanged(document_id=change.document_id, access=NOBODY)
                     yield change
         yield Checkpoint(cursor="listed")

@@ -52,6 +52,10 @@ class Ledger(Protocol):
         """Save, all in one: the cursor (None: as it is) and the rows that changed (None: the row is gone)."""
         ...
 
+    async def told_groups(self) -> Mapping[Principal, frozenset[Principal]]:
+        """Who is in the source's groups, as it was saved last."""
+        ...
+
     async def groups(self, members: Mapping[Principal, frozenset[Principal]]) -> None:
         """Save who is in the source's groups, in place of what was saved before."""
         ...

@@ -174,6 +174,7 @@ class _Run:
         if selected is None:
             await self._changes(count, pipeline)
             await pipeline.drain()
+            await self._writes.let_in()
             selected = self._due()
         else:
             self._whole, self._tally.expected = False, len(selected)
@@ -234,6 +235,8 @@ class _Run:
     async def _apply(self, change: Change, pipeline: Pipeline) -> None:
         match change:
             case Upsert(document=document):
+                if document.id not in self._writes.known:
+                    await self._let_in(pipeline)
                 await self._upsert(document, pipeline)
             case AccessChanged(document_id=document_id, access=access):
                 await pipeline.settled(document_id)
@@ -252,9 +255,17 @@ class _Run:
                 await self._list(listed, expected, pipeline)
             case Groups(members=members):
                 await self._writes.groups(members)
+                if not self._writes.known:
+                    await self._writes.let_in()
             case Checkpoint(cursor=cursor):
                 self._checkpoint(cursor, pipeline)
         await self._tick()
+
+    async def _let_in(self, pipeline: Pipeline) -> None:
+        """New documents come after all that is known was brought up to date: so nobody waits for a long first sync."""
+        if self._writes.somebody_waits:
+            await pipeline.drain()
+            await self._writes.let_in()
 
     async def _list(self, listed: frozenset[str], expected: int | None, pipeline: Pipeline) -> None:
         held = self._writes.known.keys()

@@ -59,6 +59,8 @@ class Writes:
         self._dry_run = dry_run
         self._saved_cursor = self.cursor
         self._texts: dict[str, str] = {}
+        self._waiting: Mapping[Principal, frozenset[Principal]] | None = None
+        self._newcomers = False
         self._unsaved: set[str] = set()
         self._written = False
         self._saving = asyncio.Lock()
@@ -127,8 +129,32 @@ class Writes:
             self._saved_cursor = cursor
 
     async def groups(self, members: Mapping[Principal, frozenset[Principal]]) -> None:
-        if not self._dry_run:
-            await self._ledger.groups(members)
+        """Who lost a place in a group loses it now; who gained one waits for :meth:`let_in`."""
+        if self._dry_run:
+            return
+        told = await self._ledger.told_groups()
+        none: frozenset[Principal] = frozenset()
+        if any(held - members.get(group, none) for group, held in told.items()):
+            await self._ledger.groups({group: held & told.get(group, none) for group, held in members.items()})
+        self._waiting = members
+        self._newcomers = any(held - told.get(group, none) for group, held in members.items())
+
+    @property
+    def somebody_waits(self) -> bool:
+        return self._waiting is not None
+
+    async def let_in(self) -> None:
+        """Who came into a group sees what its members see, now that nothing in the index is older than that.
+
+        What could not be brought up to date is hidden: its old text may never have been meant for newcomers.
+        """
+        if self._waiting is None:
+            return
+        if self._newcomers:
+            for document_id in [document_id for document_id in self.known if self.is_stale(document_id)]:
+                await self.hide(document_id)
+        members, self._waiting = self._waiting, None
+        await self._ledger.groups(members)
 
     def indexed(self, document: Document) -> None:
         """The document is in the index as a whole."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from core.errors import TransientError
-from core.groups import fields_of, groups_key
+from core.groups import fields_of, groups_key, stored_groups
 from core.indexing.jobs.claim import Claim, ClaimLost
 from core.indexing.jobs.records import CLEAR, KEEP, ROWS, SWAP, Keys, ask, text
 from core.indexing.ledger import Row
@@ -43,6 +43,9 @@ class ClaimLedger:
         for piece in pieces:
             await self._claim.write(KEEP, (self._claim.keys.rows,), "", *piece)
         await self._claim.write(KEEP, (self._claim.keys.rows,), cursor or "", *last)
+
+    async def told_groups(self) -> Mapping[Principal, frozenset[Principal]]:
+        return await ask(stored_groups(self._claim.redis, self._claim.request.source))
 
     async def groups(self, members: Mapping[Principal, frozenset[Principal]]) -> None:
         told = groups_key(self._claim.request.source)

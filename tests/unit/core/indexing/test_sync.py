@@ -669,6 +669,66 @@ async def test_groups_are_kept_as_the_source_tells_them():
     assert desk.ledger.members == {"group:pages:hr": frozenset({"user:ana@acme.com"})}
 
 
+async def test_who_leaves_a_group_is_out_at_once_and_who_comes_in_waits_until_nothing_old_is_left():
+    class WithGroups(MemorySource):
+        staff = frozenset({"user:ana@acme.com"})
+
+        async def changes(self, cursor, known):
+            yield Groups(members={"group:pages:staff": self.staff})
+            async for change in super().changes(cursor, known):
+                yield change
+
+    desk = Desk(WithGroups())
+    staff = Access(gates=(frozenset({"group:pages:staff"}),))
+    desk.source.put(document("pages:a", "we sell the company", access=staff))
+    desk.source.put(document("pages:b", "as ever", access=staff))
+    await desk.sync()
+    desk.source.put(document("pages:a", "we had a nice summer", access=staff))
+    desk.source.set_access("pages:b", BOARD)
+    desk.source.staff = frozenset({"user:cat@acme.com"})
+    seen: list[tuple[frozenset[str], str, Access | None]] = []
+
+    class Watched(MemoryLedger):
+        async def groups(self, members):
+            await super().groups(members)
+            seen.append((members["group:pages:staff"], desk.index.text_of("pages:a"), desk.index.access_of("pages:b")))
+
+    watched = Watched(desk.index)
+    watched.__dict__ = desk.ledger.__dict__
+    desk.ledger = watched
+    await desk.sync()
+    assert seen == [
+        (frozenset(), "we sell the company", staff),
+        (frozenset({"user:cat@acme.com"}), "we had a nice summer", BOARD),
+    ]
+
+
+async def test_a_newcomer_is_not_shown_an_old_text_that_could_not_be_brought_up_to_date():
+    class WithGroups(MemorySource):
+        staff = frozenset({"user:ana@acme.com"})
+
+        async def changes(self, cursor, known):
+            yield Groups(members={"group:pages:staff": self.staff})
+            async for change in super().changes(cursor, known):
+                yield change
+
+    desk = Desk(WithGroups())
+    staff = Access(gates=(frozenset({"group:pages:staff"}),))
+    desk.source.put(document("pages:a", "we sell the company", access=staff))
+    await desk.sync()
+    desk.source.put(document("pages:a", "we had a nice summer", access=staff))
+    desk.source.unreadable = {"pages:a"}
+    await desk.sync()
+    assert desk.index.access_of("pages:a") == staff
+    desk.source.staff |= {"user:cat@acme.com"}
+    await desk.sync()
+    assert desk.index.access_of("pages:a") == NOBODY
+    desk.source.unreadable = set()
+    desk.now += PAUSES[-1]
+    await desk.sync()
+    assert (desk.index.text_of("pages:a"), desk.index.access_of("pages:a")) == ("we had a nice summer", staff)
+
+
 class Colleague:
     """Another worker with the same index. It takes so many batches."""
 
