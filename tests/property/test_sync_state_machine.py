@@ -23,7 +23,7 @@ from qdrant_client import AsyncQdrantClient
 from connectors.folder.source import FolderSource
 from connectors.folder.tree import SETTLED_SECONDS
 from core.errors import FootnoteError
-from core.indexing.index import Index, Record
+from core.indexing.index import Index, Opened, Record
 from core.indexing.sync import Syncer
 from core.indexing.writes import PAUSES
 from core.models import NOBODY, PUBLIC, Access, Chunk, Document, SyncReport, SyncRequest, SyncState
@@ -261,8 +261,20 @@ class RealIndex(MemoryIndex):
         self.crash_after, self.crashed, self.writes = None, False, 0
         self._loop = loop
         self._client = AsyncQdrantClient(":memory:")
-        self._index = Index(self._client, WordEmbedder())
-        loop.run_until_complete(self._index.open())
+        self.embed_with(WordEmbedder())
+
+    def embed_with(self, embedder: WordEmbedder) -> None:
+        self._index = Index(self._client, embedder)
+        self._loop.run_until_complete(self._index.open())
+
+    def switch(self, index_id: str) -> None:
+        self._loop.run_until_complete(self._index.switch(index_id))
+
+    async def open(self) -> Opened:
+        return await self._index.open()
+
+    async def tidy(self) -> None:
+        await self._index.tidy()
 
     @property
     def points(self) -> dict[tuple[str, int], Point]:
@@ -314,6 +326,52 @@ class RealIndex(MemoryIndex):
 class OnTheRealIndex(InMemory):
     def an_index(self) -> MemoryIndex:
         return RealIndex(self.loop)
+
+
+class OtherWords(WordEmbedder):
+    name, dimension = "other words", 16
+
+
+class WithChangesOfTheModel(OnTheRealIndex):
+    """The points are those that questions are answered from: of the former model, as long as another source is late."""
+
+    index: RealIndex
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.late = False
+
+    @rule(embedder=st.sampled_from([WordEmbedder(), OtherWords()]))
+    def the_model_is_changed(self, embedder: WordEmbedder) -> None:
+        self.index.embed_with(embedder)
+        self.late = True
+
+    @rule()
+    def a_quiet_sync_brings_the_index_in_step(self) -> None:
+        self.late = False
+        super().a_quiet_sync_brings_the_index_in_step()
+
+    @rule()
+    def a_sync(self) -> None:
+        report = self.sync()
+        if report is not None and not report.withheld:
+            self.check_losses()
+
+    def check_losses(self) -> None:
+        """Whoever lost access has lost it, whichever model answers. What could not be read is another matter."""
+        for point in self.index.points.values():
+            if point.document_id in self.ledger.rows:
+                continue
+            page, _ = self.source.pages.get(point.document_id, (None, 0))
+            assert page is not None or self.source.incomplete, f"{point} is gone"
+            assert page is None or point.access in {page.access, NOBODY}, point
+
+    def sync(self, crash_after: int | None = None, **fields: bool) -> SyncReport | None:
+        report = super().sync(crash_after, **fields)
+        whole = report is not None and not report.withheld and not report.dry_run and report.coverage is not None
+        if report and whole and report.rebuilt and not self.late:
+            self.index.switch(report.rebuilt)
+        return report
 
 
 class InAFolder(Syncs):
@@ -427,5 +485,7 @@ TestManySyncsOfPages = pytest.mark.slow(ManyHistories.TestCase)
 TestManySyncsOfPages.settings = settings(max_examples=800, stateful_step_count=40, report_multiple_bugs=False)
 TestSyncsOnTheRealIndex = OnTheRealIndex.TestCase
 TestSyncsOnTheRealIndex.settings = settings(max_examples=10, stateful_step_count=20, report_multiple_bugs=False)
+TestSyncsWithChangesOfTheModel = pytest.mark.timeout(600)(pytest.mark.slow(WithChangesOfTheModel.TestCase))
+TestSyncsWithChangesOfTheModel.settings = settings(max_examples=300, stateful_step_count=30, report_multiple_bugs=False)
 TestSyncsOfAFolder = InAFolder.TestCase
 TestSyncsOfAFolder.settings = settings(max_examples=40, stateful_step_count=40)
