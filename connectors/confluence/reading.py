@@ -142,6 +142,8 @@ class Reader:
                 raise self._site.client.explained(error, file.download) from error
             return DocumentError(f"{error}: its file cannot be downloaded")
         self._failed = 0
+        if len(body) < file.size:
+            return DocumentError(f"only {len(body):,} of its {file.size:,} bytes came")
         return entry.document(self._source, body, media_type(file) or "")
 
 

@@ -22,14 +22,13 @@ def answer(body: Any) -> httpx.Response:
     return httpx.Response(200, content=json.dumps(body, ensure_ascii=False).encode(), headers=headers)
 
 
-def spoil(response: httpx.Response, fault: Fault) -> httpx.Response:
+async def spoil(response: httpx.Response, fault: Fault) -> httpx.Response:
     if not (fault.cut or fault.truncated):
         return response
-    content = response.content
+    content, headers = await response.aread(), {"Content-Type": response.headers.get("Content-Type", "application/json")}
     if fault.truncated:
-        return httpx.Response(200, content=content[: len(content) // 2], headers={"Content-Type": "application/json"})
-    headers = {"Content-Type": "application/json", "Content-Length": str(len(content))}
-    return httpx.Response(200, headers=headers, stream=Broken(content))
+        return httpx.Response(200, content=content[: len(content) // 2], headers=headers)
+    return httpx.Response(200, headers=headers | {"Content-Length": str(len(content))}, stream=Broken(content))
 
 
 def refusal(refused: Refused, path: str, *, data_center: bool) -> httpx.Response:

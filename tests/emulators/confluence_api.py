@@ -186,7 +186,7 @@ class ConfluenceApi(httpx.AsyncBaseTransport):
     async def handle(self, request: httpx.Request) -> httpx.Response:
         origin = f"{request.url.scheme}://{request.url.netloc.decode()}"
         if origin == self.media_url:
-            return self._download(request)
+            return await self._download(request)
         if origin not in {self.site_url, self.gateway_url}:
             raise httpx.ConnectError(f"there is nobody at {origin}", request=request)
         record = Request(request.method, "", request.url.path, dict(request.url.params), self._monotonic())
@@ -214,7 +214,7 @@ class ConfluenceApi(httpx.AsyncBaseTransport):
             told = route.handler(self, call)
             response = told if isinstance(told, httpx.Response) else answer(told)
             if fault is not None:
-                response = spoil(response, fault)
+                response = await spoil(response, fault)
         except Refused as refused:
             response = refusal(refused, request.url.path, data_center=self.data_center)
         record.status = response.status_code
@@ -294,7 +294,7 @@ class ConfluenceApi(httpx.AsyncBaseTransport):
         if self._judged[kind] <= JUDGED and isinstance(response.stream, httpx.ByteStream):
             self.flaws += judge.response(request, record.status, response.content)
 
-    def _download(self, request: httpx.Request) -> httpx.Response:
+    async def _download(self, request: httpx.Request) -> httpx.Response:
         """The other host. It takes signatures, and no credentials at all."""
         self.requests.append(Request(request.method, "media", request.url.path, {}, self._monotonic()))
         self.calls[request.method, "media"] += 1
@@ -308,4 +308,4 @@ class ConfluenceApi(httpx.AsyncBaseTransport):
         fault = self.faults.take("GET media", request.url.path)
         if fault is not None and fault.status is not None:
             return httpx.Response(fault.status)
-        return spoil(bytes_of(file), fault) if fault is not None else bytes_of(file)
+        return await spoil(bytes_of(file), fault) if fault is not None else bytes_of(file)

@@ -78,6 +78,17 @@ class TestPoisonPage:
         report = await either.sync()
         assert (report.indexed, list(report.failed)) == (2, [f"confluence:{bad.id}"])
 
+    @pytest.mark.parametrize("fault", [{"cut": True}, {"truncated": True}])
+    async def test_half_a_file_is_none(self, either: Acme, fault: dict):
+        page = pages(either, 1)[0]
+        file = either.site.attach(page, "a.txt", b"all of it")
+        either.api.fail("GET *download*" if either.site.data_center else "GET media", times=1, **fault)
+        await either.sync()
+        either.time += timedelta(hours=1)
+        await either.sync()
+        assert either.text_of(file) == "all of it"
+        assert either.agrees()
+
     async def test_when_one_after_the_other_fails_it_is_not_the_pages(self, either: Acme):
         for page in pages(either, 30):
             either.site.poison(page)
