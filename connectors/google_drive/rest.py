@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 import httpx
 
 from connectors.google_drive.credential import ServiceAccount
 from connectors.http import Http, Rejected
-from core.errors import AuthError, FootnoteError, TransientError
+from core.errors import AuthError, ConfigError, FootnoteError, TransientError
 from core.ports import Limiter
 
 FAILURES = 3
@@ -54,10 +55,17 @@ class Rest:
             self._keys[id] = key
 
     async def get(self, path: str, params: Mapping[str, Any], *, kind: str | None = None, about: Sequence[str] = ()) -> Any:
-        """An object, of this ``kind``. ``about`` are the ids of the items that the question names. Raises Rejected."""
+        """An object, of this ``kind``. ``about`` are the ids of the items that the question names. Raises Rejected, and
+        ConfigError for a refusal that is not Google's."""
         try:
             answer = await self._http.json(path, params, headers=self._headers(about))
         except Rejected as error:
+            if not reason_of(error.body):
+                # A proxy's "not found" is no proof that something is gone.
+                raise ConfigError(
+                    f"{urlsplit(self._http.base).netloc} answered {path} with status {error.status}, and not as Google does: "
+                    "is GOOGLE_API_URL its address?"
+                ) from error
             await self._explain(error)
         # What is not of this kind, an empty object for one, is no proof that there is nothing.
         if not isinstance(answer, dict) or (kind and answer.get("kind") != kind):

@@ -237,3 +237,43 @@ async def test_a_text_that_is_written_after_a_member_left_is_not_shown_to_him(ac
     assert not acme.may_read("bob@acme.com", plans)
     kinds = [type(change).__name__ for change in acme.told]
     assert kinds.index("Upsert") > kinds.index("Groups", 1), "who is a member is told again before the text is"
+
+
+async def test_a_folder_that_is_closed_during_a_long_sync_closes_what_is_read_later(acme):
+    policies = acme.shared_folder("Policies")
+    plans = acme.drive.folder("Plans", policies)
+    acme.drive.share(plans, "user:bob@acme.com")
+    files = [acme.drive.doc(f"Plan {number}", plans, f"This is plan {number}.") for number in range(40)]
+
+    def meanwhile(call):
+        if call.route == "files.export":
+            acme.api.between = None
+            acme.moment()
+            acme.drive.unshare(plans, "user:bob@acme.com")
+            for file in files:
+                acme.drive.edit(file, f"We shall merge, says {file.name}.")
+
+    acme.api.between = meanwhile
+    await acme.sync(acme.source(folders=[policies]))
+    assert len(acme.of(Upsert)) == 40
+    for file in files:
+        assert acme.body(file).startswith("We shall merge")
+        assert not acme.may_read("bob@acme.com", file)
+
+
+async def test_a_folder_that_is_limited_during_a_long_sync_is_limited_for_all_that_is_told(acme):
+    team = acme.drive.shared_drive("Handbook", members={"user:bob@acme.com": "reader"})
+    board = acme.drive.folder("Board", team)
+    acme.drive.share(board, f"user:{acme.drive.bot}")
+    files = [acme.drive.doc(f"Plan {number}", board, f"This is plan {number}.") for number in range(40)]
+
+    def meanwhile(call):
+        if call.route == "files.export":
+            acme.api.between = None
+            acme.moment()
+            acme.drive.limit_access(board)
+
+    acme.api.between = meanwhile
+    await acme.sync(acme.source(drives=[team]))
+    assert len(acme.of(Upsert)) == 40
+    assert not any(acme.may_read("bob@acme.com", file) for file in files)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 
+from connectors.google_drive.source import DriveSource
 from core.errors import AuthError, ConfigError, DocumentError, UserError
+from core.settings import DriveConfig
+from tests.unit.connectors.google_drive.conftest import Unhurried
 
 
 @pytest.fixture
@@ -42,6 +46,24 @@ class TestCheck:
         line = await source.check()
         assert "may not see who may read the shared drive 'Handbook'" in line
         assert "content manager" in line
+
+    @pytest.mark.parametrize("status", [400, 403, 404, 405])
+    async def test_an_address_where_something_else_answers_is_named(self, acme, team, status):
+        class SomethingElse(httpx.AsyncBaseTransport):
+            async def handle_async_request(self, request):
+                if request.url.path == "/token":
+                    return await acme.api.handle_async_request(request)
+                return httpx.Response(status, json={"detail": "Not Found"})
+
+        config = DriveConfig(credentials=acme.key, drives=(team.id,), api_url="https://pages.example")
+        source = DriveSource(config, Unhurried(), transport=SomethingElse())
+        with pytest.raises(ConfigError, match=r"pages\.example answered .*is GOOGLE_API_URL its address"):
+            await source.check()
+        with pytest.raises(ConfigError, match="GOOGLE_API_URL"):
+            await acme.sync(source)
+        with pytest.raises(ConfigError, match="GOOGLE_API_URL"):
+            await source.fetch(f"drive:{team.id}")
+        await source.close()
 
     async def test_what_is_no_id_is_refused_when_the_source_is_made(self, acme):
         with pytest.raises(ConfigError, match="'Handbook', which is neither the id nor the address"):
