@@ -174,7 +174,7 @@ class _Run:
         if selected is None:
             await self._changes(count, pipeline)
             await pipeline.drain()
-            await self._writes.let_in()
+            await self._let_in()
             selected = self._due()
         else:
             self._whole, self._tally.expected = False, len(selected)
@@ -235,8 +235,10 @@ class _Run:
     async def _apply(self, change: Change, pipeline: Pipeline) -> None:
         match change:
             case Upsert(document=document):
-                if document.id not in self._writes.known:
-                    await self._let_in(pipeline)
+                if self._writes.somebody_waits and document.id not in self._writes.known:
+                    # All that is known was told before: nobody has to wait for the end of a long sync.
+                    await pipeline.drain()
+                    await self._let_in()
                 await self._upsert(document, pipeline)
             case AccessChanged(document_id=document_id, access=access):
                 await pipeline.settled(document_id)
@@ -256,16 +258,13 @@ class _Run:
             case Groups(members=members):
                 await self._writes.groups(members)
                 if not self._writes.known:
-                    await self._writes.let_in()
+                    await self._let_in()
             case Checkpoint(cursor=cursor):
                 self._checkpoint(cursor, pipeline)
         await self._tick()
 
-    async def _let_in(self, pipeline: Pipeline) -> None:
-        """New documents come after all that is known was brought up to date: so nobody waits for a long first sync."""
-        if self._writes.somebody_waits:
-            await pipeline.drain()
-            await self._writes.let_in()
+    async def _let_in(self) -> None:
+        await self._writes.let_in(all_told=self._listed is not None and not self._tally.withheld)
 
     async def _list(self, listed: frozenset[str], expected: int | None, pipeline: Pipeline) -> None:
         held = self._writes.known.keys()

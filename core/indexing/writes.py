@@ -60,6 +60,7 @@ class Writes:
         self._saved_cursor = self.cursor
         self._texts: dict[str, str] = {}
         self._waiting: Mapping[Principal, frozenset[Principal]] | None = None
+        self._told_before: Mapping[Principal, frozenset[Principal]] = {}
         self._newcomers = False
         self._unsaved: set[str] = set()
         self._written = False
@@ -132,21 +133,22 @@ class Writes:
         """Who lost a place in a group loses it now; who gained one waits for :meth:`let_in`."""
         if self._dry_run:
             return
-        told = await self._ledger.told_groups()
-        none: frozenset[Principal] = frozenset()
-        if any(held - members.get(group, none) for group, held in told.items()):
-            await self._ledger.groups({group: held & told.get(group, none) for group, held in members.items()})
+        self._told_before = told = await self._ledger.told_groups()
+        lost = {group: held & members[group] for group, held in told.items() if group in members}
+        if any(held != told[group] for group, held in lost.items()):
+            await self._ledger.groups({**told, **lost})
         self._waiting = members
-        self._newcomers = any(held - told.get(group, none) for group, held in members.items())
+        self._newcomers = any(held - told.get(group, frozenset()) for group, held in members.items())
 
     @property
     def somebody_waits(self) -> bool:
         return self._waiting is not None
 
-    async def let_in(self) -> None:
+    async def let_in(self, *, all_told: bool) -> None:
         """Who came into a group sees what its members see, now that nothing in the index is older than that.
 
-        What could not be brought up to date is hidden: its old text may never have been meant for newcomers.
+        What could not be brought up to date is hidden: its old text may never have been meant for newcomers. Groups of
+        which nothing was told are dropped if ``all_told``; else documents that are kept may name them.
         """
         if self._waiting is None:
             return
@@ -154,7 +156,7 @@ class Writes:
             for document_id in [document_id for document_id in self.known if self.is_stale(document_id)]:
                 await self.hide(document_id)
         members, self._waiting = self._waiting, None
-        await self._ledger.groups(members)
+        await self._ledger.groups(members if all_told else {**self._told_before, **members})
 
     def indexed(self, document: Document) -> None:
         """The document is in the index as a whole."""

@@ -108,6 +108,7 @@ async def test_when_three_in_five_documents_are_gone_they_wait_for_a_word(compan
     assert await company.held() == STEADY + GONE
     assert "needs confirmation" in (await company.run("status")).out
     assert await company.finds("Travel rule 3: first class.")
+    assert await company.finds("Leave rule 3: thirty days.")
     dry = await company.run("reindex", company.source, "--dry-run", "--json")
     assert dry.json[0]["removed"] == len(dry.json[0]["would_remove"]) == GONE
     assert await company.held() == STEADY + GONE

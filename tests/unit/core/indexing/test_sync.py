@@ -797,3 +797,46 @@ async def test_a_checkpoint_waits_for_what_others_have_taken():
     await desk.sync(helpers=Colleague(desk, 100))
     assert saved
     assert all(told == indexed for told, indexed in saved)
+
+
+class NamesGroups(MemorySource):
+    """Tells of the groups that its documents name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.people = {"group:pages:hr": frozenset({"user:ana@acme.com"}), "group:pages:eng": frozenset({"user:bob@acme.com"})}
+
+    async def changes(self, cursor, known):
+        named = {name for page, _ in self.pages.values() for gate in page.access.gates for name in gate}
+        yield Groups(members={name: members for name, members in self.people.items() if name in named})
+        async for change in super().changes(cursor, known):
+            yield change
+
+
+def for_group(name: str) -> Access:
+    return Access(gates=(frozenset({name}),))
+
+
+async def test_a_source_that_suddenly_lists_nothing_keeps_its_groups_too():
+    desk = Desk(NamesGroups())
+    desk.source.put(document("pages:a", access=for_group("group:pages:hr")))
+    await desk.sync()
+    desk.source.remove("pages:a")
+    with pytest.raises(FootnoteError):
+        await desk.sync()
+    assert desk.ledger.members["group:pages:hr"] == {"user:ana@acme.com"}, "or nobody could read what is still in the index"
+
+
+async def test_documents_that_wait_for_a_confirmation_keep_their_groups():
+    desk = Desk(NamesGroups())
+    for number in range(60):
+        desk.source.put(document(f"pages:{number}", access=for_group("group:pages:hr" if number < 40 else "group:pages:eng")))
+    await desk.sync()
+    for number in range(40):
+        desk.source.remove(f"pages:{number}")
+    desk.source.people["group:pages:eng"] = frozenset({"user:cat@acme.com"})
+    assert (await desk.sync()).withheld == 40
+    assert desk.ledger.members["group:pages:hr"] == {"user:ana@acme.com"}
+    assert desk.ledger.members["group:pages:eng"] == {"user:cat@acme.com"}, "what is told holds"
+    await desk.sync(prune=True)
+    assert "group:pages:hr" not in desk.ledger.members
