@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import structlog
 
 from bots import reports
-from bots.buttons import CommandReply
+from bots.command import Command, CommandReply
 from bots.reindex import USAGE, Reindex, offers
 from core.errors import FootnoteError, UserError
 from core.models import Principal, SyncState, now
@@ -31,22 +30,6 @@ I answer from your team's pages and give a footnote for every statement.
 - `/footnote help` shows this
 - `/footnote forget` (Discord: `/forget`) deletes what I remember of your questions
 - for administrators: {USAGE}, `/footnote status`"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Command:
-    """A slash command as it was typed: ``name`` without the slash, ``text`` after it."""
-
-    name: str
-    text: str
-    user: str
-    user_name: str
-    principals: frozenset[Principal]
-    """Who the person is: ``slack:U123``, ``discord:456``, ``discord:role:789``, ``user:ana@acme.com``."""
-    platform: str
-    channel_id: str
-    conversation_id: str | None
-    """None where the platform does not tell in which conversation a command is given."""
 
 
 class Commands:

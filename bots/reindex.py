@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bots import reports
-from bots.buttons import Button, CommandReply
+from bots.command import Button, CommandReply
 from bots.selection import Selection, selections
 from core.errors import UserError
 from core.models import FAILED, SyncRequest, SyncState, SyncStatus
 from core.ports import Source
 
 if TYPE_CHECKING:
-    from bots.commands import Command
+    from bots.command import Command
     from core.indexing.jobs import Jobs
 
 log = structlog.get_logger(__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from bots.buttons import Button
+from bots.command import Button
 from bots.platform import Groups
 from core.errors import UserError
 from core.models import Answer, AnswerMode, Audience, Message, Principal

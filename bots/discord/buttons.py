@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import discord
 
-from bots.buttons import Button
+from bots.command import Button
 from bots.discord.translate import Asked
 
 _PREFIX = "run:"

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 import aiohttp
 import discord
 
-from bots.buttons import Button
+from bots.command import Button
 from bots.discord.buttons import below
 from bots.discord.render import LIMIT, length
 from core.errors import FootnoteError, TransientError

@@ -10,7 +10,7 @@ import aiohttp
 import discord
 import structlog
 
-from bots.buttons import Button
+from bots.command import Button
 from bots.discord.places import Closed, Place, Sent
 from bots.discord.render import notice, render
 from core.errors import FootnoteError

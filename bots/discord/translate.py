@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import discord
 
-from bots.commands import Command
+from bots.command import Command
 from core.models import Message, Principal
 
 Person = discord.User | discord.Member

@@ -17,8 +17,8 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.response import BoltResponse
 
-from bots.buttons import CommandReply as CommandReplies
-from bots.commands import Command
+from bots.command import Command
+from bots.command import CommandReply as CommandReplies
 from bots.platform import Groups
 from bots.slack.client import build_client, open_session
 from bots.slack.connection import Connection

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bots.buttons import Button
+from bots.command import Button
 from bots.slack.markup import host, link, size
 from bots.slack.mrkdwn import sections
 from core.models import Answer, Citation

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bots.buttons import Button
+from bots.command import Button
 from bots.slack.card import Card
 from bots.slack.poster import GoneError, OutOfReachError, Poster
 from bots.slack.render import SlackMessage, render, render_card, render_offer, render_text

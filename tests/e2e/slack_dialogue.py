@@ -11,8 +11,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from bots.buttons import CommandReply
-from bots.commands import Command
+from bots.command import Command, CommandReply
 from bots.http import HttpServer
 from bots.redis import connect_redis
 from bots.responder import Responder

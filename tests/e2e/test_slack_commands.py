@@ -7,7 +7,7 @@ import itertools
 
 import pytest
 
-from bots.commands import Command
+from bots.command import Command
 from core.indexing.ledger import Row
 from core.ports import Reply
 from tests.e2e.scripted_syncs import ScriptedJobs, commands_over

@@ -11,7 +11,8 @@ import pytest
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from bots.commands import Command, Commands
+from bots.command import Command
+from bots.commands import Commands
 from bots.selection import Selection, selections
 from core.errors import TransientError, UserError
 from core.indexing.ledger import Row

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from itertools import pairwise
 
-from bots.buttons import Button
+from bots.command import Button
 from bots.discord.places import Closed
 from bots.discord.reply import DiscordReply
 from tests.fakes import answer

@@ -1,4 +1,6 @@
-"""Buttons below a notice. Each gives a command as if it were typed, so that nothing has to be remembered for it."""
+"""A command, and where it is shown what came of it. Buttons give commands as if they were typed, so that nothing has to be
+remembered for them.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from core.models import Principal
 from core.ports import Reply
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """A slash command as it was typed: ``name`` without the slash, ``text`` after it."""
+
+    name: str
+    text: str
+    user: str
+    user_name: str
+    principals: frozenset[Principal]
+    """Who the person is: ``slack:U123``, ``discord:456``, ``discord:role:789``, ``user:ana@acme.com``."""
+    platform: str
+    channel_id: str
+    conversation_id: str | None
+    """None where the platform does not tell in which conversation a command is given."""
 
 
 @dataclass(frozen=True, kw_only=True)
