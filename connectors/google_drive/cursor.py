@@ -24,9 +24,6 @@ class Cursor:
     groups: tuple[str, ...]
     """Addresses of the Google groups that accesses name: their members are, too."""
 
-    members: str
-    """Digest of who was in all groups that were told."""
-
     def is_due(self, at: datetime) -> bool:
         """Whether everything is to be listed again. A listing in the future was dated by a clock that was wrong."""
         return not timedelta() <= at - self.listed_at < LISTED_EVERY or (self.expires is not None and at >= self.expires)
@@ -47,7 +44,6 @@ def decode_cursor(text: str | None) -> Cursor | None:
             roots=tuple(stored["roots"]),
             shared=tuple(stored["shared"]),
             groups=tuple(stored["groups"]),
-            members=str(stored["members"]),
         )
     except (ValueError, KeyError, TypeError):
         return None

@@ -6,8 +6,6 @@ so those are looked at again, or everything is listed: on the first sync, once a
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from datetime import datetime
@@ -26,8 +24,6 @@ from connectors.google_drive.survey import Survey
 from connectors.google_drive.tree import Root, Tree
 from core.errors import AuthError, ConfigError, DocumentError, UserError
 from core.models import (
-    NOBODY,
-    AccessChanged,
     Change,
     Checkpoint,
     Document,
@@ -87,8 +83,9 @@ class DriveSource:
         at = self._clock()
         tree = self._tree()
         survey = Survey(self._client, tree, self.name, known)
-        last = decode_cursor(cursor)
-        mark = last if last and last.roots == self._roots and not last.is_due(at) else None
+        mark = decode_cursor(cursor)
+        if mark and (mark.roots != self._roots or mark.is_due(at)):
+            mark = None
         if mark is None or not await survey.follow(mark.token):
             mark = None
             tree = self._tree()
@@ -97,15 +94,11 @@ class DriveSource:
         shared = {root.id for root in tree.looked_at if root.drive} | set(mark.shared if mark else ())
         named = mark.groups if mark else ()
         groups = await self._groups(tree, shared, named)
-        for gone in dict.fromkeys(survey.gone):
-            yield Remove(document_id=gone)
-        if last is None or _digest(groups) != last.members:
-            # Somebody may have come into a group, who must not see what was changed before.
-            for id in survey.outdated:
-                yield AccessChanged(document_id=id, access=NOBODY)
         yield groups
         if survey.listed is not None:
             yield Listed(document_ids=frozenset(survey.listed), expected=len(survey.wanted) + len(survey.left_out))
+        for gone in dict.fromkeys(survey.gone):
+            yield Remove(document_id=gone)
         for told in (*survey.access, *survey.left_out):
             yield told
         # What the index has of known documents is old; new ones come after them.
@@ -128,7 +121,6 @@ class DriveSource:
             roots=self._roots,
             shared=tuple(sorted(shared)),
             groups=tuple(sorted({*tree.groups, *named})),
-            members=_digest(groups),
         )
         yield Checkpoint(cursor=after.encode())
 
@@ -222,11 +214,6 @@ class DriveSource:
 
     def _id(self, id: str) -> str:
         return f"{self.name}:{id}"
-
-
-def _digest(groups: Groups) -> str:
-    told = {name: sorted(members) for name, members in groups.members.items()}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _named(root: Root) -> str:

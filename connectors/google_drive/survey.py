@@ -33,18 +33,6 @@ class Survey:
         self._source = source
         self._known = known
 
-    @property
-    def outdated(self) -> list[str]:
-        """Known documents that are gone, or of which the index may have another text or other readers. When no version at all
-        is known, everything is to be told again: then another text is not assumed.
-        """
-        again = not any(known.version for known in self._known.values())
-        found: set[str] = set() if self.listed is None else self._known.keys() - self.listed
-        found |= {change.document_id for change in (*self.access, *self.left_out)}
-        if not again:
-            found |= {self._id(placed.file.id) for placed in self.wanted}
-        return sorted(id for id in found & self._known.keys() if self._known[id].access_class != NOBODY.class_id)
-
     async def list_all(self) -> None:
         """Raises AuthError when nothing of what is configured is shared with us, FootnoteError when a listing is incomplete."""
         self.token = await self._client.start_token()

@@ -160,7 +160,7 @@ async def test_when_a_drive_is_suddenly_out_of_our_sight_its_documents_wait_for_
     assert report.withheld == 30
     assert synced.index.documents == before
     assert f"{synced.team.id} is not shared" in " ".join(report.failed.values())
-    await synced.sync(full=True, prune=True)
+    await synced.sync(prune=True)
     assert synced.index.documents == {f"drive:{kept.id}"}
 
 
