@@ -60,13 +60,13 @@ def _grant(permission: Mapping[str, Any], source: str) -> Grant | None:
 
 
 def group(source: str, name: str) -> Principal:
-    """A Google group by its address, or those who may read a configured shared drive or a folder in one, by its id."""
+    """A Google group by its address, or those who may read an item in a shared drive, or the drive, by its id."""
     return f"group:{source}:{name}"
 
 
-def organizers(source: str, root: str) -> Principal:
-    """The managers of the shared drive that a configured root is or lies in."""
-    return group(source, f"{root}/organizers")
+def organizers(source: str, id: str) -> Principal:
+    """Those who manage a shared drive, and so all that is in it."""
+    return group(source, f"{id}/organizers")
 
 
 def access_of(readers: Readers | None) -> Access:

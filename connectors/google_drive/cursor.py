@@ -20,7 +20,7 @@ class Cursor:
     roots: tuple[str, ...]
     """Ids, sorted, as they were configured."""
     shared: tuple[str, ...]
-    """Those that are, or lie in, a shared drive: its members are read in every sync."""
+    """Ids of shared drives and of items in them: who may read those is asked in every sync."""
     groups: tuple[str, ...]
     """Addresses of the Google groups that accesses name: their members are, too."""
 

@@ -6,7 +6,7 @@ so those are looked at again, or everything is listed: on the first sync, once a
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Container, Iterable, Mapping
 from contextlib import aclosing
 from datetime import datetime
 
@@ -81,19 +81,23 @@ class DriveSource:
 
     async def changes(self, cursor: str | None, known: Mapping[str, Known]) -> AsyncGenerator[Change, None]:
         at = self._clock()
-        tree = self._tree()
-        survey = Survey(self._client, tree, self.name, known)
         mark = decode_cursor(cursor)
         if mark and (mark.roots != self._roots or mark.is_due(at)):
             mark = None
+        tree = self._tree()
+        survey = Survey(self._client, tree, self.name, known)
+        # Before the documents are looked at: who came later has no part in what was there before him.
+        members = await self._members(tree, mark.shared, mark.groups) if mark else {}
         if mark is None or not await survey.follow(mark.token):
             mark = None
             tree = self._tree()
             survey = Survey(self._client, tree, self.name, known)
+            members = await self._members(tree, _shared(await survey.begin()), ())
             await survey.list_all()
-        shared = {root.id for root in tree.looked_at if root.drive} | set(mark.shared if mark else ())
-        named = mark.groups if mark else ()
-        groups = await self._groups(tree, shared, named)
+        shared = {*(mark.shared if mark else ()), *_shared(tree.looked_at), *tree.anchors}
+        named = {*(mark.groups if mark else ()), *tree.groups}
+        members |= await self._members(tree, shared, named, besides=members)
+        groups = Groups(members=members)
         yield groups
         if survey.listed is not None:
             yield Listed(document_ids=frozenset(survey.listed), expected=len(survey.wanted) + len(survey.left_out))
@@ -106,8 +110,8 @@ class DriveSource:
         documents = known.keys() | (survey.listed or set())
 
         async def who_left() -> Groups:
-            now = await self._groups(tree, shared, named)
-            return Groups(members={name: now.members.get(name, frozenset()) & told for name, told in groups.members.items()})
+            now = await self._members(tree, shared, named)
+            return Groups(members={name: now.get(name, frozenset()) & told for name, told in members.items()})
 
         reading = Reading(self._client, self._tree, self.name, survey.token, documents, who_left)
         async with aclosing(reading.tell(wanted)) as contents:
@@ -120,7 +124,7 @@ class DriveSource:
             expires=min(ends, default=None),
             roots=self._roots,
             shared=tuple(sorted(shared)),
-            groups=tuple(sorted({*tree.groups, *named})),
+            groups=tuple(sorted(named)),
         )
         yield Checkpoint(cursor=after.encode())
 
@@ -174,17 +178,21 @@ class DriveSource:
             return None
         return self._id(file.target if file.is_shortcut and file.target else file.id)
 
-    async def _groups(self, tree: Tree, shared: Iterable[str], addresses: Iterable[str]) -> Groups:
-        """Who may read each root in a shared drive, who manages it, and who is in the Google groups that were met."""
+    async def _members(
+        self, tree: Tree, shared: Iterable[str], addresses: Iterable[str], *, besides: Container[str] = ()
+    ) -> dict[str, Readers]:
+        """Who may read each of these items in shared drives, who manages them, and who is in the Google groups that were met.
+        Not asked again is what is known ``besides``.
+        """
         members: dict[str, Readers] = {}
-        for root in sorted(shared):
-            grants = await self._client.grants(root) or ()
-            members[group(self.name, root)] = tree.note(grants)
-            members[organizers(self.name, root)] = tree.note(grant for grant in grants if grant.organizer)
+        for anchor in sorted(anchor for anchor in shared if group(self.name, anchor) not in besides):
+            grants = await self._client.grants(anchor) or ()
+            members[group(self.name, anchor)] = tree.note(grants)
+            members[organizers(self.name, anchor)] = tree.note(grant for grant in grants if grant.organizer)
         if self._directory:
-            found = await self._directory.members({*addresses, *tree.groups})
-            members |= {group(self.name, address): people for address, people in found.items()}
-        return Groups(members=members)
+            asked = [name for name in {*addresses, *tree.groups} if group(self.name, name) not in besides]
+            members |= {group(self.name, name): people for name, people in (await self._directory.members(asked)).items()}
+        return members
 
     async def _tells_readers(self, tree: Tree, root: Root) -> bool:
         if root.drive:
@@ -214,6 +222,10 @@ class DriveSource:
 
     def _id(self, id: str) -> str:
         return f"{self.name}:{id}"
+
+
+def _shared(roots: Iterable[Root]) -> set[str]:
+    return {root.id for root in roots if root.drive}
 
 
 def _named(root: Root) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from connectors.google_drive.client import DriveClient, IncompleteListing, TokenRefused
 from connectors.google_drive.convert import skip_reason
 from connectors.google_drive.file import DriveFile, same_content
-from connectors.google_drive.tree import Placed, Tree
+from connectors.google_drive.tree import Placed, Root, Tree
 from core.errors import AuthError
 from core.models import NOBODY, AccessChanged, Failed, Known, Skipped
 
@@ -16,7 +16,7 @@ TO_FOLDER = "shortcut to a folder"
 
 
 class Survey:
-    """Filled by one of :meth:`list_all` and :meth:`follow`."""
+    """Filled by :meth:`follow`, or by :meth:`begin` and :meth:`list_all`."""
 
     def __init__(self, client: DriveClient, tree: Tree, source: str, known: Mapping[str, Known]) -> None:
         self.token = ""
@@ -33,8 +33,8 @@ class Survey:
         self._source = source
         self._known = known
 
-    async def list_all(self) -> None:
-        """Raises AuthError when nothing of what is configured is shared with us, FootnoteError when a listing is incomplete."""
+    async def begin(self) -> list[Root]:
+        """The roots that a listing will be of. Raises AuthError when nothing of what is configured is shared with us."""
         self.token = await self._client.start_token()
         self.listed = set()
         roots = await self._tree.reached()
@@ -42,6 +42,11 @@ class Survey:
             self._miss_root(missing, await self.unreachable(missing))
         if not roots:
             raise AuthError(f"nothing to read: {'; '.join(str(row.error) for row in self.left_out if isinstance(row, Failed))}")
+        return roots
+
+    async def list_all(self) -> None:
+        """After :meth:`begin`. Raises FootnoteError when a listing is incomplete."""
+        roots = await self._tree.reached()
         files: dict[str, DriveFile] = {}
         drives = {root.id for root in roots if root.id == root.drive}
         for drive in sorted(drives):

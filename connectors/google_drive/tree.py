@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 
 from connectors.google_drive.access import Grant, Readers, access_of, group, organizers
 from connectors.google_drive.client import DriveClient
@@ -50,13 +49,17 @@ class Tree:
         """Addresses of the Google groups that were met in permissions."""
         self.expires: datetime | None = None
         """When the first of the permissions that were met ends."""
+        self.anchors: set[str] = set()
+        """Items in shared drives whose readers, wherever they come from, are groups: mostly roots, else the topmost folder
+        that we see. So no document is touched when a member comes or goes.
+        """
         self._client = client
         self._source = source
         self._drives = tuple(drives)
         self._ids = frozenset({*self._drives, *folders})
         self._roots: dict[str, Root | None] = {}
         self._folders: dict[str, DriveFile | None] = {}
-        self._direct: dict[str, Readers | None] = {}
+        self._granted: dict[str, Readers | None] = {}
         """Who was named on an item in a shared drive itself."""
 
     @property
@@ -116,8 +119,11 @@ class Tree:
 
     async def path(self, file: DriveFile) -> tuple[str, ...] | None:
         """The name of the nearest root above, and those of the folders between; None when there is no root above."""
-        way = await self._above(file)
-        return (way.root.name, *(folder.name for folder in way.folders)) if way.root else None
+        root, folders = await self._above(file)
+        if root is None and file.drive in self._drives:
+            # A folder that we may not see hides what is above it.
+            root = await self.root(file.drive)
+        return (root.name, *(folder.name for folder in folders)) if root else None
 
     async def folder(self, id: str) -> DriveFile | None:
         if id not in self._folders:
@@ -143,57 +149,47 @@ class Tree:
         folder = await self.folder(id)
         return Root(id=id, name=folder.name, drive=folder.drive) if folder and not folder.trashed else None
 
-    async def _above(self, file: DriveFile) -> _Way:
+    async def _above(self, file: DriveFile) -> tuple[Root | None, list[DriveFile]]:
+        """The nearest root above a file, if we see the way to it, and the folders between or that we see, outermost first."""
         folders: list[DriveFile] = []
         seen = {file.id}
         parent = file.parent
         while parent and parent not in seen and len(folders) < MAX_DEPTH:
             if parent in self._ids and (root := await self.root(parent)):
-                return _Way(root, folders[::-1], whole=True)
+                return root, folders[::-1]
             folder = await self.folder(parent)
             if folder is None:
                 break
             seen.add(parent)
             folders.append(folder)
             parent = folder.parent
-        # A folder that we may not see hides what is above it.
-        root = await self.root(file.drive) if file.drive in self._drives else None
-        return _Way(root, folders[::-1], whole=False)
+        return None, folders[::-1]
 
     async def _readers_of(self, file: DriveFile) -> Readers | None:
         """None: unknown."""
         if file.drive is None:
             return None if file.grants is None else self.note(file.grants)
-        way = await self._above(file)
-        if way.root is None or not way.whole:
-            return await self._all_readers(file.id)
-        readers: Readers = frozenset({group(self._source, way.root.id)})
-        for item in (*way.folders, file):
+        root, folders = await self._above(file)
+        below = [*folders, file]
+        anchor = root.id if root else below.pop(0).id
+        readers = self._readers_at(anchor)
+        for item in below:
             if item.limited:
-                readers = frozenset({organizers(self._source, way.root.id)})
+                readers = frozenset({organizers(self._source, anchor)})
             if item.limited or item.augmented:
-                direct = await self._granted_on(item.id)
-                if direct is None:
-                    return await self._all_readers(file.id)
-                readers |= direct
+                granted = await self._granted_on(item.id)
+                if granted is None:
+                    # What was granted there is hidden from us, but perhaps not all that holds for the file.
+                    return self._readers_at(file.id)
+                readers |= granted
         return readers
 
-    async def _all_readers(self, id: str) -> Readers | None:
-        """Those whom Drive names on the file itself, wherever they come from."""
-        grants = await self._client.grants(id)
-        return None if grants is None else self.note(grants)
+    def _readers_at(self, anchor: str) -> Readers:
+        self.anchors.add(anchor)
+        return frozenset({group(self._source, anchor)})
 
     async def _granted_on(self, id: str) -> Readers | None:
-        if id not in self._direct:
+        if id not in self._granted:
             grants = await self._client.grants(id)
-            self._direct[id] = None if grants is None else self.note(grant for grant in grants if grant.direct)
-        return self._direct[id]
-
-
-class _Way(NamedTuple):
-    """The nearest root above a file, and the folders between them, outermost first."""
-
-    root: Root | None
-    folders: list[DriveFile]
-    whole: bool
-    """Every folder up to the root was seen."""
+            self._granted[id] = None if grants is None else self.note(grant for grant in grants if grant.direct)
+        return self._granted[id]

@@ -67,7 +67,7 @@ async def test_any_other_refusal_is_not_asked_again(synced, reason):
     synced.api.fail("changes.list", reason)
     with pytest.raises(FootnoteError, match=reason):
         await synced.sync()
-    assert synced.api.counts == {"changes.list": 1}
+    assert synced.api.counts["changes.list"] == 1
 
 
 @pytest.mark.parametrize("reason", ["dailyLimitExceeded", "domainPolicy"])

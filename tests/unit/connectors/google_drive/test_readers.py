@@ -87,6 +87,60 @@ async def test_a_limited_folder_that_we_may_not_open_takes_its_documents_away(ac
     assert acme.titles == {"Leave"}
 
 
+async def test_who_leaves_a_drive_of_which_we_see_one_folder_only_leaves_its_files(acme):
+    """Nothing is told to us of the members of a drive that we are none of."""
+    other = acme.drive.shared_drive("Projects", members={"user:bob@acme.com": "reader"}, with_bot=False)
+    visible = acme.drive.folder("Visible", other)
+    acme.drive.share(visible, f"user:{acme.drive.bot}")
+    plan = acme.drive.doc("Plan", acme.drive.folder("2027", visible), "Grow.")
+    policies = acme.shared_folder("Policies")
+    acme.drive.shortcut("see also", policies, plan)
+    source = acme.source(folders=[policies])
+    await acme.sync(source)
+    assert acme.may_read("bob@acme.com", plan)
+    acme.drive.remove_member(other, "user:bob@acme.com")
+    acme.api.calls.clear()
+    await acme.sync(source)
+    assert not acme.may_read("bob@acme.com", plan)
+    assert acme.api.counts == {"changes.list": 1, "permissions.list": 1}
+
+
+async def test_a_file_below_a_limited_folder_that_is_closed_to_us_keeps_its_own_readers(acme):
+    team = acme.drive.shared_drive("Handbook", members={"user:bob@acme.com": "reader", "user:ana@acme.com": "organizer"})
+    closed = acme.drive.folder("Closed", team)
+    pay = acme.drive.doc("Pay", closed, "Secret.")
+    for reader in ("user:cat@acme.com", f"user:{acme.drive.bot}"):
+        acme.drive.share(pay, reader)
+    acme.drive.limit_access(closed)
+    await acme.sync(acme.source(drives=[team]))
+    assert [acme.may_read(f"{name}@acme.com", pay) for name in ("ana", "bob", "cat")] == [True, False, True]
+
+
+async def test_who_came_when_a_file_had_left_is_not_shown_what_was_there_before(acme):
+    team = acme.drive.shared_drive("Handbook")
+    plan = acme.drive.doc("Plan", team, "Shrink.")
+    acme.drive.doc("Other", team, "Hello.")
+    source = acme.source(drives=[team])
+    await acme.sync(source)
+
+    def meanwhile(call):
+        # Everything was listed.
+        if call.route == "files.list":
+            acme.api.between = later
+
+    def later(call):
+        acme.api.between = None
+        acme.moment()
+        acme.drive.trash(plan)
+        acme.drive.add_member(team, "user:dan@other.org")
+
+    acme.api.between = meanwhile
+    await acme.sync(source, full=True)
+    assert not acme.may_read("dan@other.org", plan)
+    await acme.sync(source)
+    assert acme.titles == {"Other"}
+
+
 async def test_a_domain_and_anyone_read_only_what_they_can_find_by_searching(acme):
     policies = acme.shared_folder("Policies")
     by_link = acme.drive.doc("By link", policies, "Psst.")
