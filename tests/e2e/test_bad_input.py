@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import shutil
 import signal
 import sys
 import time
@@ -159,19 +158,6 @@ async def test_a_folder_that_vanishes_or_empties_takes_no_knowledge_with_it(foot
 
 
 # Processes and data
-
-
-@pytest.mark.slow
-async def test_after_another_embedding_model_the_advice_works_as_it_is_given(footnote: Installation) -> None:
-    await footnote.run("sync")
-    other = "local:wordllama"
-    refused = await footnote.run("ask", QUESTION, FOOTNOTE_EMBEDDINGS=other)
-    assert refused.status == 2
-    folder = (footnote.home / "d" / "qdrant").resolve()
-    assert f"delete the folder {folder} and run `footnote reindex`" in refused.err
-    shutil.rmtree(folder)
-    assert (await footnote.run("reindex", FOOTNOTE_EMBEDDINGS=other)).status == 0
-    assert "thirty days" in (await footnote.run("ask", QUESTION, FOOTNOTE_EMBEDDINGS=other)).out
 
 
 @pytest.mark.slow

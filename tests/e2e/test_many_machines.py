@@ -49,6 +49,8 @@ class Fleet:
             "FOOTNOTE_HTTP_PORT": "0",
             "FOOTNOTE_LOG_FORMAT": "json",
             "FOOTNOTE_ADMINS": f"slack:{ADMIN}",
+            # How long a machine takes to start decides how many questions come.
+            "FOOTNOTE_RATE_LIMIT": "10000",
             "OPENAI_BASE_URL": self.model.url,
             "OPENAI_API_KEY": self.model.key,
             "SLACK_BOT_TOKEN": self.slack.bot_token,
