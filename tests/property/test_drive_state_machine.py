@@ -355,4 +355,4 @@ class WatchedIndex(MemoryIndex):
 TestGoogleDrive = GoogleDrive.TestCase
 TestGoogleDrive.settings = settings(max_examples=25, stateful_step_count=25, report_multiple_bugs=False, deadline=None)
 TestGoogleDriveForLong = pytest.mark.slow(type("TestGoogleDriveForLong", (GoogleDrive.TestCase,), {}))
-TestGoogleDriveForLong.settings = settings(max_examples=400, stateful_step_count=30, report_multiple_bugs=False, deadline=None)
+TestGoogleDriveForLong.settings = settings(max_examples=500, stateful_step_count=30, report_multiple_bugs=False, deadline=None)
