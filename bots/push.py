@@ -15,7 +15,7 @@ import structlog
 from aiohttp import web
 
 from core.errors import TransientError
-from core.models import SyncRequest, now
+from core.models import PUSH, SyncRequest, now
 from core.telemetry import PUSHES
 
 log = structlog.get_logger(__name__)
@@ -100,7 +100,7 @@ class Push:
         return scope if scope and len(scope) <= _SCOPE else None
 
     async def _pass_on(self, source: str, scope: str | None) -> None:
-        request = SyncRequest(id=secrets.token_hex(8), source=source, requested_by="push", at=self._clock(), scope=scope)
+        request = SyncRequest(id=secrets.token_hex(8), source=source, requested_by=PUSH, at=self._clock(), scope=scope)
         await self._submit(request)
         log.info("push.passed_on", source=source, scope=scope, request=request.id)
 

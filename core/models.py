@@ -371,7 +371,7 @@ class SyncStatus(StrEnum):
     NEEDS_ATTENTION = "needs_attention"
     """The source refused our credentials: no retry helps until an operator acts."""
     NEEDS_CONFIRMATION = "needs_confirmation"
-    """More documents vanished than may be pruned unasked; ``footnote reindex --force`` confirms."""
+    """More documents vanished than may be pruned unasked; ``footnote reindex --prune`` confirms."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -125,10 +125,7 @@ class Pipeline:
 
         def fits() -> bool:
             held = self._in_flight
-            room = (
-                len(held) < MAX_DOCUMENTS + (self._helpers.room() if self._helpers else 0)
-                and sum(held.values()) + size <= MAX_BYTES
-            )
+            room = len(held) < self._most() and sum(held.values()) + size <= MAX_BYTES
             return document.id not in held and (room or not held)
 
         async with self._changed:

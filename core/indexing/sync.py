@@ -271,7 +271,7 @@ class _Run:
         if not listed and held and not self._confirmed:
             raise FootnoteError(
                 f"{self._source.name} lists no documents, but the index holds {len(held)} of it: nothing was removed. "
-                "Check that it is reachable and shared with Footnote; if it is meant to be empty, reindex it with --force."
+                "Check that it is reachable and shared with Footnote; if it is meant to be empty, reindex it with --prune."
             )
         self._listed, self._listed_at = set(listed), self._clock()
         self._tally.expected = expected

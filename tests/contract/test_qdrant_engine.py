@@ -6,10 +6,8 @@ is also judged by Qdrant's published OpenAPI document.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import random
-import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
@@ -21,7 +19,7 @@ import pytest
 from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.http.exceptions import UnexpectedResponse
 
-from core.embedded.keeper import Engines, attach
+from core.embedded.keeper import Engines
 from core.indexing.index import Index
 from core.models import ANYONE, NOBODY, PUBLIC, Chunk, Document
 from tests.conftest import SERVER_URL
@@ -52,14 +50,8 @@ def description() -> Description | None:
 
 
 @pytest.fixture(scope="module")
-def engines() -> Iterator[Engines]:
-    """One keeper for all tests here; its lease lives on a loop that runs only to attach and to release."""
-    loop = asyncio.new_event_loop()
-    with tempfile.TemporaryDirectory(prefix="fn-", ignore_cleanup_errors=True) as path:
-        engines = loop.run_until_complete(attach(Path(path)))
-        yield engines
-        loop.run_until_complete(engines.release())
-    loop.close()
+def engines(shared_engines: Engines) -> Engines:
+    return shared_engines
 
 
 pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning")

@@ -655,14 +655,23 @@ async def test_a_document_that_was_moved_or_touched_is_found_at_its_new_place_wi
     assert desk.index.embedded == ["pages:a"]
 
 
-async def test_groups_are_kept_as_the_source_tells_them():
-    class WithGroups(MemorySource):
-        async def changes(self, cursor, known):
-            yield Groups(members={"group:pages:hr": frozenset({"user:ana@acme.com"})})
-            async for change in super().changes(cursor, known):
-                yield change
+class WithGroups(MemorySource):
+    """Tells of the groups that its documents name."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.people = {"group:pages:hr": frozenset({"user:ana@acme.com"}), "group:pages:eng": frozenset({"user:bob@acme.com"})}
+
+    async def changes(self, cursor, known):
+        named = {name for page, _ in self.pages.values() for gate in page.access.gates for name in gate}
+        yield Groups(members={name: members for name, members in self.people.items() if name in named})
+        async for change in super().changes(cursor, known):
+            yield change
+
+
+async def test_groups_are_kept_as_the_source_tells_them():
     desk = Desk(WithGroups())
+    desk.source.put(document("pages:a", access=for_group("group:pages:hr")))
     await desk.sync(dry_run=True)
     assert desk.ledger.members == {}
     await desk.sync()
@@ -670,28 +679,20 @@ async def test_groups_are_kept_as_the_source_tells_them():
 
 
 async def test_who_leaves_a_group_is_out_at_once_and_who_comes_in_waits_until_nothing_old_is_left():
-    class WithGroups(MemorySource):
-        staff = frozenset({"user:ana@acme.com"})
-
-        async def changes(self, cursor, known):
-            yield Groups(members={"group:pages:staff": self.staff})
-            async for change in super().changes(cursor, known):
-                yield change
-
     desk = Desk(WithGroups())
-    staff = Access(gates=(frozenset({"group:pages:staff"}),))
+    staff = for_group("group:pages:hr")
     desk.source.put(document("pages:a", "we sell the company", access=staff))
     desk.source.put(document("pages:b", "as ever", access=staff))
     await desk.sync()
     desk.source.put(document("pages:a", "we had a nice summer", access=staff))
     desk.source.set_access("pages:b", BOARD)
-    desk.source.staff = frozenset({"user:cat@acme.com"})
+    desk.source.people["group:pages:hr"] = frozenset({"user:cat@acme.com"})
     seen: list[tuple[frozenset[str], str, Access | None]] = []
 
     class Watched(MemoryLedger):
         async def groups(self, members):
             await super().groups(members)
-            seen.append((members["group:pages:staff"], desk.index.text_of("pages:a"), desk.index.access_of("pages:b")))
+            seen.append((members["group:pages:hr"], desk.index.text_of("pages:a"), desk.index.access_of("pages:b")))
 
     watched = Watched(desk.index)
     watched.__dict__ = desk.ledger.__dict__
@@ -704,23 +705,15 @@ async def test_who_leaves_a_group_is_out_at_once_and_who_comes_in_waits_until_no
 
 
 async def test_a_newcomer_is_not_shown_an_old_text_that_could_not_be_brought_up_to_date():
-    class WithGroups(MemorySource):
-        staff = frozenset({"user:ana@acme.com"})
-
-        async def changes(self, cursor, known):
-            yield Groups(members={"group:pages:staff": self.staff})
-            async for change in super().changes(cursor, known):
-                yield change
-
     desk = Desk(WithGroups())
-    staff = Access(gates=(frozenset({"group:pages:staff"}),))
+    staff = for_group("group:pages:hr")
     desk.source.put(document("pages:a", "we sell the company", access=staff))
     await desk.sync()
     desk.source.put(document("pages:a", "we had a nice summer", access=staff))
     desk.source.unreadable = {"pages:a"}
     await desk.sync()
     assert desk.index.access_of("pages:a") == staff
-    desk.source.staff |= {"user:cat@acme.com"}
+    desk.source.people["group:pages:hr"] |= {"user:cat@acme.com"}
     await desk.sync()
     assert desk.index.access_of("pages:a") == NOBODY
     desk.source.unreadable = set()
@@ -799,26 +792,12 @@ async def test_a_checkpoint_waits_for_what_others_have_taken():
     assert all(told == indexed for told, indexed in saved)
 
 
-class NamesGroups(MemorySource):
-    """Tells of the groups that its documents name."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.people = {"group:pages:hr": frozenset({"user:ana@acme.com"}), "group:pages:eng": frozenset({"user:bob@acme.com"})}
-
-    async def changes(self, cursor, known):
-        named = {name for page, _ in self.pages.values() for gate in page.access.gates for name in gate}
-        yield Groups(members={name: members for name, members in self.people.items() if name in named})
-        async for change in super().changes(cursor, known):
-            yield change
-
-
 def for_group(name: str) -> Access:
     return Access(gates=(frozenset({name}),))
 
 
 async def test_a_source_that_suddenly_lists_nothing_keeps_its_groups_too():
-    desk = Desk(NamesGroups())
+    desk = Desk(WithGroups())
     desk.source.put(document("pages:a", access=for_group("group:pages:hr")))
     await desk.sync()
     desk.source.remove("pages:a")
@@ -828,7 +807,7 @@ async def test_a_source_that_suddenly_lists_nothing_keeps_its_groups_too():
 
 
 async def test_documents_that_wait_for_a_confirmation_keep_their_groups():
-    desk = Desk(NamesGroups())
+    desk = Desk(WithGroups())
     for number in range(60):
         desk.source.put(document(f"pages:{number}", access=for_group("group:pages:hr" if number < 40 else "group:pages:eng")))
     await desk.sync()
