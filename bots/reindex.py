@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import secrets
 import shlex
@@ -18,6 +17,7 @@ from bots.selection import Selection, selections
 from core.errors import UserError
 from core.models import FAILED, SyncRequest, SyncState, SyncStatus
 from core.ports import Source
+from core.together import Together
 
 if TYPE_CHECKING:
     from bots.command import Command
@@ -93,13 +93,9 @@ class Reindex:
             _audit(request, states[request.source])
 
         await reply.show(card())
-        try:
-            async with asyncio.TaskGroup() as group:
-                for request in following:
-                    group.create_task(follow(request))
-        except ExceptionGroup as failures:
-            # One cause says it all: the others are the same queue.
-            raise failures.exceptions[0] from None
+        async with Together() as group:
+            for request in following:
+                group.create_task(follow(request))
         await self._offer(states, reply)
 
     async def _offer(self, states: Mapping[str, SyncState], reply: CommandReply) -> None:

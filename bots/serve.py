@@ -13,6 +13,7 @@ from bots.app import App
 from bots.http import HttpServer, Probe
 from bots.platform import Platform
 from core.errors import TransientError
+from core.together import Together, cancelled
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +41,7 @@ async def serve(app: App, *, bots: bool = True, worker: bool = True, started: fl
     background: list[asyncio.Task[None]] = []
     await http.start()
     try:
-        async with asyncio.TaskGroup() as starting:
+        async with Together() as starting:
             starting.create_task(app.warm())
             starting.create_task(_look_for_redis(app))
             for platform in platforms:
@@ -64,9 +65,6 @@ async def serve(app: App, *, bots: bool = True, worker: bool = True, started: fl
         done, _ = await asyncio.wait([stopped, *background], return_when=asyncio.FIRST_COMPLETED)
         for task in done - {stopped}:
             task.result()
-    except ExceptionGroup as failures:
-        # The first cause is what the operator can act on; a group of one says no more.
-        raise failures.exceptions[0] from None
     finally:
         log.info("footnote.stopping")
         stops = await asyncio.gather(*(platform.stop(DRAIN_SECONDS) for platform in platforms), return_exceptions=True)
@@ -74,7 +72,7 @@ async def serve(app: App, *, bots: bool = True, worker: bool = True, started: fl
             if isinstance(outcome, BaseException):
                 # The others, the running sync and the port still have to be let go of.
                 log.error("platform.stop_failed", platform=platform.name, exc_info=outcome)
-        await _end(background)
+        await cancelled(*background)
         await http.stop()
 
 
@@ -94,12 +92,3 @@ async def _look_for_redis(app: App) -> None:
         await app.ping_redis()
     except TransientError as error:
         log.warning("redis.away", error=str(error), consequence="until it is there: answers without memory, and no syncs")
-
-
-async def _end(tasks: list[asyncio.Task[None]]) -> None:
-    """Cancel until they are over: before Python 3.12 a wait_for inside a library may swallow a cancellation."""
-    pending = set(tasks)
-    while pending:
-        for task in pending:
-            task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=1.0)

@@ -11,9 +11,9 @@ from typing import Any
 from connectors.confluence.bodies import Body, isolated
 from connectors.confluence.client import FAILURES, Answer, Client, Item, moment, slices, understood
 from connectors.confluence.listing import Attachment, Comment, Listing, Page, Space, Thread, threads
-from connectors.confluence.together import Together, all_of
 from connectors.http import Rejected
 from core.errors import DocumentError
+from core.together import Together, all_of
 
 V1, V2 = "/wiki/rest/api", "/wiki/api/v2"
 PAGE_LIMIT = 250

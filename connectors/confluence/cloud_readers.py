@@ -15,10 +15,10 @@ from connectors.confluence.cloud import PAGE_LIMIT, SPACES_AT_ONCE, V1, V2
 from connectors.confluence.listing import Listing, Space
 from connectors.confluence.readers import People, User
 from connectors.confluence.restrictions import EXPAND, RestrictionReader
-from connectors.confluence.together import Together, all_of
 from connectors.http import Rejected
 from core.errors import AuthError
 from core.models import EVERYONE, Principal
+from core.together import Together, all_of
 
 USERS_AT_ONCE = 250
 MEMBERS = 200

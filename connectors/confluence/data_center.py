@@ -11,9 +11,9 @@ from typing import Any
 from connectors.confluence.bodies import AT_ONCE, Body, isolated
 from connectors.confluence.client import FAILURES, Answer, Client, Item, moment, results_of, slices, understood
 from connectors.confluence.listing import Attachment, Comment, Listing, Page, Space, Thread, threads
-from connectors.confluence.together import Together, all_of
 from connectors.http import Rejected
 from core.errors import DocumentError
+from core.together import Together, all_of
 
 API = "/rest/api"
 LIMIT = 200

@@ -13,10 +13,10 @@ from connectors.confluence.data_center import API, LIMIT, contents, everything
 from connectors.confluence.listing import Listing, Space
 from connectors.confluence.readers import People, User
 from connectors.confluence.restrictions import EXPAND, RestrictionReader
-from connectors.confluence.together import all_of
 from connectors.http import Rejected
 from core.errors import AuthError
 from core.models import EVERYONE, Principal
+from core.together import all_of
 
 PROFILE_AGE = timedelta(days=1)
 """How old an e-mail address may be: profiles are told one at a time."""

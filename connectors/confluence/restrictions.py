@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from connectors.confluence.access import NO_ONE, Gate, Restrictions
 from connectors.confluence.client import FAILURES, Answer, Client, understood
-from connectors.confluence.together import all_of
 from connectors.http import Rejected
 from core.models import Principal
+from core.together import all_of
 
 EXPAND = "restrictions.read.restrictions.user,restrictions.read.restrictions.group"
 """What brings them into a listing of contents."""

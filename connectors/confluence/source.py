@@ -21,7 +21,6 @@ from connectors.confluence.readers import Readers
 from connectors.confluence.reading import Reader
 from connectors.confluence.scope import Scope, parse_scope
 from connectors.confluence.site import Site
-from connectors.confluence.together import Together
 from connectors.http import Rejected
 from core.errors import AuthError, DocumentError, UserError
 from core.indexing.cleaning import one_line
@@ -41,6 +40,7 @@ from core.models import (
 )
 from core.ports import Limiter
 from core.settings import ConfluenceConfig
+from core.together import Together
 
 TRIES = 3
 """Times that a document is read again, because it was edited while it was read."""

@@ -14,6 +14,7 @@ from core.errors import DocumentError
 from core.indexing.chunking import chunk
 from core.indexing.writes import Persist
 from core.models import Chunk, Document
+from core.together import Together
 
 if TYPE_CHECKING:
     from core.indexing.index import Index
@@ -75,15 +76,12 @@ async def index_documents(
         outcomes[outcome.document.id] = outcome
 
     pipeline = Pipeline(index, parser, count, begin=begin, done=done)
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(pipeline.parse())
-            tasks.create_task(pipeline.write())
-            for document in documents:
-                await pipeline.put(document)
-            pipeline.close()
-    except ExceptionGroup as group:
-        raise first_of(group) from None
+    async with Together() as tasks:
+        tasks.create_task(pipeline.parse())
+        tasks.create_task(pipeline.write())
+        for document in documents:
+            await pipeline.put(document)
+        pipeline.close()
     return [outcomes[document.id] for document in documents]
 
 
@@ -161,7 +159,7 @@ class Pipeline:
 
     async def parse(self) -> None:
         held: list[Document | Action | None] = []
-        async with asyncio.TaskGroup() as group:
+        async with Together() as group:
             away: set[asyncio.Task[None]] = set()
             while True:
                 item = held.pop(0) if held else await self._to_parse.get()
@@ -262,12 +260,6 @@ class Pipeline:
         async with self._changed:
             del self._in_flight[outcome.document.id]
             self._changed.notify_all()
-
-
-def first_of(group: ExceptionGroup[Exception]) -> Exception:
-    """What went wrong first: the others are only cancellations that followed from it."""
-    first = group.exceptions[0]
-    return first_of(first) if isinstance(first, ExceptionGroup) else first
 
 
 async def _once(call: Callable[[], Awaitable[Result]]) -> Result:

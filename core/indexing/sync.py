@@ -24,7 +24,7 @@ import structlog
 
 from core.errors import DocumentError, FootnoteError, UserError
 from core.indexing.ledger import Ledger
-from core.indexing.pipeline import Helpers, Outcome, Pipeline, first_of
+from core.indexing.pipeline import Helpers, Outcome, Pipeline
 from core.indexing.tally import Tally
 from core.indexing.writes import Persist, Writes
 from core.models import (
@@ -50,6 +50,7 @@ from core.models import (
 )
 from core.ports import Embedder, Source
 from core.retry import retry
+from core.together import Together
 
 if TYPE_CHECKING:
     from core.indexing.index import Index
@@ -121,17 +122,13 @@ class Syncer:
             persist=self._persist,
             helpers=self._helpers,
         )
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(pipeline.parse())
-                tasks.create_task(pipeline.write())
-                await run.all(pipeline)
-                pipeline.close()
-            report = await run.finish()
-            return report if opened.answers else replace(report, rebuilt=opened.id)
-        except ExceptionGroup as group:
-            error = first_of(group)
-            raise error from error.__cause__
+        async with Together() as tasks:
+            tasks.create_task(pipeline.parse())
+            tasks.create_task(pipeline.write())
+            await run.all(pipeline)
+            pipeline.close()
+        report = await run.finish()
+        return report if opened.answers else replace(report, rebuilt=opened.id)
 
     async def switch(self, index_id: str) -> None:
         """Have questions answered from the collection of that id: all sources are in it."""

@@ -20,6 +20,7 @@ from core.indexing.jobs.ledger import ClaimLedger
 from core.models import SyncReport, SyncState, SyncStatus, now
 from core.ports import Source
 from core.telemetry import SYNC_DOCUMENTS, SYNC_SECONDS, SYNCS
+from core.together import cancelled
 
 if TYPE_CHECKING:
     from core.indexing.jobs.helping import Helping
@@ -77,7 +78,7 @@ class Worker:
                         news = None
             finally:
                 others = [task for task in (news, self._help) if task]
-                await _cancelled(*self._working.values(), *others)
+                await cancelled(*self._working.values(), *others)
 
     async def _look(self) -> None:
         self._working = {name: task for name, task in self._working.items() if not task.done()}
@@ -120,17 +121,17 @@ class Worker:
                 if sync.done():
                     await sync
                 else:
-                    await _cancelled(sync)
+                    await cancelled(sync)
                     raise ClaimLost
             except ClaimLost:
                 log.warning("claim.lost", owner=claim.owner)
             except asyncio.CancelledError:
-                await _cancelled(sync)
+                await cancelled(sync)
                 with suppress(TransientError):
                     await claim.release()
                 raise
             finally:
-                await _cancelled(keeper)
+                await cancelled(keeper)
 
     async def _sync(self, claim: Claim) -> None:
         request = claim.request
@@ -197,16 +198,6 @@ def _is_whole(state: SyncState, rebuilt: str) -> bool:
     report = state.report
     complete = report.coverage is not None and not report.coverage.missing
     return state.status is SyncStatus.DONE and report.rebuilt == rebuilt and complete
-
-
-async def _cancelled(*tasks: asyncio.Task[None]) -> None:
-    """Cancel until they are over: before Python 3.12 a wait_for inside a library may swallow a cancellation."""
-    pending = set(tasks)
-    while pending:
-        for task in pending:
-            task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=1.0)
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _unconfirmed(source: str, withheld: int) -> str:

@@ -1,4 +1,4 @@
-"""Several requests at once: an error of one ends the others."""
+"""Tasks that begin and end together: an error of one ends the others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 
 
 class Together(asyncio.TaskGroup):
-    """Raises what went wrong first, as it is."""
+    """Raises what went wrong first, as it is: the rest are only cancellations that followed from it."""
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -28,3 +28,13 @@ async def all_of(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
     async with Together() as tasks:
         begun = [tasks.create_task(each) for each in work]
     return [task.result() for task in begun]
+
+
+async def cancelled(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel until they are over: before Python 3.12 a wait_for inside a library may swallow a cancellation."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=1.0)
+    await asyncio.gather(*tasks, return_exceptions=True)
