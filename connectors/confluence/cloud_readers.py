@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from connectors.confluence.access import NO_ONE, Gate, Restrictions, account, group
 from connectors.confluence.client import Answer, Client, results_of, slices, understood
-from connectors.confluence.cloud import PAGE_LIMIT, SPACES_AT_ONCE, V1, V2
+from connectors.confluence.cloud import PAGE_LIMIT, SPACES_AT_ONCE, V1, V2, lanes
 from connectors.confluence.listing import Listing, Space
 from connectors.confluence.readers import People, User
 from connectors.confluence.restrictions import EXPAND, RestrictionReader
@@ -54,8 +54,7 @@ class CloudReaders:
     async def restrictions(self, listing: Listing) -> Restrictions:
         gates: dict[str, Gate | None] = {}
         if listing.is_whole:
-            spaces = slices(list(listing.spaces.values()), SPACES_AT_ONCE)
-            found = await all_of(map(self._restrictions_in, spaces))
+            found = await all_of(map(self._restrictions_in, lanes(list(listing.spaces.values()))))
             gates = {id: gate for some in found for id, gate in some}
         # The search knows of a new page some seconds after it is there.
         others = (listing.pages.keys() | listing.above.keys()) - gates.keys()

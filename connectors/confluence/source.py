@@ -40,7 +40,7 @@ from core.models import (
 )
 from core.ports import Limiter
 from core.settings import ConfluenceConfig
-from core.together import Together
+from core.together import Together, cancelled
 
 TRIES = 3
 """Times that a document is read again, because it was edited while it was read."""
@@ -88,29 +88,42 @@ class ConfluenceSource:
     async def changes(self, cursor: str | None, known: Mapping[str, Known]) -> AsyncGenerator[Change, None]:
         listing = await self._site.listing(await self._spaces())
         gates = await self._gates(listing)
-        yield Groups(members=await self._groups(gates))
         # In a thread: thousands of hashes take longer than the event loop may be kept.
         entries = await asyncio.to_thread(lambda: {entry.id: entry for entry in entries_of(self.name, listing, gates)})
         changed = [entry for entry in entries.values() if entry.id not in known or known[entry.id].version != entry.version]
-        yield Listed(document_ids=frozenset(entries), expected=len(changed))
         # Those whose access in the index is not theirs any more.
         outdated = {id for id, entry in entries.items() if _has_other_access(known.get(id), entry)}
-        for entry in sorted(
-            (entries[id] for id in outdated - {entry.id for entry in changed}), key=lambda entry: _width(known[entry.id], entry)
-        ):
-            yield AccessChanged(document_id=entry.id, access=entry.access)
-        reader = Reader(self.name, self._site, self._readers, listing, self.fetch)
         # Where the old content is open to others than the new one, it has to go first, and old content before anything new.
         urgent = [entry for entry in changed if entry.id in outdated]
         old = [entry for entry in changed if entry.id in known and entry.id not in outdated]
         new = [entry for entry in changed if entry.id not in known]
-        for some in (urgent, old, new):
+        contents = self._contents(Reader(self.name, self._site, self._readers, listing, self.fetch), urgent, old, new)
+        # Read while the groups are.
+        first = asyncio.create_task(anext(contents, None))
+        try:
+            yield Groups(members=await self._groups(gates))
+            yield Listed(document_ids=frozenset(entries), expected=len(changed))
+            for entry in sorted(
+                (entries[id] for id in outdated - {entry.id for entry in changed}),
+                key=lambda entry: _width(known[entry.id], entry),
+            ):
+                yield AccessChanged(document_id=entry.id, access=entry.access)
+            if change := await first:
+                yield change
+            async for change in contents:
+                yield change
+        finally:
+            await cancelled(first)
+            await contents.aclose()
+        yield Checkpoint(cursor="listed")
+
+    async def _contents(self, reader: Reader, urgent: list[Entry], *others: list[Entry]) -> AsyncGenerator[Change, None]:
+        for some in (urgent, *others):
             async with aclosing(reader.changes(some)) as changes:
                 async for change in changes:
                     if isinstance(change, Failed) and some is urgent:
                         yield AccessChanged(document_id=change.document_id, access=NOBODY)
                     yield change
-        yield Checkpoint(cursor="listed")
 
     async def fetch(self, document_id: str) -> Document | None:
         source, _, id = document_id.partition(":")

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 64 * 1024 * 1024
 """Bodies in flight; a larger document travels alone."""
-MAX_DOCUMENTS = 64
+MAX_DOCUMENTS = 128
 BATCH_CHUNKS = 128
 """At least so many chunks, if they are there already, make one call to the index: its embedder sorts them by length."""
+WRITES_AT_ONCE = 2
+"""Calls to the index: while one ends, or waits for the index, the next one has the processor busy."""
 
 AWAY_DOCUMENTS = 16
 """Documents that are handed to another worker at once: some seconds of work, so that little is lost with it."""
@@ -217,19 +219,27 @@ class Pipeline:
                 await self._finish(outcome)
 
     async def write(self) -> None:
-        while True:
-            item = await self._to_write.get()
-            batch: list[Pair] = []
-            while isinstance(item, tuple):
-                batch.append(item)
-                if self._to_write.empty() or sum(len(chunks) for _, chunks in batch) >= BATCH_CHUNKS:
-                    break
-                item = self._to_write.get_nowait()
-            if batch:
-                await self._upsert(batch)
-            if item is None:
-                return
-            if not isinstance(item, tuple):
+        async with Together() as group:
+            writing: set[asyncio.Task[None]] = set()
+            while True:
+                item = await self._to_write.get()
+                while len(writing) >= WRITES_AT_ONCE:
+                    await asyncio.wait(writing, return_when=asyncio.FIRST_COMPLETED)
+                batch: list[Pair] = []
+                while isinstance(item, tuple):
+                    batch.append(item)
+                    if self._to_write.empty() or sum(len(chunks) for _, chunks in batch) >= BATCH_CHUNKS:
+                        break
+                    item = self._to_write.get_nowait()
+                if batch:
+                    writing.add(task := group.create_task(self._upsert(batch)))
+                    task.add_done_callback(writing.discard)
+                if isinstance(item, tuple):
+                    continue
+                if writing:
+                    await asyncio.wait(writing)
+                if item is None:
+                    return
                 await item()
 
     async def _chunks(self, document: Document) -> list[Chunk]:

@@ -82,8 +82,10 @@ async def test_memory_is_flat(kind: str) -> None:
 async def test_a_first_sync_takes_little_longer_than_the_slower_of_reading_and_embedding(
     kind: str, engines: Engines, full: bool
 ) -> None:
-    """Each request takes as long as one over the internet does."""
-    documents = 1000 if full else 300
+    """Each request takes as long as one over the internet does. So many of them that the first listing, which comes before
+    anything can be embedded, does not decide.
+    """
+    documents = 5000 if full else 2000
     embedder, parser = LocalEmbedder(), Parser()
     await embedder.embed_documents(["warm"])
     client = connect(socket=engines.qdrant_socket)

@@ -431,6 +431,37 @@ async def test_parsing_of_the_next_documents_overlaps_the_embedding_of_the_curre
     assert max(overlapped) >= 5
 
 
+async def test_two_calls_to_the_index_overlap_and_a_checkpoint_waits_for_both():
+    desk = Desk(FeedSource())
+    for number in range(30):
+        desk.source.put(document(f"pages:{number}"))
+    under_way: list[int] = []
+
+    class Uneven(MemoryIndex):
+        calls = running = 0
+
+        async def upsert(self, pairs):
+            # Every other one takes long, so that the one that began after it ends before it.
+            self.calls += 1
+            self.running += 1
+            await asyncio.sleep(0.02 if self.calls % 2 else 0.002)
+            under_way.append(self.running)
+            self.running -= 1
+            return await super().upsert(pairs)
+
+    index = Uneven()
+
+    class Checked(MemoryLedger):
+        async def keep(self, cursor, rows):
+            await super().keep(cursor, rows)
+            assert {id for _, id in desk.source.events[: int(self.cursor or 0)]} <= index.documents
+
+    desk.ledger = Checked(index)
+    await desk.sync(index=index)
+    assert max(under_way) == 2
+    assert len(index.documents) == 30
+
+
 async def test_bodies_in_flight_are_bounded():
     desk = Desk()
     big = "word " * 2_000_000
