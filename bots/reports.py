@@ -127,7 +127,7 @@ def status(
         parts = [f"- **{name}**: {_outcome(state, now)}"]
         parts.append(coverage(state.report.coverage) if state.report.coverage else in_index)
         if state.status not in {SyncStatus.RUNNING, SyncStatus.WAITING}:
-            due = max(timedelta(0), state.finished_at + interval - now)
+            due = max(timedelta(0), state.finished_at + state.next_after(interval) - now)
             parts.append(f"next in {max(1, round(due.total_seconds() / 60))} min")
         lines.append(" · ".join(parts))
         if state.error:

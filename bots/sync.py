@@ -181,7 +181,7 @@ class Status:
                 for document, row in failed.items()
             ],
             "withheld": state.report.withheld,
-            "next_run": _iso(state.finished_at + self.interval if state.finished_at else None),
+            "next_run": _iso(state.finished_at + state.next_after(self.interval) if state.finished_at else None),
             "error": state.error,
         }
 

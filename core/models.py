@@ -7,7 +7,7 @@ import json
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 
@@ -312,6 +312,9 @@ SCHEDULE, PUSH = "schedule", "push"
 FAILED = "failed"
 """The scope of a request that tries again what failed before."""
 
+FIRST_RETRY = timedelta(minutes=1)
+"""From the end of a failed sync to the next."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Coverage:
@@ -388,6 +391,13 @@ class SyncState:
     """What the index holds of the source is at least as new as this: the start of the last sync that went well."""
     listed_at: datetime | None = None
     """When the source was last listed as a whole."""
+    failures: int = 0
+    """How many syncs of the whole source in a row failed."""
+
+    def next_after(self, interval: timedelta) -> timedelta:
+        """From the end of this sync to the next one: ``interval``, or sooner while it fails, twice as long each time."""
+        # A source that is away for a while is soon back; 2^20 minutes are longer than any interval.
+        return min(interval, FIRST_RETRY * (1 << min(self.failures - 1, 20))) if self.failures else interval
 
 
 def now() -> datetime:

@@ -195,7 +195,6 @@ class Record:
     progress: SyncState | None
     running: SyncRequest | None
     waiting: tuple[SyncRequest, ...]
-    failures: int
 
     @property
     def shown(self) -> SyncState:
@@ -220,11 +219,10 @@ async def read(redis: Redis, source: str) -> Record:
     (state, cursor, progress, running, failures), waiting = await script(redis, READ, (keys.record, keys.waiting))
     return Record(
         source=source,
-        kept=stored_state(source, state, cursor),
+        kept=replace(stored_state(source, state, cursor), failures=int(failures or 0)),
         progress=STATES.validate_json(progress) if progress else None,
         running=REQUESTS.validate_json(running) if running else None,
         waiting=tuple(REQUESTS.validate_json(request) for request in waiting),
-        failures=int(failures or 0),
     )
 
 

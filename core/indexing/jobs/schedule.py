@@ -14,12 +14,9 @@ from core.models import SCHEDULE, SyncRequest, SyncStatus, now
 
 if TYPE_CHECKING:
     from core.indexing.jobs.queue import Jobs
-    from core.indexing.jobs.records import Record
 
 JITTER = 0.1
 """Share of the interval by which runs are moved, so that sources do not meet at the same second forever."""
-FIRST_RETRY = timedelta(minutes=1)
-"""From a failed sync to the next; twice as long after each that fails, too, and never longer than the interval."""
 LONGEST_SLEEP = 30.0
 """Seconds until it is looked again whether the sync of a source is over."""
 _AWAY_SECONDS = 1.0
@@ -60,7 +57,7 @@ class Schedule:
             if record.shown.status in {SyncStatus.RUNNING, SyncStatus.WAITING}:
                 return LONGEST_SLEEP
             if record.kept.finished_at:
-                pause = self._pause(record) * self._moved[name]
+                pause = record.kept.next_after(self._interval) * self._moved[name]
                 wait = record.kept.finished_at + pause - self._clock()
                 # A clock that was ahead when the last sync ended must not put the next one off until then.
                 if timedelta() < wait <= 2 * pause:
@@ -72,9 +69,3 @@ class Schedule:
             # The worker says so; here it only means later.
             return _AWAY_SECONDS
         return LONGEST_SLEEP
-
-    def _pause(self, record: Record) -> timedelta:
-        if not record.failures:
-            return self._interval
-        # A source that is away for a while is soon back; 2^20 minutes are longer than any interval.
-        return min(self._interval, FIRST_RETRY * (1 << min(record.failures - 1, 20)))

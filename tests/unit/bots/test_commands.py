@@ -290,6 +290,17 @@ async def test_status_says_what_to_do_where_something_needs_attention() -> None:
     assert second == "  Confluence refused our credentials (401): renew them"
 
 
+@pytest.mark.parametrize(("failures", "said"), [(1, "next in 1 min"), (3, "next in 4 min"), (9, "next in 10 min")])
+async def test_status_says_how_soon_a_failed_sync_is_tried_again(failures: int, said: str) -> None:
+    class Away(ScriptedJobs):
+        async def states(self) -> dict[str, SyncState]:
+            return {"wiki": SyncState(source="wiki", status=SyncStatus.FAILED, finished_at=NOON, failures=failures)}
+
+    reply = RecordingReply()
+    await commands(Away()).run(command("status"), reply)
+    assert reply.replies[0].splitlines()[0].endswith(said)
+
+
 @pytest.mark.parametrize(("text", "said"), [("", "3 of your questions"), ("here", "2 questions of this conversation")])
 async def test_anybody_may_make_it_forget(text: str, said: str) -> None:
     reply = RecordingReply()

@@ -138,7 +138,7 @@ async def test_a_part_and_a_dry_run_end_for_their_followers_and_leave_the_state_
     [end] = [state async for state in jobs.follow(request(id="r2"))]
     assert (end.status, end.report.seen) == (SyncStatus.FAILED, 2)
     assert await jobs.state("pages") == whole
-    assert (await jobs.record("pages")).failures == 0
+    assert (await jobs.record("pages")).kept.failures == 0
 
 
 async def test_the_next_claim_goes_on_from_the_last_cursor(jobs: Jobs):

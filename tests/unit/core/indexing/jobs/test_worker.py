@@ -126,11 +126,11 @@ async def test_a_sync_that_failed_goes_on_from_its_last_cursor_and_is_not_repeat
         await jobs.submit(request())
         state = await end_of(jobs, request())
         assert (state.status, state.report.seen, cursors) == (SyncStatus.FAILED, 7, [None])
-        assert (await jobs.record("pages")).failures == 1
+        assert (await jobs.record("pages")).kept.failures == 1
         await jobs.submit(request(id="r2"))
         state = await end_of(jobs, request(id="r2"))
     assert (state.status, cursors) == (SyncStatus.DONE, [None, "half"])
-    assert (await jobs.record("pages")).failures == 0
+    assert (await jobs.record("pages")).kept.failures == 0
 
 
 class TestTheStateOfTheSource:
