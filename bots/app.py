@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bots.discord.client import DiscordBot
     from bots.http import Probe
     from bots.platform import Platform
+    from bots.private import AnswerDesk
     from bots.push import Push
     from bots.responder import Responder
     from bots.slack.app import SlackBot
@@ -173,7 +174,13 @@ class App:
     def responder(self) -> Responder:
         from bots.responder import Responder
 
-        return Responder(self.assistant, self.gate)
+        return Responder(self.assistant, self.gate, desk=self.desk)
+
+    @cached_property
+    def desk(self) -> AnswerDesk:
+        from bots.private import AnswerDesk
+
+        return AnswerDesk(self.redis, self.index.classes)
 
     @cached_property
     def terminal(self) -> Responder:
@@ -186,7 +193,9 @@ class App:
     @cached_property
     def commands(self) -> Commands:
         from bots.commands import Commands
+        from bots.private import ASK, SHARE, PrivateAnswers
 
+        private = PrivateAnswers(self.desk, self.responder, self.groups, self.index.accesses)
         return Commands(
             jobs=self.jobs,
             index=self.index,
@@ -194,6 +203,7 @@ class App:
             sources=self.sources,
             admins=self.settings.admins,
             interval=self.settings.footnote_sync_interval,
+            more={ASK: private.ask, SHARE: private.share},
         )
 
     @cached_property

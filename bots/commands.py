@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bots import reports
-from bots.command import Command, CommandReply
+from bots.command import Action, Command, CommandReply, require_admin
 from bots.reindex import USAGE, Reindex, offers
 from core.errors import FootnoteError, UserError
 from core.models import Principal, SyncState, now
@@ -42,8 +42,10 @@ class Commands:
         sources: Mapping[str, Source],
         admins: frozenset[Principal],
         interval: timedelta,
+        more: Mapping[str, Action] | None = None,
         clock: Callable[[], datetime] = now,
     ) -> None:
+        """``more`` commands by name, beside those that are told here."""
         self._jobs = jobs
         self._index = index
         self._memory = memory
@@ -52,13 +54,14 @@ class Commands:
         self._interval = interval
         self._clock = clock
         self._following = Reindex(jobs, sources, clock)
+        own = {"reindex": self._reindex, "status": self._status, "forget": self._forget, "help": self._help}
+        self._actions: Mapping[str, Action] = {**own, **(more or {})}
 
     async def run(self, command: Command, reply: CommandReply) -> None:
         """Act and reply. It never raises; who may not is told so."""
-        actions = {"reindex": self._reindex, "status": self._status, "forget": self._forget, "help": self._help}
         with structlog.contextvars.bound_contextvars(command=command.name, user=command.user, channel=command.channel_id):
             try:
-                action = actions.get(command.name)
+                action = self._actions.get(command.name)
                 if action is None:
                     raise UserError(f"I do not know the command `{command.name}`.\n{HELP}")
                 await action(command, reply)
@@ -76,22 +79,15 @@ class Commands:
         except Exception:
             log.exception("reply.failed")
 
-    def _only_admins(self, command: Command) -> None:
-        if self._admins.isdisjoint(command.principals):
-            raise UserError(
-                f"`/{command.name}` is for Footnote's administrators, and {command.user} is not one. "
-                "Whoever runs Footnote can add you to FOOTNOTE_ADMINS."
-            )
-
     async def _reindex(self, command: Command, reply: CommandReply) -> None:
-        self._only_admins(command)
+        require_admin(command, self._admins)
         await self._following.run(command, reply)
 
     async def _help(self, _command: Command, reply: CommandReply) -> None:
         await reply.say(HELP)
 
     async def _status(self, command: Command, reply: CommandReply) -> None:
-        self._only_admins(command)
+        require_admin(command, self._admins)
         states, documents, rebuild = await asyncio.gather(self._states(), self._index.counts(), self._index.rebuild())
         buttons = [button for state in states.values() for button in offers(state)]
         await reply.offer(reports.status(states, documents, self._interval, self._clock(), rebuild), buttons)

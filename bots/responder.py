@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from core.errors import TransientError, UserError
-from core.models import Answer, Message, now
+from core.errors import FootnoteError, TransientError, UserError
+from core.models import Answer, Audience, Message, now
 from core.ports import AudienceOf, Reply
 from core.telemetry import ANSWER_SECONDS, MESSAGES, RESOLVED
 
 if TYPE_CHECKING:
+    from bots.private import AnswerDesk
     from core.answering.assistant import Assistant
     from core.answering.gate import Gate
 
@@ -32,9 +33,13 @@ GREETING = (
 class Responder:
     """Answers messages. It never raises, so that a platform's event loop never dies of an answer."""
 
-    def __init__(self, assistant: Assistant, gate: Gate, *, clock: Callable[[], datetime] = now) -> None:
+    def __init__(
+        self, assistant: Assistant, gate: Gate, *, desk: AnswerDesk | None = None, clock: Callable[[], datetime] = now
+    ) -> None:
+        """With a ``desk``, whoever may read more than the channel they ask in is offered a private answer."""
         self._assistant = assistant
         self._gate = gate
+        self._desk = desk
         self._clock = clock
 
     async def respond(self, message: Message, reply: Reply, audience_of: AudienceOf) -> None:
@@ -77,8 +82,7 @@ class Responder:
             async with aclosing(self._assistant.answer(message, audience)) as parts:
                 async for part in parts:
                     if isinstance(part, Answer):
-                        await once.answer(part)
-                        self._log_answer(message, part)
+                        await self._answer(message, part, audience, audience_of, once)
                     else:
                         await once.reply.stream(part)
         except UserError as refusal:
@@ -89,6 +93,19 @@ class Responder:
             await once.say(f"{error} Ask again in a minute; nothing was lost.")
             return "failed"
         return "answered"
+
+    async def _answer(self, message: Message, answer: Answer, audience: Audience, audience_of: AudienceOf, once: _Once) -> None:
+        for_others = self._desk is not None and not message.private
+        if self._desk and for_others:
+            await self._desk.answered(message, answer)
+        await once.answer(answer)
+        self._log_answer(message, answer)
+        if self._desk and for_others:
+            try:
+                await self._desk.offer(message, answer, audience, audience_of, once.reply)
+            except FootnoteError as error:
+                # The question is answered; what was offered besides is not worth an apology.
+                log.warning("offer.failed", reason=str(error))
 
     def _log_answer(self, message: Message, answer: Answer) -> None:
         log.info(

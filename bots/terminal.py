@@ -75,6 +75,9 @@ class TerminalReply:
         self.notice = text
         self._write(text + "\n")
 
+    async def offer_private(self, answer_id: str) -> None:
+        """Nobody else looks at this terminal."""
+
     async def show(self, text: str) -> None:
         self._write(text + "\n")
 
@@ -105,6 +108,9 @@ class JsonReply:
 
     async def say(self, text: str) -> None:
         self.notice = text
+
+    async def offer_private(self, answer_id: str) -> None:
+        return
 
     async def show(self, text: str) -> None:
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -18,7 +18,7 @@ from core.indexing.answering import Answerer, Answering, EmbedderOf
 from core.indexing.cleaning import clean
 from core.indexing.embedding import bundled
 from core.indexing.generations import DENSE, SPARSE, Generation, Generations
-from core.indexing.payloads import chunk_of, gates_of, payload_of
+from core.indexing.payloads import access_of, chunk_of, gates_of, payload_of
 from core.indexing.qdrant import SEARCH_SECONDS, Missing, ask
 from core.models import NOBODY, Access, Audience, Chunk, Document, Hit
 from core.ports import Embedder
@@ -253,6 +253,37 @@ class Index:
     async def health(self) -> None:
         """Probe it. Raises TransientError or ConfigError."""
         await self._answerer.look(again=True)
+
+    async def classes(self, audience: Audience) -> frozenset[str]:
+        """The access classes that every reader may read, by name, of all documents that questions are answered from."""
+        return await self._here(lambda answering: self._readable(answering, audience))
+
+    async def _readable(self, answering: Answering, audience: Audience) -> frozenset[str]:
+        return frozenset(await answering.classes.readable_by(audience))
+
+    async def accesses(self, document_ids: Collection[str]) -> dict[str, Access]:
+        """Who may read documents now, by id. What questions are not answered from is missing: gone, or half written."""
+        return await self._here(lambda answering: self._accesses(answering, sorted(set(document_ids))))
+
+    async def _accesses(self, answering: Answering, ids: Sequence[str]) -> dict[str, Access]:
+        found: dict[str, Access] = {}
+        for start in range(0, len(ids), PAGE):
+            chosen = models.Filter(must=[_any("document_id", ids[start : start + PAGE]), _HEAD])
+            points, _ = await ask(
+                self._client.scroll(
+                    answering.generation.collection,
+                    scroll_filter=chosen,
+                    limit=PAGE,
+                    with_payload=["document_id", "access", "gates", "pending"],
+                ),
+                seconds=SEARCH_SECONDS,
+            )
+            for payload in (point.payload for point in points if point.payload):
+                access = access_of(payload["gates"])
+                # Gates that were tampered with do not fit the name and open nothing.
+                if access.class_id == payload["access"] and not payload.get("pending"):
+                    found[payload["document_id"]] = access
+        return found
 
     async def search(self, query: str, audience: Audience, k: int) -> list[Hit]:
         """The ``k`` best chunks that every reader may read, by meaning and by words together; equal scores by id.
