@@ -245,6 +245,8 @@ class Settings(BaseSettings):
     """Who may run admin commands: ``slack:U123``, ``discord:456``, ``discord:role:789``, ``user:ana@acme.com``."""
     footnote_rate_limit: int = Field(default=10, ge=1)
     """Questions a person may ask in a minute."""
+    footnote_channel_rate_limit: int = Field(default=60, ge=1)
+    """Questions that all who ask in one channel may ask in a minute; those in private do not count."""
     footnote_memory_turns: int = Field(default=20, ge=1)
     """Turns remembered per conversation."""
     footnote_memory_ttl: Duration = timedelta(days=30)
