@@ -164,6 +164,7 @@ class App:
 
         return Assistant(
             search=self.index.search,
+            accesses=self.index.accesses,
             model=self.model,
             memory=self.memory,
             model_timeout=self.settings.footnote_model_timeout,

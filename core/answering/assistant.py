@@ -21,17 +21,20 @@ from core.answering.model import name_of
 from core.answering.prompts import PROMPT_VERSION
 from core.answering.visible import visible
 from core.models import Access, Answer, Audience, Message, Turn, now
-from core.ports import Search
+from core.ports import Accesses, Search
 from core.telemetry import STEP_SECONDS
 
 
 class Assistant:
-    """Answers from what ``search`` finds; written by ``model``, in quotes without one or while it is down."""
+    """Answers from what ``search`` finds and ``accesses`` still admits; written by ``model``, in quotes without one or while
+    it is down.
+    """
 
     def __init__(
         self,
         *,
         search: Search,
+        accesses: Accesses,
         model: BaseChatModel | None,
         memory: Memory,
         model_timeout: timedelta = timedelta(seconds=30),
@@ -46,7 +49,11 @@ class Assistant:
         self._clock = clock
         self._new_id = new_id
         self._chain = build_chain(
-            search, model, model_timeout=model_timeout.total_seconds(), search_timeout=search_timeout.total_seconds()
+            search,
+            accesses,
+            model,
+            model_timeout=model_timeout.total_seconds(),
+            search_timeout=search_timeout.total_seconds(),
         )
 
     async def answer(self, message: Message, audience: Audience) -> AsyncGenerator[str | Answer, None]:

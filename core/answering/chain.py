@@ -23,7 +23,7 @@ from core.answering.quotes import quote
 from core.answering.retriever import SearchRetriever
 from core.errors import FootnoteError
 from core.models import AnswerMode, Audience, Citation, Hit
-from core.ports import Search
+from core.ports import Accesses, Search
 
 log = structlog.get_logger(__name__)
 
@@ -82,11 +82,11 @@ class Draft:
 
 
 def build_chain(
-    search: Search, model: BaseChatModel | None, *, model_timeout: float, search_timeout: float
+    search: Search, accesses: Accesses, model: BaseChatModel | None, *, model_timeout: float, search_timeout: float
 ) -> Runnable[Ask, str | Draft]:
     """Stream it: pieces of text, then exactly one Draft. Timeouts are in seconds.
 
-    Raises TransientError when the search does not answer. A model that fails is no error: then the draft is quotes.
+    Raises TransientError when the index does not answer. A model that fails is no error: then the draft is quotes.
     """
 
     async def condense(ask: Ask) -> Found:
@@ -104,7 +104,7 @@ def build_chain(
 
     async def retrieve(found: Found) -> Found:
         started = time.perf_counter()
-        retriever = SearchRetriever(search=search, audience=found.ask.audience, k=HITS, timeout=search_timeout)
+        retriever = SearchRetriever(search=search, accesses=accesses, audience=found.ask.audience, k=HITS, timeout=search_timeout)
         hits = tuple(await retriever.hits(found.query))
         timings = {**found.timings, "retrieve": _since(started)}
         return replace(found, hits=hits, evidence=collapse(hits), timings=timings)

@@ -118,7 +118,7 @@ async def test_a_mention_reaches_the_model_soon_and_a_burst_is_acknowledged_at_o
     configure_logging("warning")
     search = SlowSearch()
     memory = Memory(redis, turns=5, ttl=timedelta(minutes=5))
-    assistant = Assistant(search=search, model=build_model(settings), memory=memory)
+    assistant = Assistant(search=search, accesses=search.accesses, model=build_model(settings), memory=memory)
     bot = SlackBot(settings, Responder(assistant, Gate(redis, rate_limit=1000)), None, redis, groups({}))
     await bot.start()
     try:

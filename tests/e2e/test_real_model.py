@@ -65,8 +65,10 @@ async def test_a_real_model_streams_through_the_same_client(settings: Settings) 
 
 
 async def test_a_real_model_gives_an_answer_whose_footnotes_hold_or_none(settings: Settings, redis: Redis) -> None:
+    search = ScriptedSearch(FACT)
     assistant = Assistant(
-        search=ScriptedSearch(FACT),
+        search=search,
+        accesses=search.accesses,
         model=build_model(settings),
         memory=Memory(redis, turns=5, ttl=timedelta(minutes=5)),
         model_timeout=timedelta(seconds=60),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from datetime import timedelta
 
 import pytest
@@ -51,6 +51,7 @@ class World:
         settings = Settings(_env_file=None, openai_base_url=server.url, openai_api_key=server.key) if server else None
         self.assistant = Assistant(
             search=self.search,
+            accesses=self.search.accesses,
             model=build_model(settings) if settings else None,
             memory=self.memory,
             model_timeout=timedelta(seconds=model_seconds),
@@ -185,11 +186,33 @@ async def test_what_an_audience_may_not_read_reaches_neither_the_model_nor_the_a
 async def test_a_search_that_returned_too_much_is_checked_once_more(redis: Redis, server: OpenAIServer) -> None:
     class Leaky(ScriptedSearch):
         async def __call__(self, query: str, audience: Audience, k: int) -> list[Hit]:
-            return [LEAVE_HIT, SALARIES]
+            return list(self.hits)
 
-    _, answer = await asked(World(redis, server, search=Leaky()).assistant, message(QUESTION), ANYONE)
+    _, answer = await asked(World(redis, server, search=Leaky(LEAVE_HIT, SALARIES)).assistant, message(QUESTION), ANYONE)
     assert "90,000" not in server.requests[0].prompt
     assert answer.hits == (LEAVE_HIT,)
+
+
+@pytest.mark.parametrize("now", [None, HR], ids=["gone", "somebody else's"])
+@pytest.mark.parametrize("with_model", [True, False], ids=["generated", "quoted"])
+async def test_what_was_taken_away_since_it_was_found_is_used_no_more(
+    redis: Redis, server: OpenAIServer, now: Access | None, with_model: bool
+) -> None:
+    world = World(redis, server if with_model else None)
+    world.search.now["wiki:leave"] = now
+    _, answer = await asked(world.assistant, message(QUESTION), Audience.of((), {"user:ben@acme.com"}))
+    assert [found.chunk.document_id for found in answer.hits] == ["wiki:travel"]
+    assert "30 days" not in answer.text + "".join(request.prompt for request in server.requests)
+
+
+async def test_without_a_word_on_who_may_read_it_now_there_is_no_answer(redis: Redis, server: OpenAIServer) -> None:
+    class Forgetful(ScriptedSearch):
+        async def accesses(self, document_ids: Collection[str]) -> dict[str, Access]:
+            raise TransientError("connection refused to 10.0.0.7:6333")
+
+    with pytest.raises(TransientError, match="Search is unavailable right now"):
+        await asked(World(redis, server, search=Forgetful(LEAVE_HIT)).assistant, message(QUESTION), ANYONE)
+    assert server.requests == []
 
 
 async def test_nothing_found_reads_the_same_whether_something_is_hidden_or_not(redis: Redis) -> None:
