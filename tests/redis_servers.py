@@ -67,7 +67,7 @@ class Valkey:
             self._process.wait()
 
     async def ask(self, *words: object) -> str:
-        """The first line of the answer to a command."""
+        """The first line of the answer to a command; empty for nil."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
             for line in ([("AUTH", self.password)] if self.password else []) + [words]:
@@ -75,7 +75,7 @@ class Valkey:
                 writer.write(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts))
                 answer = (await reader.readline()).decode().strip()
             if answer.startswith("$"):
-                answer = (await reader.readexactly(int(answer[1:]))).decode()
+                answer = (await reader.readexactly(max(0, int(answer[1:])))).decode()
             return answer
         finally:
             writer.close()

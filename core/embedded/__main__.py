@@ -116,7 +116,7 @@ async def keep(data: DataDir) -> None:
                 data.remove_sockets(sockets)
         else:
             # In its place may be the data dir of another keeper by now, with sockets and files of the same names.
-            await redis.stop()
+            await redis.kill()
         log.info("gone")
 
 

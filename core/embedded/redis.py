@@ -75,6 +75,13 @@ class RedisServer:
                 process.kill()
                 await process.wait()
 
+    async def kill(self) -> None:
+        """End it at once. In an orderly end it would remove its socket's path, which may be another server's by now."""
+        if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+        await self.stop()
+
     async def _supervise(self) -> None:
         pause, clock = _PAUSE_SECONDS, asyncio.get_running_loop().time
         while True:

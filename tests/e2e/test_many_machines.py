@@ -138,19 +138,19 @@ async def test_two_bots_and_a_worker_are_one_footnote(fleet: Fleet) -> None:
 
 
 async def test_the_sync_of_a_worker_that_is_killed_is_finished_by_another(fleet: Fleet) -> None:
-    for number in range(600):
+    for number in range(1500):
         (fleet.pages / f"page{number}.md").write_text(f"# Page {number}\n\nRoom {number} has {number} chairs and a window.\n")
     first = await fleet.machine("worker")
     await fleet.machine("bots")
     report = asyncio.create_task(fleet.reindex(timeout=150))
     async with asyncio.timeout(60):
-        while not 0 < await _indexed(fleet) < 600:
+        while not 0 < await _indexed(fleet) < 1500:
             await asyncio.sleep(0.05)
     first.kill()
     assert await fleet.redis.ask("HEXISTS", RECORD, "running") == ":1"
     assert not report.done()
     await fleet.machine("worker")
-    assert "601 seen" in await report
+    assert "1,501 seen" in await report
     assert await fleet.redis.ask("HGET", RECORD, "fence") == "2"
     assert "399 chairs" in await fleet.answer("How many chairs does room 399 have?")
 
