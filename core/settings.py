@@ -94,9 +94,18 @@ def _compared(name: str) -> Principal:
     return name.lower() if kind in {"user", "domain"} else name
 
 
+def _domain(name: str) -> str:
+    """As addresses end, in lower case."""
+    name = name.lower()
+    if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", name):
+        raise ValueError(f"{name!r} is no domain: write acme.com")
+    return name
+
+
 Named = Annotated[Principal, AfterValidator(_compared)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Words = Annotated[tuple[Named, ...], NoDecode, BeforeValidator(_words)]
+Domains = Annotated[tuple[Annotated[str, AfterValidator(_domain)], ...], NoDecode, BeforeValidator(_words)]
 Keys = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 HttpUrl = Annotated[str, BeforeValidator(_url)]
 SourceUrl = Annotated[str, BeforeValidator(_source_url)]
@@ -243,6 +252,8 @@ class Settings(BaseSettings):
     """What ``POST /push/{source}`` must prove to know; without it there are no push notifications."""
     footnote_admins: Words = ()
     """Who may run admin commands: ``slack:U123``, ``discord:456``, ``discord:role:789``, ``user:ana@acme.com``."""
+    footnote_email_domains: Domains = ()
+    """Whose addresses in Slack name a person; none: those of all full members of the workspace."""
     footnote_rate_limit: int = Field(default=10, ge=1)
     """Questions a person may ask in a minute."""
     footnote_channel_rate_limit: int = Field(default=60, ge=1)
