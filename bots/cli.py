@@ -82,11 +82,14 @@ def _log(settings: Settings, level: str | None) -> None:
 
     # One-off commands print their result; only what is wrong belongs beside it, unless more was asked for.
     wanted = settings.footnote_log_level
-    configure_logging(level if level and wanted == "info" else wanted, settings.footnote_log_format)
+    configure_logging(level if level and wanted == "info" else wanted, settings.footnote_log_format, settings.secrets)
 
 
 def _fail(text: str, status: int) -> None:
-    click.echo(f"footnote: {text}", err=True)
+    from core.redaction import redact
+
+    # It names settings with their values, and a token may have been pasted into any of them.
+    click.echo(f"footnote: {redact(text)}", err=True)
     sys.exit(status)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Self, cast
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
@@ -74,6 +74,15 @@ def _source_url(value: object) -> object:
     if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
         raise ValueError(f"{value!r} would send the credential unencrypted: write https://")
     return _url(value)
+
+
+def _password(url: str) -> str | None:
+    """As a person would write it, not as the URL does."""
+    try:
+        password = urlsplit(url).password
+    except ValueError:
+        return None
+    return unquote(password) if password else None
 
 
 def _is_loopback(host: str) -> bool:
@@ -258,6 +267,10 @@ class Settings(BaseSettings):
     """Questions a person may ask in a minute."""
     footnote_channel_rate_limit: int = Field(default=60, ge=1)
     """Questions that all who ask in one channel may ask in a minute; those in private do not count."""
+    footnote_daily_tokens: int | None = Field(default=None, ge=1)
+    """Tokens that the chat model may use for everybody in a day (UTC); then answers are quotes."""
+    footnote_daily_tokens_per_person: int | None = Field(default=None, ge=1)
+    """Tokens that it may use for one person in a day (UTC)."""
     footnote_memory_turns: int = Field(default=20, ge=1)
     """Turns remembered per conversation."""
     footnote_memory_ttl: Duration = timedelta(days=30)
@@ -323,6 +336,18 @@ class Settings(BaseSettings):
     @property
     def admins(self) -> frozenset[Principal]:
         return frozenset((*self.footnote_admins, *self.file.admins))
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be written: the values of all secrets, and the passwords in URLs. Of one that stands in a file of
+        its own and may change, whoever reads that file knows.
+        """
+        values = [getattr(self, name) for name in type(self).model_fields]
+        tokens = [site.api_token for site in self.confluence]
+        return (
+            *(value.get_secret_value() for value in (*values, *tokens) if isinstance(value, SecretStr)),
+            *(password for value in values if isinstance(value, str) and (password := _password(value))),
+        )
 
     @property
     def folders(self) -> tuple[FolderConfig, ...]:

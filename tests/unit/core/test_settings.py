@@ -251,3 +251,10 @@ def test_every_setting_stands_in_the_readme_and_nothing_else_does() -> None:
     table = (ROOT / "README.md").read_text().partition("## Settings")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| (.+?) \|", table, re.MULTILINE)
     assert {name for row in rows for name in re.findall(r"`([A-Z][A-Z0-9_]+)`", row)} == NAMES
+
+
+def test_all_secrets_are_known_wherever_they_stand() -> None:
+    Path(".env").write_text("DISCORD_BOT_TOKEN=one\nREDIS_URL=redis+sentinel://:t%40wo@one:26379,two:26379/mymaster\n")
+    Path("footnote.toml").write_text('[[confluence]]\nname = "wiki"\nurl = "https://wiki.acme.com"\napi_token = "three"\n')
+
+    assert sorted(load_settings().secrets) == ["one", "t@wo", "three"]
