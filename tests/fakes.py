@@ -150,3 +150,11 @@ def groups(members: Mapping[Principal, tuple[Principal, ...]]) -> Groups:
         return members
 
     return known
+
+
+class Unhurried:
+    """A limiter that lets everybody pass."""
+
+    async def acquire(self) -> None: ...
+
+    async def pause(self, seconds: float) -> None: ...

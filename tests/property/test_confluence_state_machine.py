@@ -23,6 +23,7 @@ from core.settings import ConfluenceConfig
 from tests.emulators.confluence_api import ConfluenceApi
 from tests.emulators.confluence_site import Site
 from tests.emulators.confluence_world import AccessClass, Account, Content
+from tests.fakes import Unhurried
 from tests.memory_index import LineParser
 from tests.property.test_sync_state_machine import BODIES, Syncs, _texts
 from tests.sources import NOON
@@ -53,12 +54,6 @@ KINDS = (
     *("poison", "person", "secret"),
 )
 Deed = Callable[[], None]
-
-
-class Unhurried:
-    async def acquire(self) -> None: ...
-
-    async def pause(self, seconds: float) -> None: ...
 
 
 def html(body: str) -> str:

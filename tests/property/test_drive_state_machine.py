@@ -5,12 +5,8 @@ somebody who never could.
 
 from __future__ import annotations
 
-import json
-import tempfile
 from collections.abc import Callable
 from datetime import timedelta
-from functools import cache
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -21,9 +17,10 @@ from connectors.google_drive.source import DriveSource
 from core.indexing.writes import PAUSES
 from core.principals import expand
 from core.settings import DriveConfig
-from tests.emulators.drive import Drive, DriveApi
+from tests.emulators.drive import Drive, DriveApi, key_file
 from tests.emulators.drive_content import DOCUMENT, SHORTCUT, Text
 from tests.emulators.drive_world import Item
+from tests.fakes import Unhurried
 from tests.memory_index import LineParser, MemoryIndex
 from tests.property.test_sync_state_machine import BODIES, Syncs, _texts
 from tests.virtual_time import VirtualTimeLoop
@@ -40,19 +37,6 @@ FAULTS = st.tuples(
     st.integers(0, 6),
 ) | st.tuples(st.sampled_from(LISTS), st.just("truncated"), st.integers(1, 8), st.integers(0, 6))
 Deed = Callable[[], None]
-
-
-class Unhurried:
-    async def acquire(self) -> None: ...
-
-    async def pause(self, seconds: float) -> None: ...
-
-
-@cache
-def _key_file() -> Path:
-    path = Path(tempfile.mkdtemp()) / "key.json"
-    path.write_text(json.dumps(DriveApi().accounts.credentials()))
-    return path
 
 
 class GoogleDrive(Syncs):
@@ -101,7 +85,7 @@ class GoogleDrive(Syncs):
         for place in (self.places[1], self.places[3], self.places[4]):
             drive.share(place, f"user:{drive.bot}", "writer")
         config = DriveConfig(
-            credentials=_key_file(), folders=(self.mine.id,), drives=(self.team.id,), directory_admin="admin@acme.com"
+            credentials=key_file(), folders=(self.mine.id,), drives=(self.team.id,), directory_admin="admin@acme.com"
         )
         self.roots = (self.mine.id, self.team.id)
         self.source = DriveSource(config, Unhurried(), transport=self.api, clock=drive.now)
