@@ -149,7 +149,12 @@ class App:
     def memory(self) -> Memory:
         from core.answering.memory import Memory
 
-        return Memory(self.redis, turns=self.settings.footnote_memory_turns, ttl=self.settings.footnote_memory_ttl)
+        return Memory(
+            self.redis,
+            turns=self.settings.footnote_memory_turns,
+            ttl=self.settings.footnote_memory_ttl,
+            accesses=self.index.accesses,
+        )
 
     @cached_property
     def gate(self) -> Gate:

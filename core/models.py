@@ -194,14 +194,19 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Turn:
-    """A stored question and answer. It is replayed only to an audience that may read all of ``accesses``."""
+    """A stored question and answer. It is replayed only to an audience that may read all that the answer was made from:
+    as it was then, and as it is now.
+    """
 
     question: str
     answer: str
     accesses: tuple[Access, ...]
+    """As they were then."""
     asked_by: str
     asked_by_name: str
     at: datetime
+    documents: tuple[str, ...] = ()
+    """Their ids. A turn with accesses and without documents is not known well enough to be replayed."""
 
 
 @dataclass(frozen=True, kw_only=True)

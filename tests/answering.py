@@ -61,6 +61,11 @@ def five_documents() -> tuple[Evidence, ...]:
     return evidence(*(hit(f"wiki:page-{number}", f"Fact number {number}.", title=f"Page {number}") for number in range(1, 6)))
 
 
+async def public(document_ids: Collection[str]) -> dict[str, Access]:
+    """Everything is there, and everyone may read it."""
+    return dict.fromkeys(document_ids, PUBLIC)
+
+
 class ScriptedSearch:
     """Finds what it was given, for the audience that asks; remembers the queries. ``now`` is who may read a document since
     then, by id; None when it is gone.

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage
 
 from core.answering.chain import Ask, Draft, build_chain
 from core.answering.freshness import Freshness
@@ -20,7 +20,7 @@ from core.answering.memory import Memory
 from core.answering.model import name_of
 from core.answering.prompts import PROMPT_VERSION
 from core.answering.visible import visible
-from core.models import Access, Answer, Audience, Message, Turn, now
+from core.models import Answer, Audience, Message, Turn, now
 from core.ports import Accesses, Search
 from core.telemetry import STEP_SECONDS
 
@@ -71,18 +71,27 @@ class Assistant:
                 if isinstance(part, str):
                     yield part
                     continue
-                turn = Turn(
-                    question=ask.question,
-                    answer=part.text,
-                    accesses=_made_from(part, ask.history),
-                    asked_by=message.user,
-                    asked_by_name=visible(message.user_name),
-                    at=self._clock(),
-                )
+                turn = self._turn(message, ask, part)
                 # Before the answer is shown, so that a follow-up sent at once finds it.
                 await history.aadd_messages(to_messages(turn))
                 notice = " ".join(filter(None, (part.notice, await late(_cited(part)))))
                 yield self._answer(ask, replace(part, notice=notice), (time.perf_counter() - started) * 1000)
+
+    def _turn(self, message: Message, ask: Ask, draft: Draft) -> Turn:
+        """With all that the answer may repeat: the documents it was made from, cited or not, and what earlier answers were."""
+        hits = [hit for item in draft.found.evidence for hit in item.hits]
+        earlier = [said.additional_kwargs for said in ask.history if isinstance(said, AIMessage)]
+        accesses = [hit.chunk.access for hit in hits] + [access for said in earlier for access in said["accesses"]]
+        documents = [hit.chunk.document_id for hit in hits] + [id for said in earlier for id in said["documents"]]
+        return Turn(
+            question=ask.question,
+            answer=draft.text,
+            accesses=tuple({access.class_id: access for access in accesses}.values()),
+            documents=tuple(dict.fromkeys(documents)),
+            asked_by=message.user,
+            asked_by_name=visible(message.user_name),
+            at=self._clock(),
+        )
 
     def _answer(self, ask: Ask, draft: Draft, total: float) -> Answer:
         timings = {**draft.found.timings, "total": total}
@@ -106,12 +115,3 @@ def _cited(draft: Draft) -> set[str]:
     """The names of the sources that the answer cites."""
     cited = {citation.document_id for citation in draft.citations}
     return {hit.chunk.source for hit in draft.found.hits if hit.chunk.document_id in cited}
-
-
-def _made_from(draft: Draft, history: tuple[BaseMessage, ...]) -> tuple[Access, ...]:
-    """The access of all that the answer may repeat: the documents it was made from, cited or not, and earlier answers."""
-    accesses = {hit.chunk.access.class_id: hit.chunk.access for item in draft.found.evidence for hit in item.hits}
-    for message in history:
-        if isinstance(message, AIMessage):
-            accesses |= {access.class_id: access for access in message.additional_kwargs["accesses"]}
-    return tuple(accesses.values())

@@ -6,7 +6,7 @@ import asyncio
 import multiprocessing
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from multiprocessing.connection import Connection
@@ -18,9 +18,9 @@ from redis.asyncio import Redis
 from core.answering.assistant import Assistant
 from core.answering.memory import Memory
 from core.answering.model import build_model
-from core.models import ANYONE, PUBLIC, Access, Audience, Hit
+from core.models import ANYONE, Audience, Hit
 from core.settings import Settings
-from tests.answering import hit
+from tests.answering import hit, public
 from tests.emulators.openai import OpenAIServer, Says
 from tests.fakes import message
 
@@ -86,10 +86,6 @@ class SlowSearch:
         self.seconds[query] = time.perf_counter() - began
         return self._hits
 
-    async def accesses(self, document_ids: Collection[str]) -> dict[str, Access]:
-        """Of its documents, at once."""
-        return dict.fromkeys(document_ids, PUBLIC)
-
 
 async def in_flight(ask: Callable[[str], Awaitable[None]], name: str, rounds: int) -> dict[str, float]:
     """Keep twenty questions in flight for ``rounds`` questions each: question to when it was asked."""
@@ -111,8 +107,8 @@ async def test_a_question_reaches_the_model_soon_with_twenty_in_flight(redis: Re
     model = build_model(Settings(_env_file=None, openai_base_url=remote.url, openai_api_key=remote.key))
     assert model is not None
     search = SlowSearch()
-    memory = Memory(redis, turns=5, ttl=timedelta(minutes=5))
-    assistant = Assistant(search=search, accesses=search.accesses, model=model, memory=memory)
+    memory = Memory(redis, turns=5, ttl=timedelta(minutes=5), accesses=public)
+    assistant = Assistant(search=search, accesses=public, model=model, memory=memory)
 
     async def through_footnote(question: str) -> None:
         async for _ in assistant.answer(message(question, conversation_id=question), ANYONE):

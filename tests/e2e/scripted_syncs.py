@@ -14,6 +14,7 @@ from bots.commands import Commands
 from core.answering.memory import Memory
 from core.indexing.ledger import Row
 from core.models import SyncReport, SyncRequest, SyncState, SyncStatus
+from tests.answering import public
 from tests.fakes import NOON, ScopedSource
 
 
@@ -74,5 +75,5 @@ class CountedIndex:
 
 def commands_over(jobs: ScriptedJobs, redis: Redis, *, admins: set[str]) -> Commands:
     parts: Any = {"jobs": jobs, "index": CountedIndex(), "sources": {"handbook": ScopedSource("handbook", "travel")}}
-    memory = Memory(redis, turns=20, ttl=timedelta(days=1))
+    memory = Memory(redis, turns=20, ttl=timedelta(days=1), accesses=public)
     return Commands(**parts, memory=memory, admins=frozenset(admins), interval=timedelta(minutes=10))

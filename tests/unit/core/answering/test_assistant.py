@@ -16,7 +16,7 @@ from core.answering.memory import Memory
 from core.answering.model import build_model
 from core.answering.prompts import PROMPT_VERSION
 from core.errors import TransientError
-from core.models import ANYONE, Access, AnswerMode, Audience, Hit
+from core.models import ANYONE, PUBLIC, Access, AnswerMode, Audience, Hit
 from core.settings import Settings
 from tests.answering import LEAVE_HIT, TRAVEL, TRAVEL_HIT, ScriptedSearch, asked, hit
 from tests.emulators.openai import Cuts, Garbage, Hangs, OpenAIServer, RateLimited, Refuses, Request, Says, Step
@@ -47,7 +47,7 @@ class World:
         search_seconds: float = 30.0,
     ) -> None:
         self.search = search or ScriptedSearch(*(hits or (LEAVE_HIT, TRAVEL_HIT)))
-        self.memory = Memory(redis, turns=10, ttl=timedelta(minutes=5))
+        self.memory = Memory(redis, turns=10, ttl=timedelta(minutes=5), accesses=self.search.accesses)
         settings = Settings(_env_file=None, openai_base_url=server.url, openai_api_key=server.key) if server else None
         self.assistant = Assistant(
             search=self.search,
@@ -262,6 +262,7 @@ async def test_an_answer_made_from_private_documents_is_not_replayed_to_others_e
     await asked(world.assistant, message(QUESTION), HR_READER)
     # The second answer cites public documents only, but the first one was in front of the model.
     world.search.hits = (LEAVE_HIT,)
+    world.search.now["wiki:salaries"] = HR
     server.script("How much leave?", "As I said, 90,000 euros [1].")
     await asked(world.assistant, message("Say that again?"), HR_READER)
     server.requests.clear()
@@ -269,6 +270,23 @@ async def test_an_answer_made_from_private_documents_is_not_replayed_to_others_e
     assert len(server.requests) == 1
     assert "90,000" not in server.requests[0].prompt
     assert len(await world.memory.read("test:thread", HR_READER)) == 3
+
+
+async def test_what_became_private_is_not_repeated_from_an_answer_that_was_made_from_it_even_at_second_hand(
+    redis: Redis, server: OpenAIServer
+) -> None:
+    world = World(redis, server)
+    server.script("Thirty days [1].", "How much leave?", "As I said, thirty days [1].", "And then?")
+    await asked(world.assistant, message(QUESTION), ANYONE)
+    world.search.hits = (TRAVEL_HIT,)
+    world.search.now["wiki:leave"] = PUBLIC
+    await asked(world.assistant, message("Say that again?"), ANYONE)
+    assert len(await world.memory.read("test:thread", ANYONE)) == 2
+    world.search.now["wiki:leave"] = HR
+    server.requests.clear()
+    await asked(world.assistant, message("What was said here?"), ANYONE)
+    assert "thirty days" not in server.requests[0].prompt.lower()
+    assert len(await world.memory.read("test:thread", ANYONE)) == 1
 
 
 async def test_without_redis_an_answer_is_given_without_its_conversation(server: OpenAIServer) -> None:

@@ -106,7 +106,7 @@ async def test_the_answer_says_so_of_what_it_cites(redis: Redis, hits: tuple[Hit
         search=search,
         accesses=search.accesses,
         model=None,
-        memory=Memory(redis, turns=5, ttl=timedelta(minutes=5)),
+        memory=Memory(redis, turns=5, ttl=timedelta(minutes=5), accesses=search.accesses),
         freshness=Freshness(states, clock=lambda: NOON),
     )
     _, answer = await asked(assistant, message(QUESTION), ANYONE)
