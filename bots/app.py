@@ -216,7 +216,7 @@ class App:
     def source_groups(self) -> SourceGroups:
         from core.groups import SourceGroups
 
-        return SourceGroups(self.redis, self.sources)
+        return SourceGroups(self.redis, self.sources, self.settings.footnote_sync_interval)
 
     async def groups(self) -> Mapping[Principal, Iterable[Principal]]:
         """Who is in which group: as footnote.toml says, and as the sources told."""
