@@ -160,11 +160,12 @@ class App:
     def gate(self) -> Gate:
         from core.answering.gate import Gate
 
-        return Gate(self.redis, rate_limit=self.settings.footnote_rate_limit)
+        return Gate(self.redis, self.settings.footnote_rate_limit, self.settings.footnote_channel_rate_limit)
 
     @cached_property
     def assistant(self) -> Assistant:
         from core.answering.assistant import Assistant
+        from core.answering.budget import Budget
         from core.answering.freshness import Freshness
 
         return Assistant(
@@ -174,6 +175,11 @@ class App:
             memory=self.memory,
             model_timeout=self.settings.footnote_model_timeout,
             freshness=Freshness(self.jobs.states, self.settings.footnote_sync_interval),
+            budget=Budget(
+                self.redis,
+                daily=self.settings.footnote_daily_tokens,
+                per_person=self.settings.footnote_daily_tokens_per_person,
+            ),
         )
 
     @cached_property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import AsyncGenerator, Callable
@@ -13,6 +14,7 @@ from typing import cast
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 
+from core.answering.budget import Budget, Meter
 from core.answering.chain import Ask, Draft, build_chain
 from core.answering.freshness import Freshness
 from core.answering.history import ConversationHistory, to_messages
@@ -26,8 +28,8 @@ from core.telemetry import STEP_SECONDS
 
 
 class Assistant:
-    """Answers from what ``search`` finds and ``accesses`` still admits; written by ``model``, in quotes without one or while
-    it is down.
+    """Answers from what ``search`` finds and ``accesses`` still admits; written by ``model``, in quotes without one, while it
+    is down, or when the ``budget`` is used up.
     """
 
     def __init__(
@@ -40,12 +42,14 @@ class Assistant:
         model_timeout: timedelta = timedelta(seconds=30),
         search_timeout: timedelta = timedelta(seconds=2.5),
         freshness: Freshness | None = None,
+        budget: Budget | None = None,
         clock: Callable[[], datetime] = now,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
         self._memory = memory
         self._model = name_of(model) if model else ""
         self._freshness = freshness or Freshness()
+        self._budget = budget or Budget()
         self._clock = clock
         self._new_id = new_id
         self._chain = build_chain(
@@ -64,9 +68,13 @@ class Assistant:
         """
         started = time.perf_counter()
         history = ConversationHistory(self._memory, message.conversation_id, audience)
-        ask = Ask(question=visible(message.text).strip(), audience=audience, history=tuple(await history.aget_messages()))
-        parts = cast("AsyncGenerator[str | Draft, None]", self._chain.astream(ask))
-        async with aclosing(parts), self._freshness.looking() as late:
+        said, spent = await asyncio.gather(history.aget_messages(), self._budget.used_up(message.user))
+        ask = Ask(question=visible(message.text).strip(), audience=audience, history=tuple(said), failure=spent)
+        async with (
+            self._budget.metered(message.user) as meter,
+            aclosing(self._draft(ask, meter)) as parts,
+            self._freshness.looking() as late,
+        ):
             async for part in parts:
                 if isinstance(part, str):
                     yield part
@@ -76,6 +84,9 @@ class Assistant:
                 await history.aadd_messages(to_messages(turn))
                 notice = " ".join(filter(None, (part.notice, await late(_cited(part)))))
                 yield self._answer(ask, replace(part, notice=notice), (time.perf_counter() - started) * 1000)
+
+    def _draft(self, ask: Ask, meter: Meter) -> AsyncGenerator[str | Draft, None]:
+        return cast("AsyncGenerator[str | Draft, None]", self._chain.astream(ask, {"callbacks": [meter]}))
 
     def _turn(self, message: Message, ask: Ask, draft: Draft) -> Turn:
         """With all that the answer may repeat: the documents it was made from, cited or not, and what earlier answers were."""

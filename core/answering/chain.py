@@ -40,6 +40,8 @@ class Ask:
     question: str
     audience: Audience
     history: tuple[BaseMessage, ...] = ()
+    failure: str = ""
+    """Why the model is not to be asked, if so: a sentence without a full stop."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +53,7 @@ class Found:
     hits: tuple[Hit, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     failure: str = ""
-    """Why the model cannot be used: it failed when it condensed the question."""
+    """Why the model cannot be used: it is not to be asked, or failed when it condensed the question."""
     timings: Mapping[str, float] = field(default_factory=dict)
     """Milliseconds by step."""
 
@@ -91,11 +93,11 @@ def build_chain(
 
     async def condense(ask: Ask) -> Found:
         if not ask.history:
-            return Found(ask=ask, query=ask.question)
+            return Found(ask=ask, query=ask.question, failure=ask.failure)
         started = time.perf_counter()
-        failure = ""
+        failure = ask.failure
         query = extend(ask.question, ask.history)
-        if model is not None:
+        if model is not None and not failure:
             try:
                 query = await rewrite(ask.question, ask.history, model, model_timeout)
             except FootnoteError as error:
