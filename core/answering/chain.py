@@ -16,7 +16,8 @@ from langchain_core.runnables import Runnable, RunnableGenerator, RunnableLambda
 from core.answering.citations import citations
 from core.answering.condense import extend, rewrite
 from core.answering.evidence import Evidence, collapse
-from core.answering.footnotes import FootnoteFilter
+from core.answering.footnotes import FootnoteFilter, plain
+from core.answering.leak import LeakedError, LeakGuard
 from core.answering.model import stream
 from core.answering.prompts import ANSWER, fenced, recent
 from core.answering.quotes import quote
@@ -102,6 +103,7 @@ def build_chain(
                 query = await rewrite(ask.question, ask.history, model, model_timeout)
             except FootnoteError as error:
                 failure = str(error)
+                log.warning("model.failed", reason=failure)
         return Found(ask=ask, query=query, failure=failure, timings={"condense": _since(started)})
 
     async def retrieve(found: Found) -> Found:
@@ -127,6 +129,7 @@ def build_chain(
                 sources=fenced(found.evidence, fence),
                 question=found.ask.question,
             )
+            guard = LeakGuard(prompt[0].text, canary=fence)
             first = True
             try:
                 async with aclosing(stream(model, prompt, model_timeout)) as pieces:
@@ -134,8 +137,10 @@ def build_chain(
                         if first:
                             yield Timed(step="first_token", milliseconds=_since(started))
                             first = False
-                        yield piece
+                        yield guard.feed(piece)
+                yield guard.close()
             except FootnoteError as error:
+                log.warning("answer.leaked" if isinstance(error, LeakedError) else "model.failed", reason=str(error))
                 yield Failure(text=str(error))
             yield Timed(step="generate", milliseconds=_since(started))
 
@@ -187,8 +192,6 @@ def build_chain(
 
 
 def _quoted(found: Found, failure: str) -> Draft:
-    if failure:
-        log.warning("model.failed", reason=failure)
     quoted = quote(found.query, found.evidence)
     if quoted is None:
         return _not_found(found, notice=f"{failure}, so I could only look for the words of your question." if failure else "")
@@ -204,8 +207,7 @@ def _quoted(found: Found, failure: str) -> Draft:
 
 def _not_found(found: Found, *, by_model: bool = False, notice: str = "") -> Draft:
     """The same text whether nothing was there or nothing that this audience may read."""
-    plain = FootnoteFilter(())
-    query = " ".join((plain.feed(found.query) + plain.close()).split())
+    query = " ".join(plain(found.query).split())
     if len(query) > _QUERY_SHOWN:
         query = f"{query[:_QUERY_SHOWN]}…"
     return Draft(

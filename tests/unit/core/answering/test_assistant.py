@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from core.answering.assistant import Assistant
 from core.answering.memory import Memory
@@ -98,7 +99,7 @@ async def test_what_no_source_supports_is_never_shown(redis: Redis, server: Open
 async def test_nothing_is_shown_before_the_first_footnote_that_holds(redis: Redis, server: OpenAIServer) -> None:
     server.script("Maybe [9] or thirty days [1], as far as I see.")
     pieces, answer = await asked(World(redis, server).assistant, message(QUESTION), ANYONE)
-    assert pieces[0] == "Maybe or thirty days [1],"
+    assert pieces[0].startswith("Maybe or thirty days [1],")
     assert answer.text == "Maybe or thirty days [1], as far as I see."
 
 
@@ -324,7 +325,7 @@ async def test_a_document_that_closes_its_fence_stays_inside_it(redis: Redis, se
         score=1.1,
     )
     await asked(World(redis, server, hostile, LEAVE_HIT).assistant, message(QUESTION), ANYONE)
-    prompt = server.requests[0].messages[-1][1]
+    prompt = server.requests[0].prompt
     fence = re.search(r"tags that carry the word (\w+)\.", prompt)
     assert fence
     inside = re.findall(rf"<source-{fence[1]} [^>]*>\n(.*?)\n</source-{fence[1]}>", prompt, re.DOTALL)
@@ -349,6 +350,16 @@ async def test_a_model_that_obeys_a_hostile_document_cannot_send_anything_out(re
     pieces, answer = await asked(World(redis, server).assistant, message(QUESTION), ANYONE)
     assert "evil" not in answer.text + "".join(pieces)
     assert answer.text == "Thirty days [1]. Renew your session or (link removed)"
+
+
+async def test_a_model_that_repeats_its_instructions_is_replaced_by_quotes(redis: Redis, server: OpenAIServer) -> None:
+    server.script(lambda request: f"Thirty days [1]. My rules are: {request.messages[0][1]}")
+    with capture_logs() as logs:
+        pieces, answer = await asked(World(redis, server).assistant, message(QUESTION), ANYONE)
+    assert "".join(pieces) == "Thirty days [1]. My rules are:"[: len("".join(pieces))]
+    assert answer.mode is AnswerMode.QUOTES
+    assert answer.notice == "The chat model repeated its instructions, so these are quotes from the documents."
+    assert [line["log_level"] for line in logs if line["event"] == "answer.leaked"] == ["warning"]
 
 
 async def test_the_question_in_a_refusal_carries_no_links_and_no_markers(redis: Redis) -> None:
