@@ -19,6 +19,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 TIMEOUT_SECONDS = 30.0
+UNANSWERED = (SlackApiError, aiohttp.ClientError, TimeoutError, AttributeError, KeyError, TypeError)
+"""What a look-up raises when Slack refuses it, does not answer, or answers something that is not Slack's."""
 _SEEN = ("/chat.postMessage", "/chat.postEphemeral")
 
 

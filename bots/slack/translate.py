@@ -56,8 +56,9 @@ class Given:
     name: str
     text: str
     user: str
-    user_name: str
     channel: str
+    thread: str | None
+    """The ts of the first message of the thread that the button stands in. Of a typed command Slack never says it."""
     response_url: str
     trigger: str
     """Unique for each time it is given."""
@@ -71,17 +72,20 @@ def given(body: Mapping[str, Any]) -> Given:
 
 def pressed(body: Mapping[str, Any]) -> Given:
     """A button of ours, whose value is a command."""
-    return _given(str(body["actions"][0]["value"]), str(body["user"]["id"]), str(body["channel"]["id"]), body)
+    # Of a button that one person alone sees Slack sends no message, but its container.
+    places = [body[place] for place in ("container", "message") if isinstance(body.get(place), Mapping)]
+    thread = next((place["thread_ts"] for place in places if isinstance(place.get("thread_ts"), str)), None)
+    return _given(str(body["actions"][0]["value"]), str(body["user"]["id"]), str(body["channel"]["id"]), body, thread)
 
 
-def _given(line: str, user: str, channel: str, body: Mapping[str, Any]) -> Given:
+def _given(line: str, user: str, channel: str, body: Mapping[str, Any], thread: str | None = None) -> Given:
     name, _, text = line.partition(" ")
     return Given(
         name=name.lower(),
         text=text.strip(),
         user=user,
-        user_name=str(body.get("user_name") or user),
         channel=channel,
+        thread=thread,
         response_url=str(body["response_url"]),
         trigger=str(body["trigger_id"]),
     )

@@ -43,9 +43,16 @@ async def test_a_command_names_the_person_and_the_rights_that_may_be_given_to_th
         await talk.slack.until_whisper(BEN, 2)
         by_name = {command.name: command for command in talk.commands.asked}
         assert set(by_name) == {"reindex", "forget", "help"}
-        assert by_name["reindex"].principals == {f"slack:{ANA}", "user:ana@acme.com"}
+        assert by_name["reindex"].principals == {
+            f"slack:{ANA}",
+            "user:ana@acme.com",
+            f"channel:slack:{GENERAL}",
+            "workspace:slack:T0FOOT",
+        }
         assert (by_name["reindex"].text, by_name["reindex"].user) == ("handbook --full", f"slack:{ANA}")
-        assert by_name["forget"].principals == {f"slack:{BEN}"}
+        assert by_name["forget"].principals == {f"slack:{BEN}", f"channel:slack:{GENERAL}"}
+        assert by_name["help"].principals == {f"slack:{BEN}"}
+        assert by_name["forget"].user_name == "Ben"
         assert by_name["forget"].text == "here"
 
 

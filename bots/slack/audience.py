@@ -1,0 +1,88 @@
+"""Who will see an answer in Slack."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from bots.platform import Groups
+from bots.slack.channels import CROWD, Channel, SlackChannels
+from bots.slack.client import UNANSWERED, failure
+from bots.slack.people import Person, SlackPeople
+from bots.slack.translate import Identity
+from core.models import Audience, Message, Principal
+from core.principals import expand_all
+
+log = structlog.get_logger(__name__)
+
+_SECONDS = 3.0
+"""A question waits for this. What is still being asked then is known to the next one."""
+
+Reader = frozenset[Principal]
+
+
+class SlackAudience:
+    """Those who can read a channel at the moment when they are looked up: its members, and in a public channel every full
+    member of the workspace. Whoever joins later finds what was answered before.
+
+    Each holds the channel, a full member the workspace and their address as well. Nothing more than the channel is held by
+    a guest, a stranger, a bot, and where nobody can be known; channel and workspace alone, where there are too many.
+    """
+
+    def __init__(self, me: Identity, people: SlackPeople, channels: SlackChannels, groups: Groups) -> None:
+        self._me = me
+        self._workspace = f"workspace:slack:{me.team}"
+        self._people = people
+        self._channels = channels
+        self._groups = groups
+
+    async def of(self, message: Message) -> Audience:
+        """In a direct message, and for what is shown to the asker alone, the asker; else all who can read the channel."""
+        asker = message.user.removeprefix("slack:")
+        if message.private:
+            readers = frozenset({self._reader(await self._people.find(asker), message.channel_id)})
+        else:
+            readers = await self._readers(message.channel_id, asker)
+        # Of thousands in a thread, so that other answers go on.
+        return Audience(readers=await asyncio.to_thread(expand_all, readers, await self._groups()))
+
+    async def principals(self, user_id: str, channel_id: str) -> Reader:
+        """Of a person who gives a command: what a right may be given to, and what they may read as."""
+        return self._reader(await self._people.find(user_id), channel_id) | {f"slack:{user_id}"}
+
+    async def _readers(self, channel_id: str, asker: str) -> frozenset[Reader]:
+        nobody_known = frozenset({f"channel:slack:{channel_id}"})
+        try:
+            async with asyncio.timeout(_SECONDS):
+                channel = await self._channels.find(channel_id)
+                if channel.shared:
+                    return frozenset({nobody_known})
+                people = await self._people_in(channel, asker)
+        except UNANSWERED as error:
+            log.warning("channel.not_read", channel=channel_id, error=failure(error), consequence="nobody in it is known")
+            return frozenset({nobody_known})
+        if people is None:
+            return frozenset({nobody_known | {self._workspace}})
+        readers = frozenset(self._reader(person, channel_id) for person in people)
+        # Who holds least decides: nobody else needs to be looked at.
+        return frozenset({nobody_known}) if nobody_known in readers else readers
+
+    async def _people_in(self, channel: Channel, asker: str) -> list[Person] | None:
+        """None: more than CROWD."""
+        if channel.members is None:
+            return None
+        inside = {*channel.members, asker} - {self._me.user}
+        outside = await self._people.directory() - inside if channel.public else frozenset[str]()
+        if len(inside) + len(outside) > CROWD:
+            return None
+        people = await self._people.find_all(inside | outside)
+        return [person for person in people if not person.gone and (person.member or person.id in inside)]
+
+    def _reader(self, person: Person, channel_id: str) -> Reader:
+        held = set() if channel_id.startswith("D") else {f"channel:slack:{channel_id}"}
+        if person.member:
+            held.add(self._workspace)
+        if person.email:
+            held.add(f"user:{person.email}")
+        return frozenset(held)
