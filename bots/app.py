@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from core.indexing.index import Index
     from core.indexing.jobs import Jobs, Schedule, Worker
     from core.indexing.parsing import Parser
+    from core.links import Links
     from core.ports import Embedder, Source
 
 
@@ -205,9 +206,11 @@ class App:
     @cached_property
     def commands(self) -> Commands:
         from bots.commands import Commands
+        from bots.link import ISSUE, REDEEM, UNLINK, LinkCommands
         from bots.private import ASK, SHARE, PrivateAnswers
 
         private = PrivateAnswers(self.desk, self.responder, self.groups, self.index.accesses)
+        links = LinkCommands(self.links)
         return Commands(
             jobs=self.jobs,
             index=self.index,
@@ -215,8 +218,20 @@ class App:
             sources=self.sources,
             admins=self.settings.admins,
             interval=self.settings.footnote_sync_interval,
-            more={ASK: private.ask, SHARE: private.share},
+            more={
+                ASK: private.ask,
+                SHARE: private.share,
+                ISSUE: links.issue,
+                REDEEM: links.redeem,
+                UNLINK: links.unlink,
+            },
         )
+
+    @cached_property
+    def links(self) -> Links:
+        from core.links import Links
+
+        return Links(self.redis, self.settings.footnote_email_domains)
 
     @cached_property
     def source_groups(self) -> SourceGroups:
@@ -252,7 +267,7 @@ class App:
             return None
         from bots.discord.client import DiscordBot
 
-        return DiscordBot(self.settings, self.responder, self.commands, self.groups)
+        return DiscordBot(self.settings, self.responder, self.commands, self.groups, self.links.of)
 
     @property
     def platforms(self) -> list[Platform]:

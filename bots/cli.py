@@ -298,6 +298,30 @@ def status(as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("address")
+def link(address: str) -> None:
+    """Print a code that links the Discord account of ADDRESS, ana@acme.com, with it: /link there, within ten minutes."""
+
+    async def work(app: App) -> int:
+        click.echo(await app.links.issue(address))
+        return 0
+
+    _run(work, level="error")
+
+
+@main.command()
+@click.argument("name")
+def unlink(name: str) -> None:
+    """Take the links of NAME away: an address, ana@acme.com, or an account, discord:456."""
+
+    async def work(app: App) -> int:
+        click.echo(f"{name}: {await app.links.unlink(name)} links taken away")
+        return 0
+
+    _run(work, level="error")
+
+
+@main.command()
 @json_option
 def check(as_json: bool) -> None:
     """Probe every configured service and say how to mend what is wrong."""

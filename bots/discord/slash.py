@@ -11,6 +11,7 @@ import structlog
 from discord import app_commands
 
 from bots.discord.translate import Asked
+from bots.link import REDEEM, UNLINK
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +72,15 @@ def build_tree(client: discord.Client, callbacks: Callbacks) -> app_commands.Com
     @app_commands.describe(what="All your questions everywhere, or this conversation")
     async def forget(interaction: Asked, what: Literal["me", "here"] = "me") -> None:
         await callbacks.command(interaction, "forget", what)
+
+    @tree.command(name="link", description="Read in private what you may read as a colleague who is known by an e-mail address")
+    @app_commands.describe(code="What /footnote link told you in Slack, or your administrator")
+    async def link(interaction: Asked, code: app_commands.Range[str, 1, 20]) -> None:
+        await callbacks.command(interaction, REDEEM, code)
+
+    @tree.command(name="unlink", description="Be known by an e-mail address no longer")
+    async def unlink(interaction: Asked) -> None:
+        await callbacks.command(interaction, UNLINK, "")
 
     group = app_commands.Group(name="footnote", description="About Footnote")
 
