@@ -166,11 +166,13 @@ class App:
     @cached_property
     def assistant(self) -> Assistant:
         from core.answering.assistant import Assistant
+        from connectors.registry import build_hosts
+        from core.addresses import at_own_hosts
         from core.answering.budget import Budget
         from core.answering.freshness import Freshness
 
         return Assistant(
-            search=self.index.search,
+            search=at_own_hosts(self.index.search, build_hosts(self.settings)),
             accesses=self.index.accesses,
             model=self.model,
             memory=self.memory,

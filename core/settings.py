@@ -78,6 +78,14 @@ def _source_url(value: object) -> object:
 
 def _password(url: str) -> str | None:
     """As a person would write it, not as the URL does."""
+def _link_url(value: object) -> object:
+    """As :func:`_url`; what people are sent to is encrypted, too."""
+    url = _url(value)
+    if isinstance(url, str) and urlsplit(url).scheme == "http" and not _is_loopback(urlsplit(url).hostname or ""):
+        raise ValueError(f"{url!r} is not encrypted, and footnotes link to nothing that is not: write https://")
+    return url
+
+
     try:
         password = urlsplit(url).password
     except ValueError:
@@ -120,6 +128,7 @@ HttpUrl = Annotated[str, BeforeValidator(_url)]
 SourceUrl = Annotated[str, BeforeValidator(_source_url)]
 NAME = r"^[a-z0-9][a-z0-9_-]{0,39}$"
 
+LinkUrl = Annotated[str, BeforeValidator(_link_url)]
 
 class FolderConfig(BaseModel):
     """A folder of files as a source: ``[[folders]]`` in footnote.toml."""
@@ -128,7 +137,7 @@ class FolderConfig(BaseModel):
 
     name: str = Field(pattern=NAME)
     path: Path
-    url: HttpUrl | None = None
+    url: LinkUrl | None = None
     """Where people can open the files; the path inside the folder is appended. Default: ``file://``."""
 
 
@@ -149,6 +158,8 @@ class ConfluenceConfig(BaseModel):
     """Keys; empty: every space that the account sees."""
 
     @model_validator(mode="after")
+    pages_url: LinkUrl | None = None
+    """The site as people open it, if that is not at the host of ``url``: footnotes link to no other."""
     def _has_a_token(self) -> Self:
         if (self.api_token is None) == (self.api_token_file is None):
             raise ValueError(f"the Confluence source {self.name!r} needs api_token or api_token_file, one of the two")

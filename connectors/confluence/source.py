@@ -10,7 +10,7 @@ from datetime import datetime
 import httpx
 
 from connectors.confluence.access import Gates, account, group
-from connectors.confluence.client import GATEWAY_PATH, Client
+from connectors.confluence.client import GATEWAY_PATH, Client, hosts_of
 from connectors.confluence.cloud import Cloud
 from connectors.confluence.cloud_readers import CloudReaders
 from connectors.confluence.data_center import DataCenter
@@ -22,6 +22,7 @@ from connectors.confluence.reading import Reader
 from connectors.confluence.scope import Scope, parse_scope
 from connectors.confluence.site import Site
 from connectors.http import Rejected
+from core.addresses import is_at
 from core.errors import AuthError, DocumentError, UserError
 from core.indexing.cleaning import one_line
 from core.models import (
@@ -66,6 +67,7 @@ class ConfluenceSource:
     ) -> None:
         self.name = config.name
         self._keys = config.spaces
+        self._hosts = hosts_of(config)
         self._client = Client(config, limiter, transport)
         self._site: Site = Cloud(self._client) if self._client.cloud else DataCenter(self._client)
         self._readers: Readers = (
@@ -83,6 +85,8 @@ class ConfluenceSource:
             raise self._client.not_here(error, "who we are") from error
         spaces = await self._spaces()
         seen = f"{len(spaces)} space{'' if len(spaces) == 1 else 's'}"
+        if not is_at(self._client.base, self._hosts):
+            seen += f". Its pages are at {self._client.base}, where footnotes link to only if pages_url in footnote.toml says so"
         return f"Confluence {flavour} at {self._client.url} as {name}: {seen}"
 
     async def changes(self, cursor: str | None, known: Mapping[str, Known]) -> AsyncGenerator[Change, None]:

@@ -166,8 +166,9 @@ def test_a_key_file_that_is_there_for_other_programs_is_no_drive() -> None:
         ('[[confluence]]\nname = "Wiki"\nurl = "https://a.example"\napi_token = "t"', "confluence.0.name"),
         ('[[confluence]]\nurl = "http://wiki.acme.com"\napi_token = "t"', "unencrypted"),
         ('[[drive]]\ncredentials = "k.json"', "neither folders nor drives"),
+        ('[[folders]]\nname = "files"\npath = "."\nurl = "http://files.acme.com"', "is not encrypted"),
     ],
-    ids=["no token", "two tokens", "unknown key", "name", "http", "nothing to read"],
+    ids=["no token", "two tokens", "unknown key", "name", "http", "nothing to read", "links that are not encrypted"],
 )
 def test_half_a_site_or_drive_in_the_file_is_refused_by_its_name(lines: str, said: str) -> None:
     Path("footnote.toml").write_text(lines + "\n")
