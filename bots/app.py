@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from core.answering.assistant import Assistant
     from core.answering.gate import Gate
     from core.answering.memory import Memory
+    from core.audit import Audit
     from core.embedded.keeper import Engines
     from core.groups import SourceGroups
     from core.indexing.index import Index
@@ -87,7 +88,7 @@ class App:
         from core.indexing.jobs import Worker
         from core.indexing.sync import Syncer
 
-        return Worker(self.jobs, self.sources, Syncer(self.index, self.parser, self.embedder))
+        return Worker(self.jobs, self.sources, Syncer(self.index, self.parser, self.embedder), audit=self.audit)
 
     @cached_property
     def schedule(self) -> Schedule:
@@ -116,7 +117,7 @@ class App:
         helping = Helping(url, self.redis, self.index, self.parser, self.embedder.count)
         syncer = Syncer(self.index, self.parser, self.embedder, helpers=helping)
         log.info("fleet.joined")
-        return [Worker(self.jobs, self.sources, syncer, helping=helping).run(), Ticks(url, self.schedule).run()]
+        return [Worker(self.jobs, self.sources, syncer, helping=helping, audit=self.audit).run(), Ticks(url, self.schedule).run()]
 
     @cached_property
     def push(self) -> Push | None:
@@ -189,7 +190,7 @@ class App:
     def responder(self) -> Responder:
         from bots.responder import Responder
 
-        return Responder(self.assistant, self.gate, desk=self.desk)
+        return Responder(self.assistant, self.gate, desk=self.desk, audit=self.audit)
 
     @cached_property
     def desk(self) -> AnswerDesk:
@@ -203,7 +204,7 @@ class App:
         from bots.responder import Responder
         from core.answering.gate import Gate
 
-        return Responder(self.assistant, Gate(self.redis, rate_limit=sys.maxsize))
+        return Responder(self.assistant, Gate(self.redis, rate_limit=sys.maxsize), audit=self.audit)
 
     @cached_property
     def commands(self) -> Commands:
@@ -220,6 +221,7 @@ class App:
             sources=self.sources,
             admins=self.settings.admins,
             interval=self.settings.footnote_sync_interval,
+            audit=self.audit,
             more={
                 ASK: private.ask,
                 SHARE: private.share,
@@ -281,8 +283,16 @@ class App:
 
     # The process.
 
+    @cached_property
+    def audit(self) -> Audit:
+        from core.audit import Audit
+
+        return Audit(self.settings.audit_log)
+
     async def close(self) -> None:
         """Let go of what was opened on the way."""
+        if "audit" in vars(self):
+            await asyncio.to_thread(self.audit.close)
         if "sources" in vars(self):
             from connectors.registry import close_sources
 
@@ -344,7 +354,10 @@ class App:
 
             return await check_model(self.model)
 
-        probes = {"qdrant": qdrant, "redis": redis, "embeddings": embeddings, "model": model}
+        async def audit() -> str:
+            return await asyncio.to_thread(self.audit.check)
+
+        probes = {"qdrant": qdrant, "redis": redis, "embeddings": embeddings, "model": model, "audit": audit}
         probes |= {f"source {name}": source.check for name, source in self.sources.items()}
         probes |= {platform.name: platform.check for platform in self.platforms}
         return list(await asyncio.gather(*(row(part, probe) for part, probe in probes.items())))

@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -257,6 +258,7 @@ def _sync(words: tuple[str, ...], as_json: bool, **flags: bool) -> None:
     async def work(app: App) -> int:
         from bots import sync
 
+        app.audit.command("reindex" if flags else "sync", *words, *(name for name, given in flags.items() if given))
         states = await sync.run(app, words, quiet=as_json, **flags)
         if as_json:
             _print_json([sync.report(state) for state in states])
@@ -273,6 +275,7 @@ def remove(source: str) -> None:
     async def work(app: App) -> int:
         from bots import sync
 
+        app.audit.command("remove", source)
         click.echo(f"{source}: {await sync.remove(app, source)} documents removed")
         return 0
 
@@ -337,3 +340,31 @@ def check(as_json: bool) -> None:
         return 0 if all(row.ok for row in rows) else 1
 
     _run(work, level="error")
+
+
+@main.group()
+def audit() -> None:
+    """Look into the audit log."""
+
+
+@audit.command()
+@click.argument("path", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def verify(path: Path | None) -> None:
+    """Follow the chain of an audit log (PATH, or the one that is written now) and name the first line that breaks it."""
+    from core.audit import verify
+    from core.settings import load_settings
+
+    try:
+        log = path or load_settings().audit_log
+        if log is None:
+            raise ConfigError("FOOTNOTE_AUDIT_LOG is off: name the file")
+        found = verify(log)
+    except ConfigError as error:
+        _fail(str(error), 2)
+    except OSError as error:
+        _fail(f"{log} cannot be read: {error.strerror}", 1)
+    if found.broken:
+        _fail(f"{log}, line {found.broken}: {found.reason}", 1)
+    for number in found.cut_off:
+        click.echo(f"line {number} was cut off while it was written; the chain goes on over it")
+    click.echo(f"{log}: {found.lines} lines, unbroken; last hash {found.last_hash}")

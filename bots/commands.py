@@ -6,13 +6,15 @@ import asyncio
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from bots import reports
 from bots.command import Action, Command, CommandReply, require_admin
+from bots.private import SHARE
 from bots.reindex import USAGE, Reindex, offers
+from core.audit import OFF, Audit, address_hidden
 from core.errors import FootnoteError, UserError
 from core.models import Principal, SyncState, now
 from core.ports import Reply, Source
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from core.indexing.jobs import Jobs
 
 log = structlog.get_logger(__name__)
+
+_UNDERSTOOD = frozenset({"reindex", "forget", SHARE})
+"""When one of these was run, all that was said to it are names, options and ids, which the audit log may hold."""
 
 HELP = f"""\
 **Ask me** by mentioning me, in a direct message, or with `/ask` (Discord).
@@ -43,6 +48,7 @@ class Commands:
         admins: frozenset[Principal],
         interval: timedelta,
         more: Mapping[str, Action] | None = None,
+        audit: Audit = OFF,
         clock: Callable[[], datetime] = now,
     ) -> None:
         """``more`` commands by name, beside those that are told here."""
@@ -52,6 +58,7 @@ class Commands:
         self._sources = sources
         self._admins = admins
         self._interval = interval
+        self._audit = audit
         self._clock = clock
         self._following = Reindex(jobs, sources, clock)
         own = {"reindex": self._reindex, "status": self._status, "forget": self._forget, "help": self._help}
@@ -60,18 +67,34 @@ class Commands:
     async def run(self, command: Command, reply: CommandReply) -> None:
         """Act and reply. It never raises; who may not is told so."""
         with structlog.contextvars.bound_contextvars(command=command.name, user=command.user, channel=command.channel_id):
+            event, reason = "command.run", ""
             try:
                 action = self._actions.get(command.name)
                 if action is None:
                     raise UserError(f"I do not know the command `{command.name}`.\n{HELP}")
                 await action(command, reply)
             except FootnoteError as error:
+                event, reason = "command.refused", type(error).__name__
                 log.info("command.refused", reason=str(error))
                 await self._tell(reply, str(error))
             except Exception:
                 error_id = secrets.token_hex(4)
+                event, reason = "command.failed", error_id
                 log.exception("command.failed", error_id=error_id)
                 await self._tell(reply, f"Something went wrong on my side (error `{error_id}`). Please try again.")
+            finally:
+                self._record(event, command, reason)
+
+    def _record(self, event: str, command: Command, reason: str) -> None:
+        where = {"platform": command.platform, "channel": command.channel_id}
+        facts: dict[str, Any] = {"command": command.name if command.name in self._actions else "unknown"}
+        if reason:
+            facts["reason"] = reason
+        elif command.name in _UNDERSTOOD:
+            facts["words"] = [address_hidden(word) for word in command.text.split()]
+        if command.name == SHARE and not reason:
+            event = "answer.shared"
+        self._audit.record(event, who=command.user, where=where, **facts)
 
     async def _tell(self, reply: Reply, text: str) -> None:
         try:

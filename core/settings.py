@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
+import json
 import os
 import re
 import tomllib
@@ -287,6 +289,9 @@ class Settings(BaseSettings):
     footnote_memory_ttl: Duration = timedelta(days=30)
     """How long a silent conversation is remembered."""
 
+    footnote_audit_log: Path | None = None
+    """Who was answered from what, and what administrators did; ``off`` records nothing. Default: ``audit.jsonl`` in the data
+    dir."""
     footnote_http_host: str = "127.0.0.1"
     """Address of health, metrics, Slack HTTP events and push notifications."""
     footnote_http_port: int = Field(default=8080, ge=0, le=65535)
@@ -359,6 +364,20 @@ class Settings(BaseSettings):
             *(value.get_secret_value() for value in (*values, *tokens) if isinstance(value, SecretStr)),
             *(password for value in values if isinstance(value, str) and (password := _password(value))),
         )
+
+    @property
+    def audit_log(self) -> Path | None:
+        if self.footnote_audit_log is None:
+            return self.footnote_data_dir / "audit.jsonl"
+        return None if str(self.footnote_audit_log).casefold() == "off" else self.footnote_audit_log
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of all settings; of a secret only whether it is set."""
+        values = {**self.model_dump(mode="json"), "file": self.file.model_dump(mode="json")}
+        # An address may hold a password.
+        text = re.sub(r"//[^/\s\"]*@", "//", json.dumps(values, sort_keys=True))
+        return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def folders(self) -> tuple[FolderConfig, ...]:

@@ -112,4 +112,5 @@ SOURCE_DOCUMENTS = Gauge(
 PUSHES = Counter(
     "footnote_pushes_total", "Push notifications: accepted, opened, refused, unknown or failed.", ["source", "outcome"]
 )
+AUDIT_LINES = Counter("footnote_audit_lines_total", "Lines of the audit log: written or lost.", ["outcome"])
 PARTS_UP = Gauge("footnote_part_up", "1 while a part answers, 0 while it does not.", ["part"])
