@@ -7,6 +7,7 @@ import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from core.indexing.embedding import bundled
 from core.indexing.generations import DENSE, SPARSE, Generation, Generations
 from core.indexing.payloads import access_of, chunk_of, gates_of, payload_of
 from core.indexing.qdrant import SEARCH_SECONDS, Missing, ask
+from core.indexing.tombstones import Forgotten, Tombstone, Tombstones
 from core.models import NOBODY, Access, Audience, Chunk, Document, Hit
 from core.ports import Embedder
 
@@ -95,6 +97,7 @@ class Index:
         self._client = client
         self._embedder = embedder
         self._generations = Generations(client, embedder, alias)
+        self._tombstones = Tombstones(client, alias)
         self._answerer = Answerer(self._generations, embedder, embedder_of, self._facet)
         self._own: Generation | None = None
         self._former: Generation | None = None
@@ -146,7 +149,9 @@ class Index:
     async def upsert(self, pairs: Sequence[tuple[Document, Sequence[Chunk]]]) -> int:
         """Write documents with all their chunks, in place of what was there of them. Returns the number of chunks.
 
-        The next chunks are embedded while the last ones are written. Memory holds some hundred vectors at most.
+        The next chunks are embedded while the last ones are written. Memory holds some hundred vectors at most. Raises
+        Forgotten when one of them was forgotten: nothing of that one is left then, and all of the others is to be written
+        again.
         """
         written = 0
         writing: asyncio.Task[None] | None = None
@@ -171,6 +176,52 @@ class Index:
         for start in range(0, len(document_ids), PAGE):
             chosen = _any("document_id", document_ids[start : start + PAGE])
             await self._everywhere(_delete(models.Filter(must=[chosen, _TAIL])), _delete(models.Filter(must=[chosen, _HEAD])))
+
+    async def forget(self, document_ids: Collection[str], source: str, *, by: str, at: datetime) -> set[str]:
+        """Take documents of a source out of every collection, and keep them out until :meth:`readmit`. Returns those that
+        were not forgotten yet.
+        """
+        heads = await self._here(lambda answering: self._named(answering, document_ids))
+        versions = {head["document_id"]: head.get("version", "") for head in heads}
+        before = await self._tombstones.among(document_ids)
+        # First of all: whoever is writing one of them this moment looks for it again afterwards.
+        await self._tombstones.set(
+            [Tombstone(document_id=id, source=source, version=versions.get(id, ""), by=by, at=at) for id in sorted(document_ids)]
+        )
+        chosen = models.Filter(must=[_any("document_id", sorted(document_ids))])
+        for generation in await self._generations.all():
+            with suppress(Missing):
+                await self._apply(generation, [_delete(chosen)])
+        return set(document_ids) - before.keys()
+
+    async def readmit(self, document_ids: Collection[str]) -> set[str]:
+        """Let the next sync bring forgotten documents back. Returns those that were forgotten."""
+        before = await self._tombstones.among(document_ids)
+        await self._tombstones.take_away(before.keys())
+        return set(before)
+
+    async def forgotten(self, source: str) -> dict[str, Tombstone]:
+        """All of a source that is forgotten, by document id."""
+        return await self._tombstones.of(source)
+
+    async def source_of(self, document_id: str) -> str | None:
+        """Of a document that questions are answered from, or that is forgotten."""
+        for head in await self._here(lambda answering: self._named(answering, [document_id])):
+            return str(head["source"])
+        tombstone = (await self._tombstones.among([document_id])).get(document_id)
+        return tombstone.source if tombstone else None
+
+    async def at(self, url: str) -> dict[str, str]:
+        """The documents with this address that questions are answered from: id to source. It looks at all that there are."""
+        return await self._here(lambda answering: self._at(answering.generation, url))
+
+    async def _at(self, generation: Generation, url: str) -> dict[str, str]:
+        heads = self._heads(generation, [], ["document_id", "source", "url"])
+        return {head["document_id"]: head["source"] async for head in heads if head["url"] == url}
+
+    async def _named(self, answering: Answering, document_ids: Collection[str]) -> list[dict[str, Any]]:
+        chosen = [_any("document_id", sorted(document_ids))]
+        return [head async for head in self._heads(answering.generation, chosen, ["document_id", "source", "version"])]
 
     async def set_access(self, document_id: str, access: Access, content_hash: str) -> None:
         """Change who may read a document as it is with this content, without embedding anything; any other content that
@@ -220,24 +271,30 @@ class Index:
                         yield replace(record, content_hash="", version="", text_hash="")
 
     async def _records(self, generation: Generation, source: str) -> AsyncIterator[Record]:
-        heads = models.Filter(must=[_is("source", source), _HEAD])
         fields = ["document_id", "content_hash", "access", "title", "chunks", "pending", "version", "text_hash"]
+        async for payload in self._heads(generation, [_is("source", source)], fields):
+            yield Record(
+                document_id=payload["document_id"],
+                content_hash="" if payload.get("pending") else payload["content_hash"],
+                version="" if payload.get("pending") else payload.get("version", ""),
+                text_hash="" if payload.get("pending") else payload.get("text_hash", ""),
+                access_class=payload["access"],
+                title=payload["title"],
+                chunks=payload["chunks"],
+            )
+
+    async def _heads(
+        self, generation: Generation, chosen: Sequence[models.Condition], fields: list[str]
+    ) -> AsyncIterator[dict[str, Any]]:
+        """These fields of the first chunks that are meant."""
+        where = models.Filter(must=[*chosen, _HEAD])
         page: Any = None
         while True:
             points, page = await ask(
-                self._client.scroll(generation.collection, scroll_filter=heads, limit=PAGE, offset=page, with_payload=fields)
+                self._client.scroll(generation.collection, scroll_filter=where, limit=PAGE, offset=page, with_payload=fields)
             )
             for point in points:
-                payload = point.payload or {}
-                yield Record(
-                    document_id=payload["document_id"],
-                    content_hash="" if payload.get("pending") else payload["content_hash"],
-                    version="" if payload.get("pending") else payload.get("version", ""),
-                    text_hash="" if payload.get("pending") else payload.get("text_hash", ""),
-                    access_class=payload["access"],
-                    title=payload["title"],
-                    chunks=payload["chunks"],
-                )
+                yield point.payload or {}
             if page is None:
                 return
 
@@ -301,7 +358,7 @@ class Index:
         allowed = await answering.classes.readable_by(audience)
         if not allowed:
             return []
-        branches = await self._branches(answering, query, models.Filter(must=[_any("access", sorted(allowed))]))
+        branches = await self._branches(answering, query, sorted(allowed))
         if not branches:
             return []
         found = await ask(
@@ -320,20 +377,24 @@ class Index:
                 hits.append(Hit(chunk=chunk_of(point.payload, access), score=point.score))
         return sorted(hits, key=lambda hit: (-hit.score, hit.chunk.id))
 
-    async def _branches(self, answering: Answering, query: str, readable: models.Filter) -> list[models.Prefetch]:
+    async def _branches(self, answering: Answering, query: str, allowed: Sequence[str]) -> list[models.Prefetch]:
+        readable = models.Filter(must=[_any("access", allowed)])
         indices, values = sparse.query_vector(query)
         branches = []
         if indices:
             words = models.SparseVector(indices=indices, values=values)
-            branches.append(models.Prefetch(query=words, using=SPARSE, filter=readable, limit=PREFETCH))
+            # Words are as rare as they are among what may be read: else the order would tell of what is hidden.
+            rarity = models.SearchParams(idf=models.IdfCorpusParams(corpus=readable))
+            branches.append(models.Prefetch(query=words, using=SPARSE, filter=readable, params=rarity, limit=PREFETCH))
             # DBSF gives a branch with one hit .5, less than it gives the better half of a long one. So what has all
             # the rare words of a query (a name, an error code) comes in twice more. Questions hardly ever get this far.
             rare = models.Prefetch(
                 query=words,
                 using=SPARSE,
                 filter=readable,
+                params=rarity,
                 limit=RARE,
-                score_threshold=len(indices) * _rarity(answering.classes.chunks),
+                score_threshold=len(indices) * _rarity(answering.classes.chunks(allowed)),
             )
             branches += [rare, rare]
         if answering.embedder is None:
@@ -364,6 +425,8 @@ class Index:
         tail: list[models.PointStruct] = []
         leftovers: list[models.Filter] = []
         done: list[str] = []
+        document_ids = {document.id for document, _, _ in batch}
+        await self._refuse_forgotten(document_ids)
         for (document, chunk, chunks), vector in zip(batch, vectors, strict=True):
             (tail if chunk.position else heads).append(_point(document, chunk, chunks, vector))
             if chunk is chunks[-1]:
@@ -376,8 +439,15 @@ class Index:
             # What an older, longer version left behind goes before its document counts as written.
             *([_delete(models.Filter(should=[*leftovers])), _set({"pending": False}, done)] if done else []),
         )
+        await self._refuse_forgotten(document_ids)
         for _, chunk, _ in batch:
             self._answerer.learn(chunk.access)
+
+    async def _refuse_forgotten(self, document_ids: Collection[str]) -> None:
+        """Before a write and after it: one that was forgotten in between is either found now or deleted by whoever forgot it."""
+        if forgotten := await self._tombstones.among(document_ids):
+            await self.remove(sorted(forgotten))
+            raise Forgotten
 
     async def _update(self, *operations: models.UpdateOperation) -> None:
         await self._apply(await self._target(), operations)

@@ -26,6 +26,7 @@ from core.errors import DocumentError, FootnoteError, UserError
 from core.indexing.ledger import Ledger
 from core.indexing.pipeline import Helpers, Outcome, Pipeline
 from core.indexing.tally import Tally
+from core.indexing.tombstones import FORGOTTEN
 from core.indexing.writes import Persist, Writes
 from core.models import (
     FAILED,
@@ -167,6 +168,7 @@ class _Run:
     async def all(self, pipeline: Pipeline) -> None:
         count = await self._writes.load(self._source.name)
         self._allowance = may_remove_unasked(count)
+        await self._leave_out_forgotten()
         selected = await self._selected()
         if selected is None:
             await self._changes(count, pipeline)
@@ -174,11 +176,16 @@ class _Run:
             await self._let_in()
             selected = self._due()
         else:
+            forgotten = selected & self._writes.forgotten.keys()
+            await self._writes.leave_out(forgotten)
+            selected -= forgotten
             self._whole, self._tally.expected = False, len(selected)
         await self._fetch_all(selected, pipeline)
         await pipeline.drain()
         if await self._remove(self._reported_gone) and self._held_cursor is not None and not self._tally.withheld:
             self._writes.cursor = self._held_cursor
+        await self._writes.look_for_forgotten(self._source.name)
+        await self._leave_out_forgotten()
         if self._listed is not None:
             self._tally.unchanged += len((self._listed & self._writes.known.keys()) - self._touched)
             self._writes.forget(self._writes.rows.keys() - self._listed - self._writes.known.keys())
@@ -193,7 +200,9 @@ class _Run:
     async def done(self, outcome: Outcome) -> None:
         """The pipeline is through with a document."""
         document = outcome.document
-        if outcome.error is not None:
+        if outcome.error == FORGOTTEN:
+            await self._leave_out(document.id, document.version)
+        elif outcome.error is not None:
             self._fail(document.id, outcome.error, document.version)
         elif outcome.same:
             await self._unchanged(document)
@@ -231,6 +240,13 @@ class _Run:
 
     async def _apply(self, change: Change, pipeline: Pipeline) -> None:
         match change:
+            case (
+                Upsert(document=Document(id=document_id, version=version))
+                | Skipped(document_id=document_id, version=version)
+                | Failed(document_id=document_id, version=version)
+            ) if document_id in self._writes.forgotten:
+                await pipeline.settled(document_id)
+                await self._leave_out(document_id, version)
             case Upsert(document=document):
                 if self._writes.somebody_waits and document.id not in self._writes.known:
                     # All that is known was told before: nobody has to wait for the end of a long sync.
@@ -272,6 +288,7 @@ class _Run:
             )
         self._listed, self._listed_at = set(listed), self._clock()
         self._tally.expected = expected
+        await self._leave_out_forgotten()
         gone = held - listed
         if not self._may_remove(gone):
             return
@@ -361,6 +378,18 @@ class _Run:
         if document_id in self._writes.known:
             self._reported_gone.add(document_id)
             await self._writes.hide(document_id)
+
+    async def _leave_out(self, document_id: str, version: str) -> None:
+        self._touched.add(document_id)
+        if self._listed is not None:
+            self._listed.add(document_id)
+        self._tally.skipped[FORGOTTEN] += 1
+        await self._writes.leave_out([document_id], version)
+
+    async def _leave_out_forgotten(self) -> None:
+        """All that the source is known to have."""
+        there = self._writes.known.keys() | self._writes.rows.keys() | (self._listed or set())
+        await self._writes.leave_out(there & self._writes.forgotten.keys())
 
     def _checkpoint(self, cursor: str, pipeline: Pipeline) -> None:
         if self._reported_gone or self._tally.withheld:
