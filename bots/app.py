@@ -166,9 +166,9 @@ class App:
 
     @cached_property
     def assistant(self) -> Assistant:
-        from core.answering.assistant import Assistant
         from connectors.registry import build_hosts
         from core.addresses import at_own_hosts
+        from core.answering.assistant import Assistant
         from core.answering.budget import Budget
         from core.answering.freshness import Freshness
 

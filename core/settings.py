@@ -78,8 +78,6 @@ def _source_url(value: object) -> object:
     return _url(value)
 
 
-def _password(url: str) -> str | None:
-    """As a person would write it, not as the URL does."""
 def _link_url(value: object) -> object:
     """As :func:`_url`; what people are sent to is encrypted, too."""
     url = _url(value)
@@ -88,6 +86,8 @@ def _link_url(value: object) -> object:
     return url
 
 
+def _password(url: str) -> str | None:
+    """As a person would write it, not as the URL does."""
     try:
         password = urlsplit(url).password
     except ValueError:
@@ -128,9 +128,9 @@ Domains = Annotated[tuple[Annotated[str, AfterValidator(_domain)], ...], NoDecod
 Keys = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 HttpUrl = Annotated[str, BeforeValidator(_url)]
 SourceUrl = Annotated[str, BeforeValidator(_source_url)]
+LinkUrl = Annotated[str, BeforeValidator(_link_url)]
 NAME = r"^[a-z0-9][a-z0-9_-]{0,39}$"
 
-LinkUrl = Annotated[str, BeforeValidator(_link_url)]
 
 class FolderConfig(BaseModel):
     """A folder of files as a source: ``[[folders]]`` in footnote.toml."""
@@ -158,10 +158,10 @@ class ConfluenceConfig(BaseModel):
     """Instead of ``api_token``: read again whenever the token is refused, so that a renewed one is picked up."""
     spaces: tuple[str, ...] = ()
     """Keys; empty: every space that the account sees."""
-
-    @model_validator(mode="after")
     pages_url: LinkUrl | None = None
     """The site as people open it, if that is not at the host of ``url``: footnotes link to no other."""
+
+    @model_validator(mode="after")
     def _has_a_token(self) -> Self:
         if (self.api_token is None) == (self.api_token_file is None):
             raise ValueError(f"the Confluence source {self.name!r} needs api_token or api_token_file, one of the two")
