@@ -171,7 +171,7 @@ def _person(address: str) -> Principal:
         person = parse_principal(f"user:{address.strip().removeprefix('user:')}")
     except ValueError:
         person = ""
-    if not re.fullmatch(r"user:[^@]+@[^@]+", person):
+    if not re.fullmatch(r"user:[^@:]+@[^@:]+", person):
         raise UserError(f"{address!r} is no e-mail address.")
     return person
 
