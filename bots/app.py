@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from bots.commands import Commands
     from bots.discord.client import DiscordBot
+    from bots.forget import Forget
     from bots.http import Probe
     from bots.platform import Platform
     from bots.private import AnswerDesk
@@ -217,7 +218,6 @@ class App:
         return Commands(
             jobs=self.jobs,
             index=self.index,
-            memory=self.memory,
             sources=self.sources,
             admins=self.settings.admins,
             interval=self.settings.footnote_sync_interval,
@@ -228,14 +228,29 @@ class App:
                 ISSUE: links.issue,
                 REDEEM: links.redeem,
                 UNLINK: links.unlink,
+                "forget": self.forget.run,
             },
+        )
+
+    @cached_property
+    def forget(self) -> Forget:
+        from bots.forget import Forget
+
+        return Forget(
+            memory=self.memory,
+            desk=self.desk,
+            jobs=self.jobs,
+            index=self.index,
+            sources=self.sources,
+            admins=self.settings.admins,
+            audit=self.audit,
         )
 
     @cached_property
     def links(self) -> Links:
         from core.links import Links
 
-        return Links(self.redis, self.settings.footnote_email_domains)
+        return Links(self.redis, self.settings.footnote_email_domains, audit=self.audit)
 
     @cached_property
     def source_groups(self) -> SourceGroups:

@@ -282,6 +282,38 @@ def remove(source: str) -> None:
     _run(work, level="error")
 
 
+@main.group()
+def forget() -> None:
+    """Delete what is kept of a person, or take a document out of the index for good."""
+
+
+@forget.command("person")
+@click.argument("person")
+def forget_person(person: str) -> None:
+    """Delete the questions of PERSON, slack:U123 or discord:456, with all that is kept of them."""
+
+    async def work(app: App) -> int:
+        app.audit.command("forget person", person)
+        click.echo(await app.forget.person(person))
+        return 0
+
+    _run(work, level="error")
+
+
+@forget.command("document")
+@click.argument("name", metavar="ADDRESS_OR_ID")
+@click.option("--all", "every", is_flag=True, help="All documents of that name: a page with what hangs on it.")
+@click.option("--undo", is_flag=True, help="Let the next sync bring it back.")
+def forget_document(name: str, every: bool, undo: bool) -> None:
+    """Take a document out of the index: no sync brings it back, until --undo."""
+
+    async def work(app: App) -> int:
+        click.echo(await app.forget.document(name, "cli", undo=undo, every=every))
+        return 0
+
+    _run(work, level="error")
+
+
 @main.command()
 @json_option
 def status(as_json: bool) -> None:
@@ -306,6 +338,7 @@ def link(address: str) -> None:
     """Print a code that links the Discord account of ADDRESS, ana@acme.com, with it: /link there, within ten minutes."""
 
     async def work(app: App) -> int:
+        app.audit.command("link", address)
         click.echo(await app.links.issue(address))
         return 0
 
@@ -318,7 +351,8 @@ def unlink(name: str) -> None:
     """Take the links of NAME away: an address, ana@acme.com, or an account, discord:456."""
 
     async def work(app: App) -> int:
-        click.echo(f"{name}: {await app.links.unlink(name)} links taken away")
+        app.audit.command("unlink", name)
+        click.echo(f"links taken away from {name}: {await app.links.unlink(name)}")
         return 0
 
     _run(work, level="error")

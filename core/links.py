@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import structlog
 
 from core.answering.outage import Outage
+from core.audit import OFF, Audit
 from core.errors import TransientError, UserError
 from core.models import Principal
 from core.principals import parse_principal
@@ -61,10 +62,18 @@ log = structlog.get_logger(__name__)
 
 
 class Links:
-    def __init__(self, redis: Redis, domains: Collection[str] = (), *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        domains: Collection[str] = (),
+        *,
+        audit: Audit = OFF,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Only addresses of these ``domains`` count, if there are any. ``clock`` in seconds."""
         self._redis = redis
         self._domains = domains
+        self._audit = audit
         self._clock = clock
         self._outage = Outage("nobody is known by a linked address", timeout=_TIMEOUT)
         self._held: dict[str, tuple[float, Principal | None]] = {}
@@ -88,7 +97,6 @@ class Links:
             return former and await self._redis.delete(former)
 
         await self._reach(keep)
-        log.info("link.offered", address=address)
         return f"{code[:4]}-{code[4:]}"
 
     async def redeem(self, account: str, code: str) -> Principal:
@@ -110,7 +118,8 @@ class Links:
 
         await self._reach(keep)
         self._held.pop(account, None)
-        log.info("account.linked", account=account, address=person)
+        self._audit.record("account.linked", who=account, address=person)
+        log.info("account.linked", account=account)
         return person
 
     async def unlink(self, name: str) -> int:
@@ -119,7 +128,8 @@ class Links:
         Raises TransientError.
         """
         removed = await self._reach(lambda: self._unlink_address(_person(name)) if "@" in name else self._unlink(name))
-        log.info("account.unlinked", name=name, links=removed)
+        self._audit.record("account.unlinked", who=name, links=removed)
+        log.info("account.unlinked", links=removed)
         return removed
 
     async def of(self, accounts: Collection[str]) -> dict[str, Principal]:

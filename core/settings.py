@@ -275,7 +275,7 @@ class Settings(BaseSettings):
     footnote_admins: Words = ()
     """Who may run admin commands: ``slack:U123``, ``discord:456``, ``discord:role:789``, ``user:ana@acme.com``."""
     footnote_email_domains: Domains = ()
-    """Whose addresses in Slack name a person; none: those of all full members of the workspace."""
+    """Whose addresses name a person, in Slack and of linked accounts; none: those of all full members, and all linked ones."""
     footnote_rate_limit: int = Field(default=10, ge=1)
     """Questions a person may ask in a minute."""
     footnote_channel_rate_limit: int = Field(default=60, ge=1)

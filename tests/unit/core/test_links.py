@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
+from core.audit import Audit
 from core.errors import TransientError, UserError
 from core.links import CODE_LIFE, HOLD_SECONDS, LINK_LIFE, MOST_TRIES, Links
 
@@ -97,6 +100,14 @@ async def test_an_account_that_is_linked_elsewhere_since_is_left_alone(redis: Re
     await linked(links, address="ana@new.example")
     assert await links.unlink("ana@acme.com") == 0
     assert await links.of([ANA]) == {ANA: "user:ana@new.example"}
+
+
+async def test_who_became_whom_stands_in_the_audit_log(redis: Redis, data_dir: Path) -> None:
+    audit = Audit(data_dir / "audit.jsonl")
+    await linked(Links(redis, audit=audit))
+    audit.close()
+    *_, line = map(json.loads, (data_dir / "audit.jsonl").read_text().splitlines())
+    assert (line["event"], line["who"], line["facts"]) == ("account.linked", ANA, {"address": ADDRESS})
 
 
 async def test_what_another_process_took_away_is_gone_within_a_minute(redis: Redis) -> None:
