@@ -71,10 +71,7 @@ def _implied(principals: Iterable[Principal]) -> set[Principal]:
 
 def _joined(held: set[Principal], around: Mapping[Principal, Iterable[Principal]]) -> frozenset[Principal]:
     """``held`` with the groups around it; ``around`` maps a principal to the groups that name it."""
-    look = list(held)
-    while look:
-        for group in around.get(look.pop(), ()):
-            if group not in held:
-                held.add(group)
-                look.append(group)
+    new = held
+    while new := set().union(*(around[name] for name in new if name in around)) - held:
+        held |= new
     return frozenset(held)
