@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from core.indexing.payloads import access_of
 from core.models import Access, Audience
@@ -27,8 +27,7 @@ class AccessClasses:
         self._known: dict[str, Access] = {}
         self._read_at: float | None = None
         self._reading = asyncio.Lock()
-        self.chunks = 0
-        """In the index, when it was last looked at."""
+        self._chunks: Mapping[str, int] = {}
 
     async def readable_by(self, audience: Audience) -> dict[str, Access]:
         """The classes that the whole audience passes, by name."""
@@ -36,6 +35,10 @@ class AccessClasses:
             if self._read_at is None or time.monotonic() - self._read_at > AGE:
                 await self._read()
         return {name: access for name, access in self._known.items() if audience.may_read(access)}
+
+    def chunks(self, classes: Iterable[str]) -> int:
+        """In these classes, when they were last looked at."""
+        return sum(self._chunks.get(name, 0) for name in classes)
 
     def learn(self, access: Access) -> None:
         """Know a class that was just written."""
@@ -51,4 +54,4 @@ class AccessClasses:
                 # Gates that were tampered with do not fit the name and open nothing.
                 if (access := access_of(gates)).class_id in unknown:
                     self.learn(access)
-        self.chunks, self._read_at = sum(counts.values()), began
+        self._chunks, self._read_at = counts, began
