@@ -16,6 +16,7 @@ import structlog
 from core.errors import ConfigError, FootnoteError, TransientError
 from core.models import ANYONE, Audience, Principal, now
 from core.principals import expand
+from core.redaction import redact
 from core.retry import retry
 from core.settings import Settings
 
@@ -347,7 +348,7 @@ class App:
                 async with asyncio.timeout(15):
                     return Checked(part=part, ok=True, detail=await probe())
             except FootnoteError as error:
-                return Checked(part=part, ok=False, detail=str(error))
+                return Checked(part=part, ok=False, detail=redact(str(error)))
             except TimeoutError:
                 return Checked(part=part, ok=False, detail="no answer within 15 s: is the address right and reachable from here?")
 

@@ -1,4 +1,4 @@
-"""/reindex, /footnote status, /forget ...: parse, check the right, act. The same for all platforms."""
+"""/reindex, /footnote status ...: parse, check the right, act. The same for all platforms."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from bots import reports
+from bots import forget, reports
 from bots.command import Action, Command, CommandReply, require_admin
 from bots.private import SHARE
 from bots.reindex import USAGE, Reindex, offers
@@ -20,7 +20,6 @@ from core.models import Principal, SyncState, now
 from core.ports import Reply, Source
 
 if TYPE_CHECKING:
-    from core.answering.memory import Memory
     from core.indexing.index import Index
     from core.indexing.jobs import Jobs
 
@@ -34,7 +33,8 @@ HELP = f"""\
 I answer from your team's pages and give a footnote for every statement.
 - `/footnote help` shows this
 - `/footnote forget` (Discord: `/forget`) deletes what I remember of your questions
-- for administrators: {USAGE}, `/footnote status`"""
+- `/footnote link` (Slack) gives you a code, and `/link` (Discord) takes it: then I know you there, until `/unlink`
+- for administrators: {USAGE}, `/footnote status`, {forget.USAGE}"""
 
 
 class Commands:
@@ -43,7 +43,6 @@ class Commands:
         *,
         jobs: Jobs,
         index: Index,
-        memory: Memory,
         sources: Mapping[str, Source],
         admins: frozenset[Principal],
         interval: timedelta,
@@ -54,14 +53,13 @@ class Commands:
         """``more`` commands by name, beside those that are told here."""
         self._jobs = jobs
         self._index = index
-        self._memory = memory
         self._sources = sources
         self._admins = admins
         self._interval = interval
         self._audit = audit
         self._clock = clock
         self._following = Reindex(jobs, sources, clock)
-        own = {"reindex": self._reindex, "status": self._status, "forget": self._forget, "help": self._help}
+        own = {"reindex": self._reindex, "status": self._status, "help": self._help}
         self._actions: Mapping[str, Action] = {**own, **(more or {})}
 
     async def run(self, command: Command, reply: CommandReply) -> None:
@@ -118,17 +116,3 @@ class Commands:
     async def _states(self) -> dict[str, SyncState]:
         known = await self._jobs.states()
         return {name: known.get(name, SyncState(source=name)) for name in self._sources}
-
-    async def _forget(self, command: Command, reply: CommandReply) -> None:
-        scope = command.text.strip().casefold() or "me"
-        if scope not in {"me", "here"}:
-            raise UserError("`forget` takes `me` (all my questions, everywhere; the default) or `here` (this conversation).")
-        if scope == "me":
-            turns = await self._memory.forget_person(command.user)
-            await reply.say(f"Forgotten: {turns} of your questions, with their answers.")
-        elif command.conversation_id is None:
-            raise UserError("I am not told in which thread you are. `forget me` deletes all your questions, everywhere.")
-        else:
-            turns = await self._memory.forget(command.conversation_id)
-            await reply.say(f"Forgotten: {turns} questions of this conversation, with their answers.")
-        log.info("memory.forgotten", scope=scope, turns=turns)

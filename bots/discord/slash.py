@@ -73,6 +73,18 @@ def build_tree(client: discord.Client, callbacks: Callbacks) -> app_commands.Com
     async def forget(interaction: Asked, what: Literal["me", "here"] = "me") -> None:
         await callbacks.command(interaction, "forget", what)
 
+    @tree.command(name="forget-document", description="Take a document out of the index for good (administrators)")
+    @app_commands.describe(
+        document="Its address or id",
+        every="Also what hangs on it, when the name is that of several documents",
+        undo="Let the next sync bring it back",
+    )
+    @app_commands.rename(every="all")
+    @app_commands.default_permissions(manage_guild=True)
+    async def forget_document(interaction: Asked, document: str, every: bool = False, undo: bool = False) -> None:
+        wishes = [word for word, wanted in (("all", every), ("undo", undo)) if wanted]
+        await callbacks.command(interaction, "forget", shlex.join(["document", document, *wishes]))
+
     @tree.command(name="link", description="Read in private what you may read as a colleague who is known by an e-mail address")
     @app_commands.describe(code="What /footnote link told you in Slack, or your administrator")
     async def link(interaction: Asked, code: app_commands.Range[str, 1, 20]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from bots.command import Command
+from bots.command import Command, CommandReply
 from bots.commands import Commands
 from bots.private import AnswerDesk, PrivateAnswers
 from bots.responder import Responder
@@ -22,7 +22,7 @@ from core.errors import TransientError
 from core.models import ANYONE, Answer, Audience, Citation, Message
 from tests.answering import LEAVE_HIT, TRAVEL_HIT
 from tests.fakes import NOON, MemoryGate, RecordingReply, ScopedSource, ScriptedAssistant, answer, groups, message
-from tests.unit.bots.test_commands import ScriptedIndex, ScriptedJobs, ScriptedMemory
+from tests.unit.bots.test_commands import ScriptedIndex, ScriptedJobs
 
 SECRET_WORDS = "Who is paid 90,000 euros?"
 
@@ -123,16 +123,19 @@ async def test_a_greeting_and_a_repetition_are_not_recorded(log: Log) -> None:
     assert len(log.lines()) == 1
 
 
+async def forgets(_command: Command, reply: CommandReply) -> None:
+    await reply.say("Forgotten: 0 questions.")
+
+
 def commands(log: Log, **more: Any) -> Commands:
     return Commands(
         jobs=ScriptedJobs(),
         index=ScriptedIndex(),
-        memory=ScriptedMemory(),
         sources={"wiki": ScopedSource("wiki", "ENG", "https://acme.atlassian.net/wiki/spaces/HR/pages/7/Salaries")},
         admins=frozenset({"slack:ROOT"}),
         interval=timedelta(minutes=10),
         audit=log.audit,
-        more=more,
+        more={"forget": forgets} | more,
         clock=lambda: NOON,
     )
 
