@@ -189,13 +189,14 @@ class SlackBot:
             self._running_commands.start(self._run(workspace, pressed(body)))
 
         async def on_membership(event: dict[str, Any]) -> None:
-            workspace.channels.changed(str(event["channel"]))
+            await workspace.audience.changed(str(event["channel"]))
 
         async def on_person(event: dict[str, Any]) -> None:
-            workspace.people.changed(str(event["user"]["id"]), event["user"])
+            if not workspace.people.knows(event["user"]):
+                await workspace.audience.changed(str(event["user"]["id"]))
 
         async def on_newcomer() -> None:
-            workspace.people.joined()
+            await workspace.audience.changed(me.team)
 
         async def ignore() -> None:
             """An event that was subscribed to by mistake, or for a later version, is acknowledged."""

@@ -7,6 +7,7 @@ import asyncio
 import structlog
 
 from bots.platform import Groups
+from bots.slack.changes import SlackChanges
 from bots.slack.channels import CROWD, Channel, SlackChannels
 from bots.slack.client import UNANSWERED, failure
 from bots.slack.people import Person, SlackPeople
@@ -30,15 +31,18 @@ class SlackAudience:
     a guest, a stranger, a bot, and where nobody can be known; channel and workspace alone, where there are too many.
     """
 
-    def __init__(self, me: Identity, people: SlackPeople, channels: SlackChannels, groups: Groups) -> None:
+    def __init__(self, me: Identity, people: SlackPeople, channels: SlackChannels, changes: SlackChanges, groups: Groups) -> None:
         self._me = me
         self._workspace = f"workspace:slack:{me.team}"
         self._people = people
         self._channels = channels
+        self._changes = changes
         self._groups = groups
 
     async def of(self, message: Message) -> Audience:
         """In a direct message, and for what is shown to the asker alone, the asker; else all who can read the channel."""
+        for id in await self._changes.told():
+            self._forget(id)
         asker = message.user.removeprefix("slack:")
         if message.private:
             readers = frozenset({self._reader(await self._people.find(asker), message.channel_id)})
@@ -50,6 +54,15 @@ class SlackAudience:
     async def principals(self, user_id: str, channel_id: str) -> Reader:
         """Of a person who gives a command: what a right may be given to, and what they may read as."""
         return self._reader(await self._people.find(user_id), channel_id) | {f"slack:{user_id}"}
+
+    async def changed(self, id: str) -> None:
+        """A channel, a person or the workspace is not as it was: what was known of it is believed no longer, anywhere."""
+        self._forget(id)
+        await self._changes.tell(id)
+
+    def _forget(self, id: str) -> None:
+        self._channels.forget(id)
+        self._people.forget(id)
 
     async def _readers(self, channel_id: str, asker: str) -> frozenset[Reader]:
         nobody_known = frozenset({f"channel:slack:{channel_id}"})

@@ -41,9 +41,9 @@ class SlackChannels:
         """Raises one of UNANSWERED: without the scope, where we are not, and while Slack is away."""
         return await self._known.find(channel_id)
 
-    def changed(self, channel_id: str) -> None:
+    def forget(self, id: str) -> None:
         """Somebody came or went, or it is shared with somebody else now."""
-        self._known.forget(channel_id)
+        self._known.forget(id)
 
     async def _ask(self, channel_id: str) -> Channel:
         info, members = await asyncio.gather(self._client.conversations_info(channel=channel_id), self._members(channel_id))

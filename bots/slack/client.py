@@ -80,4 +80,6 @@ def failure(error: Exception) -> str:
     if not isinstance(error.response, AsyncSlackResponse):
         return "500"  # Something that is not JSON: a proxy, or a server on its knees.
     status, data = error.response.status_code, error.response.data
-    return str(data.get("error", status)) if status < 500 and isinstance(data, dict) else str(status)
+    code = str(data.get("error")) if status < 500 and isinstance(data, dict) else ""
+    # Whoever else answers in Slack's place may say anything, and repeat what it was asked with.
+    return code if code.isidentifier() else str(status)

@@ -41,7 +41,7 @@ _markdown = _Markdown("commonmark", {"html": False}).enable(["table", "strikethr
 def sections(markdown: str, footnotes: Mapping[int, str] | None = None, limit: int = SECTION) -> list[str]:
     """The text in sections of at most ``limit`` characters; ``footnotes`` maps the number of a marker ``[1]`` to its URL.
 
-    Nothing but the footnotes' URLs is linked: of any other link only the text is shown.
+    Nothing but the footnotes' URLs is linked: of any other link only the text is shown, and any other URL is code.
 
     No link, entity or code span is cut; emphasis, quotes and code blocks are closed and opened again.
     mrkdwn knows no language of a code block: it would be shown as the first line of the code.
@@ -125,9 +125,9 @@ class _Converter:
         for found in _LINKABLE.finditer(text):
             url = found["url"] or self._footnotes.get(int(found["number"] or 0), "")
             shown = link(url, found.group()) if url in self._urls and target_of(url) else ""
-            if shown.startswith("<"):
+            if shown.startswith("<") or found["url"]:
                 yield Span(literal(text[end : found.start()]), style)
-                yield Span(shown, style, solid=True)
+                yield from [Span(shown, style, solid=True)] if shown.startswith("<") else inline_code(url, style)
                 end = found.end()
         yield Span(literal(text[end:]), style)
 

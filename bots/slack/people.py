@@ -75,7 +75,7 @@ class SlackPeople:
         return [told.get(user_id) or self._known.known(user_id) or await self.find(user_id) for user_id in user_ids]
 
     async def directory(self) -> frozenset[str]:
-        """The ids of all members of our workspace. Raises one of UNANSWERED."""
+        """The ids of all full members of our workspace. Raises one of UNANSWERED."""
         return await self._directory.find(self._team)
 
     async def names(self, user_ids: Collection[str], *, within: float = 1.0) -> dict[str, str]:
@@ -86,15 +86,16 @@ class SlackPeople:
             late.cancel()
         return {user_id: task.result().name for user_id, task in asking.items() if task.done() and not task.cancelled()}
 
-    def joined(self) -> None:
-        """Somebody is new in the workspace."""
-        self._directory.forget(self._team)
+    def knows(self, user: Mapping[str, object]) -> bool:
+        """Whether a person, as Slack shows them, is known just so: Slack tells of each new status line, too."""
+        user_id = str(user["id"])
+        return self._known.known(user_id) == self._person(user_id, user)
 
-    def changed(self, user_id: str, user: Mapping[str, object]) -> None:
-        """Slack says that this person is like that now. It says so of every change of a status line, too."""
-        if self._known.known(user_id) != self._person(user_id, user):
-            self._known.forget(user_id)
-            self._changed.add(user_id)
+    def forget(self, id: str) -> None:
+        """The person is not as they were, or somebody is new in the workspace."""
+        self._known.forget(id)
+        self._directory.forget(id)
+        self._changed.add(id)
 
     async def _ask(self, user_id: str) -> Person:
         return self._person(user_id, (await self._client.users_info(user=user_id))["user"])

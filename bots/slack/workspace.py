@@ -11,6 +11,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bots.platform import Groups
 from bots.slack.audience import SlackAudience
+from bots.slack.changes import SlackChanges
 from bots.slack.channels import SlackChannels
 from bots.slack.client import build_client, failure
 from bots.slack.people import SlackPeople
@@ -45,8 +46,7 @@ class Workspace:
         self.user_name = user_name
         self.hasty = build_client(client.token or "", client.base_url, session, patient=False)
         self.people = SlackPeople(client, me.team, domains=settings.footnote_email_domains)
-        self.channels = SlackChannels(client)
-        self.audience = SlackAudience(me, self.people, self.channels, groups)
+        self.audience = SlackAudience(me, self.people, SlackChannels(client), SlackChanges(redis, me.team), groups)
         self.threads = SlackThreads(redis, me.team, settings.footnote_memory_ttl)
         self.poster = Poster(client, session)
 

@@ -8,8 +8,10 @@ import time
 from dataclasses import replace
 
 import pytest
+from redis.asyncio import Redis
 
 from bots.slack.audience import SlackAudience
+from bots.slack.changes import SlackChanges
 from bots.slack.channels import SlackChannels
 from bots.slack.client import build_client, open_session
 from bots.slack.people import SlackPeople
@@ -24,7 +26,7 @@ PEOPLE, MEMBERS, GROUPS, GROUPS_OF_ONE = 2000, 500, 400, 50
 LIMIT_MS = 50.0
 
 
-async def test_the_audience_of_five_hundred_members_is_known_at_once(full: bool) -> None:
+async def test_the_audience_of_five_hundred_members_is_known_at_once(redis: Redis, full: bool) -> None:
     dice = random.Random(4)
     addresses = [f"user:u{number}@acme.com" for number in range(PEOPLE)]
     members: dict[str, set[str]] = {f"group:confluence:{number}": set() for number in range(GROUPS)}
@@ -36,9 +38,9 @@ async def test_the_audience_of_five_hundred_members_is_known_at_once(full: bool)
         ids = [slack.user(f"U{number}", email=f"u{number}@acme.com").id for number in range(PEOPLE)]
         slack.channel("C1", *ids[:MEMBERS], private=True)
         client = build_client(slack.bot_token, slack.url, session)
-        known = groups({group: tuple(held) for group, held in members.items()})
+        known = groups({group: frozenset(held) for group, held in members.items()})
         me = Identity(team=TEAM, user=BOT_USER, bot=BOT)
-        audiences = SlackAudience(me, SlackPeople(client, TEAM), SlackChannels(client), known)
+        audiences = SlackAudience(me, SlackPeople(client, TEAM), SlackChannels(client), SlackChanges(redis, TEAM), known)
         question = replace(message(channel_id="C1"), user=f"slack:{ids[0]}")
 
         began = time.perf_counter()

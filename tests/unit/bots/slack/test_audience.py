@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
+from bots.redis import connect_redis
 from bots.slack.audience import SlackAudience
+from bots.slack.changes import SlackChanges
 from bots.slack.channels import CROWD, SlackChannels
 from bots.slack.client import build_client, open_session
 from bots.slack.people import SlackPeople
@@ -17,6 +21,7 @@ from core.models import ANYONE, Audience
 from tests.emulators.slack import SlackServer
 from tests.emulators.slack_workspace import BOT, BOT_USER, TEAM
 from tests.fakes import groups, message
+from tests.redis_servers import Valkey
 
 ANA, BEN, CARA = "U1ANA", "U2BEN", "U3CARA"
 OPEN, PRIVATE = "C1OPEN", "C2PRIVATE"
@@ -29,42 +34,62 @@ NOBODY_KNOWN = Audience.of(INSIDE)
 
 
 class Workspace:
-    def __init__(self, slack: SlackServer, audience: SlackAudience, channels: SlackChannels, people: SlackPeople) -> None:
+    def __init__(self, slack: SlackServer, audience: SlackAudience, elsewhere: SlackAudience) -> None:
         self.slack = slack
         self.audience = audience
-        self.channels = channels
-        self.people = people
+        self.elsewhere = elsewhere
+        """In another process."""
 
     async def of(self, channel: str = PRIVATE, *, asker: str = ANA, private: bool = False) -> Audience:
         return await self.audience.of(replace(message(channel_id=channel, user=f"slack:{asker}"), private=private))
 
 
+Opens = Callable[[], AbstractAsyncContextManager[Workspace]]
+
+
+@pytest.fixture(scope="module")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    server = Valkey(tmp_path_factory.mktemp("valkey"))
+    asyncio.run(server.start())
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def workspace(valkey: Valkey) -> Opens:
+    return partial(_workspace, valkey.url)
+
+
 @asynccontextmanager
-async def workspace(**server: object) -> AsyncIterator[Workspace]:
+async def _workspace(redis_url: str) -> AsyncIterator[Workspace]:
     """Ana and Ben are in a private channel, and with Cara in the workspace."""
-    async with SlackServer(**server) as slack, open_session() as session:
+    redis = connect_redis(redis_url, None)
+    async with SlackServer() as slack, open_session() as session, aclosing(redis):
         for id in (ANA, BEN, CARA):
             slack.user(id, email=f"{id[2:].lower()}@acme.com")
         slack.channel(OPEN, ANA, BEN)
         slack.channel(PRIVATE, ANA, BEN, private=True)
         client = build_client(slack.bot_token, slack.url, session)
-        people, channels = SlackPeople(client, TEAM), SlackChannels(client)
         me = Identity(team=TEAM, user=BOT_USER, bot=BOT)
-        yield Workspace(slack, SlackAudience(me, people, channels, groups(GROUPS)), channels, people)
+        here, there = (
+            SlackAudience(me, SlackPeople(client, TEAM), SlackChannels(client), SlackChanges(redis, TEAM), groups(GROUPS))
+            for _ in range(2)
+        )
+        yield Workspace(slack, here, there)
 
 
-async def test_each_member_of_a_private_channel_is_a_reader_and_our_bot_is_none() -> None:
+async def test_each_member_of_a_private_channel_is_a_reader_and_our_bot_is_none(workspace: Opens) -> None:
     async with workspace() as here:
         assert await here.of() == Audience.of(HELD_BY_ANA, HELD_BY_BEN)
 
 
-async def test_of_several_people_in_a_direct_message_too() -> None:
+async def test_of_several_people_in_a_direct_message_too(workspace: Opens) -> None:
     async with workspace() as here:
         here.slack.channel(PRIVATE, ANA, BEN, kind="mpim")
         assert await here.of() == Audience.of(HELD_BY_ANA, HELD_BY_BEN)
 
 
-async def test_a_public_channel_is_read_by_every_full_member_of_the_workspace() -> None:
+async def test_a_public_channel_is_read_by_every_full_member_of_the_workspace(workspace: Opens) -> None:
     async with workspace() as here:
         here.slack.user("U4GUEST", email="guest@acme.com", is_restricted=True)
         readers = (await here.of(OPEN)).readers
@@ -88,33 +113,35 @@ async def test_a_public_channel_is_read_by_every_full_member_of_the_workspace() 
     ],
     ids=lambda who: next(iter(who)),
 )
-async def test_one_of_whom_nothing_is_vouched_for_holds_the_channel_alone_and_decides(who: dict[str, object]) -> None:
+async def test_one_of_whom_nothing_is_vouched_for_holds_the_channel_alone_and_decides(
+    workspace: Opens, who: dict[str, object]
+) -> None:
     async with workspace() as here:
         here.slack.user("U4EVE", **({"email": "eve@acme.com"} | who))
         here.slack.channel(PRIVATE, ANA, BEN, "U4EVE", private=True)
         assert await here.of() == NOBODY_KNOWN
 
 
-async def test_somebody_deactivated_who_is_still_listed_reads_nothing_any_more() -> None:
+async def test_somebody_deactivated_who_is_still_listed_reads_nothing_any_more(workspace: Opens) -> None:
     async with workspace() as here:
         here.slack.user("U4GONE", email="gone@acme.com", deleted=True)
         here.slack.channel(PRIVATE, ANA, BEN, "U4GONE", private=True)
         assert await here.of() == Audience.of(HELD_BY_ANA, HELD_BY_BEN)
 
 
-async def test_who_asks_is_a_reader_even_if_the_list_of_members_is_behind() -> None:
+async def test_who_asks_is_a_reader_even_if_the_list_of_members_is_behind(workspace: Opens) -> None:
     async with workspace() as here:
         here.slack.channel(PRIVATE, ANA, private=True)
         assert await here.of(asker=BEN) == Audience.of(HELD_BY_ANA, HELD_BY_BEN)
 
 
-async def test_a_channel_that_is_shared_with_another_organisation_holds_itself_alone() -> None:
+async def test_a_channel_that_is_shared_with_another_organisation_holds_itself_alone(workspace: Opens) -> None:
     async with workspace() as here:
         await here.slack.share(PRIVATE)
         assert await here.of() == NOBODY_KNOWN
 
 
-async def test_in_private_only_the_asker_reads_and_in_a_channel_still_holds_it() -> None:
+async def test_in_private_only_the_asker_reads_and_in_a_channel_still_holds_it(workspace: Opens) -> None:
     async with workspace() as here:
         assert await here.of(private=True) == Audience.of(HELD_BY_ANA)
         assert await here.of(f"D{ANA}", private=True) == Audience.of(HELD_BY_ANA - INSIDE)
@@ -122,27 +149,42 @@ async def test_in_private_only_the_asker_reads_and_in_a_channel_still_holds_it()
         assert await here.of(f"D{ANA}", asker="U4GUEST", private=True) == ANYONE
 
 
-async def test_a_change_that_is_told_counts_at_once_and_one_that_is_not_within_a_minute() -> None:
+async def test_a_change_that_is_told_counts_at_once_and_one_that_is_not_within_a_minute(workspace: Opens) -> None:
     async with workspace() as here:
         here.slack.user("U4GUEST", email="guest@acme.com", is_restricted=True)
         known = await here.of()
         await here.slack.join("U4GUEST", PRIVATE)
         assert await here.of() == known
-        here.channels.changed(PRIVATE)
+        await here.elsewhere.changed(PRIVATE)
         assert await here.of() == NOBODY_KNOWN
 
 
-async def test_a_thousand_members_are_read_in_pages_and_of_too_many_only_channel_and_workspace_are_known() -> None:
+async def test_a_lost_right_that_another_process_is_told_of_counts_at_once(workspace: Opens) -> None:
+    async with workspace() as here:
+        await here.of(OPEN)
+        here.slack.workspace.users[BEN].flags["is_restricted"] = True
+        await here.elsewhere.changed(BEN)
+        assert await here.of() == NOBODY_KNOWN
+        here.slack.user("U4DAN", email="dan@acme.com")
+        await here.elsewhere.changed(TEAM)
+        here.slack.channel(OPEN, ANA)
+        await here.elsewhere.changed(OPEN)
+        assert len((await here.of(OPEN)).readers) == 3
+
+
+async def test_a_thousand_members_are_read_in_pages_and_of_too_many_only_channel_and_workspace_are_known(
+    workspace: Opens,
+) -> None:
     async with workspace() as here:
         crowd = [here.slack.user(f"U{number}", email=f"u{number}@acme.com").id for number in range(CROWD + 1)]
         here.slack.channel(PRIVATE, *crowd[:1000], private=True)
         assert len((await here.of(asker=crowd[0])).readers) == 1000
         here.slack.channel(PRIVATE, *crowd, private=True)
-        here.channels.changed(PRIVATE)
+        await here.audience.changed(PRIVATE)
         assert await here.of() == Audience.of(INSIDE | {f"workspace:slack:{TEAM}"})
         assert len(here.slack.calls("users.info")) <= 1
         await here.slack.share(PRIVATE)
-        here.channels.changed(PRIVATE)
+        await here.audience.changed(PRIVATE)
         assert await here.of() == NOBODY_KNOWN
 
 
@@ -158,7 +200,9 @@ async def test_a_thousand_members_are_read_in_pages_and_of_too_many_only_channel
     ids=lambda fault: f"{fault['method']} {fault.get('error') or fault.get('status') or 'html'}",
 )
 @pytest.mark.fault
-async def test_where_members_cannot_be_read_the_channel_alone_is_known_until_they_can(fault: dict[str, object]) -> None:
+async def test_where_members_cannot_be_read_the_channel_alone_is_known_until_they_can(
+    workspace: Opens, fault: dict[str, object]
+) -> None:
     async with workspace() as here:
         here.slack.fail(**fault)
         assert await here.of() == NOBODY_KNOWN
@@ -167,7 +211,7 @@ async def test_where_members_cannot_be_read_the_channel_alone_is_known_until_the
 
 
 @pytest.mark.fault
-async def test_people_of_whom_nothing_can_be_learnt_decide_as_strangers_do() -> None:
+async def test_people_of_whom_nothing_can_be_learnt_decide_as_strangers_do(workspace: Opens) -> None:
     async with workspace() as here:
         here.slack.fail("users.info", error="internal_error", times=2)
         assert await here.of() == NOBODY_KNOWN
@@ -176,7 +220,7 @@ async def test_people_of_whom_nothing_can_be_learnt_decide_as_strangers_do() -> 
 
 
 @pytest.mark.fault
-async def test_a_slow_slack_does_not_keep_a_question_waiting() -> None:
+async def test_a_slow_slack_does_not_keep_a_question_waiting(workspace: Opens) -> None:
     async with workspace() as here:
         here.slack.slow(3.5, "conversations.members", times=1)
         assert await here.of() == NOBODY_KNOWN

@@ -46,7 +46,7 @@ def one(markdown: str, footnotes: dict[int, str] = CITED) -> str:
         ("[text](javascript:alert(1))", "text"),
         ("[](https://a.b)", "<https://a.b>"),
         ("[text](https://evil.example)", "text"),
-        ("<https://evil.example> and https://evil.example", "https://evil.example and https://evil.example"),
+        ("<https://evil.example> and https://evil.example", "`https://evil.example` and `https://evil.example`"),
         ("![chart](https://evil.example/c.png)", "chart"),
         ("x [](mailto:a@b.c)", "x"),
         ("[a | b `c`](https://a.b)", "<https://a.b|a \u2502 b c>"),

@@ -95,19 +95,18 @@ async def test_the_directory_holds_full_members_alone() -> None:
         assert await people.directory() == {"U1"}
         slack.user("U7", email="cara@acme.com")
         assert await people.directory() == {"U1"}
-        people.joined()
+        people.forget("T0FOOT")
         assert await people.directory() == {"U1", "U7"}
 
 
-async def test_a_new_status_line_costs_nothing_and_a_lost_right_is_known_at_once() -> None:
+async def test_a_new_status_line_is_no_change_and_a_lost_right_is() -> None:
     async with asking() as (slack, people, _):
         await people.find("U1")
         ana = slack.user("U1", name="Ana", email="ana@acme.com")
-        people.changed("U1", ana.profile(with_email=True) | {"updated": 2})
-        await people.find("U1")
-        assert len(slack.calls("users.info")) == 1
+        assert people.knows(ana.profile(with_email=True) | {"updated": 2, "status_text": "away"})
         ana.flags["is_restricted"] = True
-        people.changed("U1", ana.profile(with_email=True))
+        assert not people.knows(ana.profile(with_email=True))
+        people.forget("U1")
         assert not (await people.find("U1")).member
 
 
@@ -117,7 +116,7 @@ async def test_a_listing_that_is_behind_an_event_is_not_believed() -> None:
         slack.slow(0.1, "users.list")
         listing = asyncio.ensure_future(people.directory())
         await asyncio.sleep(0.01)
-        people.changed("U1", ana.profile(with_email=True) | {"is_restricted": True})
+        people.forget("U1")
         assert await listing == {"U1"}
         ana.flags["is_restricted"] = True
         assert not (await people.find("U1")).member
