@@ -10,11 +10,15 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from bots.redis import connect_redis
+from core.embedded.keeper import Engines
 from core.groups import HOLD_SECONDS, UNKNOWN, SourceGroups, groups_key
+from core.indexing.index import Index
 from core.indexing.jobs import ClaimLost, Jobs
 from core.indexing.jobs.ledger import ClaimLedger
-from core.models import SyncRequest
+from core.indexing.qdrant import connect
+from core.models import Audience, SyncRequest
 from core.principals import expand
+from tests.contract.pages import EMBEDDER, LEAVE, PAY, found
 from tests.sources import NOON
 
 ENG, ACCOUNT, ANA = "group:wiki:eng", "account:wiki:5b1", "user:ana@acme.com"
@@ -157,6 +161,29 @@ async def test_nobody_is_in_any_group_after_redis_was_wiped_until_the_next_sync_
     await (await a_sync(redis)).groups({ENG: frozenset({ANA})})
     timer.now += HOLD_SECONDS
     assert (await reader.read()).groups == {ENG: {ANA}}
+
+
+async def test_a_wiped_redis_shows_nobody_more_than_what_everyone_may_read_until_the_next_sync(
+    engines: Engines, redis: Redis, timer: Timer
+):
+    client = connect(socket=engines.qdrant_socket)
+    index = Index(client, EMBEDDER)
+    await index.open()
+    await index.upsert([LEAVE, PAY])
+    reader = SourceGroups(redis, ["wiki"], clock=at_noon, timer=timer)
+
+    async def found_by_ana() -> list[str]:
+        timer.now += HOLD_SECONDS
+        audience = Audience.of(expand({ANA}, (await reader.read()).groups))
+        return sorted(await found(Index(client, EMBEDDER), "salaries and vacation", audience))
+
+    await (await a_sync(redis)).groups({"group:confluence:eng": frozenset({ANA})})
+    assert await found_by_ana() == ["wiki:leave", "wiki:pay"]
+    await redis.flushall()
+    assert await found_by_ana() == ["wiki:leave"]
+    await (await a_sync(redis)).groups({"group:confluence:eng": frozenset({ANA})})
+    assert await found_by_ana() == ["wiki:leave", "wiki:pay"], "what the index itself knows of accesses was not lost"
+    await client.close()
 
 
 async def test_nobody_is_in_any_group_while_redis_is_away(redis: Redis, timer: Timer):
