@@ -80,6 +80,6 @@ def failure(error: Exception) -> str:
     if not isinstance(error.response, AsyncSlackResponse):
         return "500"  # Something that is not JSON: a proxy, or a server on its knees.
     status, data = error.response.status_code, error.response.data
-    code = str(data.get("error")) if status < 500 and isinstance(data, dict) else ""
+    code = data.get("error") if status < 500 and isinstance(data, dict) else None
     # Whoever else answers in Slack's place may say anything, and repeat what it was asked with.
-    return code if code.isidentifier() else str(status)
+    return code if isinstance(code, str) and code.isidentifier() else str(status)
