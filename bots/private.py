@@ -125,7 +125,7 @@ class PrivateAnswers:
         message = Message(
             id=f"private:{uuid.uuid4().hex}",
             platform=command.platform,
-            conversation_id=f"{command.platform}:{command.channel_id}:private:{command.user}",
+            conversation_id=f"private:{command.channel_id}:{command.user}",
             channel_id=command.channel_id,
             user=command.user,
             user_name=command.user_name,
