@@ -10,7 +10,6 @@ from dataclasses import asdict
 from typing import IO, Any
 
 from bots.responder import Responder
-from core.answering.footnotes import plain
 from core.answering.visible import visible
 from core.models import Answer, Audience, Message, now
 
@@ -66,8 +65,7 @@ class TerminalReply:
             self._write("\n\n" * bool(self._streamed) + answer.text)
         self._write("\n")
         for citation in answer.citations:
-            # Terminals make links of what looks like one.
-            self._write(f"\n  [{citation.number}] {plain(citation.title)} ({citation.updated_at:%Y-%m-%d})")
+            self._write(f"\n  [{citation.number}] {citation.title} ({citation.updated_at:%Y-%m-%d})")
             self._write(f"\n      {citation.url}" if citation.url else "")
         if answer.citations:
             self._write("\n")

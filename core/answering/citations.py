@@ -9,7 +9,6 @@ from core.answering.evidence import Evidence
 from core.answering.footnotes import plain
 from core.answering.passages import passages
 from core.answering.terms import terms
-from core.answering.visible import visible
 from core.models import Citation
 
 _LONGEST_QUOTE = 600
@@ -32,7 +31,7 @@ def citation(item: Evidence, number: int, quote: str) -> Citation:
     return Citation(
         number=number,
         document_id=item.document_id,
-        title=visible(item.title),
+        title=" ".join(plain(item.title).split()),
         url=item.url,
         quote=shown,
         updated_at=item.updated_at,

@@ -186,7 +186,7 @@ class FootnoteFilter:
         if marker := _MARKER.fullmatch(label.strip()):
             return self._mark(marker.group(1))
         if item := self._by_url.get(_same(url)):
-            text = re.sub(r"[\[\]<>\\`]|\w+:\S*|\S+\.\w+/\S*", "", label).strip()
+            text = re.sub(r"[\[\]<>\\`]", "", plain(label)).strip()
             return self._cite_link(item, text if not text.isdigit() else "")
         self._buffer = label + self._buffer
         return self._drop()
