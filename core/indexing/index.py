@@ -185,7 +185,7 @@ class Index:
         versions = {head["document_id"]: head.get("version", "") for head in heads}
         before = await self._tombstones.among(document_ids)
         # First of all: whoever is writing one of them this moment looks for it again afterwards.
-        await self._tombstones.set(
+        await self._tombstones.put(
             [Tombstone(document_id=id, source=source, version=versions.get(id, ""), by=by, at=at) for id in sorted(document_ids)]
         )
         chosen = models.Filter(must=[_any("document_id", sorted(document_ids))])
@@ -196,9 +196,7 @@ class Index:
 
     async def readmit(self, document_ids: Collection[str]) -> set[str]:
         """Let the next sync bring forgotten documents back. Returns those that were forgotten."""
-        before = await self._tombstones.among(document_ids)
-        await self._tombstones.take_away(before.keys())
-        return set(before)
+        return await self._tombstones.take_away(document_ids)
 
     async def forgotten(self, source: str) -> dict[str, Tombstone]:
         """All of a source that is forgotten, by document id."""

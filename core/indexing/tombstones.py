@@ -50,7 +50,7 @@ class Tombstones:
         self._client = client
         self._collection = f"{alias}-forgotten"
 
-    async def set(self, tombstones: Sequence[Tombstone]) -> None:
+    async def put(self, tombstones: Sequence[Tombstone]) -> None:
         """One for each document; a document that has one keeps it."""
         kept = await self.among([tombstone.document_id for tombstone in tombstones])
         points = [_point(tombstone) for tombstone in tombstones if tombstone.document_id not in kept]
@@ -62,10 +62,12 @@ class Tombstones:
             await self._create()
             await ask(self._client.upsert(self._collection, points, wait=True))
 
-    async def take_away(self, document_ids: Collection[str]) -> None:
-        """Unknown ids are fine."""
-        with suppress(Missing):
-            await ask(self._client.delete(self._collection, [_id(document_id) for document_id in document_ids], wait=True))
+    async def take_away(self, document_ids: Collection[str]) -> set[str]:
+        """Returns the documents that had one."""
+        found = set(await self.among(document_ids))
+        if found:
+            await ask(self._client.delete(self._collection, [_id(document_id) for document_id in found], wait=True))
+        return found
 
     async def among(self, document_ids: Collection[str]) -> dict[str, Tombstone]:
         """Those of these documents that have one, by id."""
