@@ -22,7 +22,14 @@ from core.errors import ConfigError
 from core.models import EVERYONE, Principal
 
 _LONGEST = timedelta(days=3650)
+_LONGEST_SHOWN = 20
+"""Characters."""
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+
+
+def _shown(value: str) -> str:
+    """As errors repeat it, unless it is so long that it may be a token in the wrong place."""
+    return repr(value) if len(value) <= _LONGEST_SHOWN else "what stands there"
 
 
 def _duration(value: object) -> object:
@@ -32,14 +39,14 @@ def _duration(value: object) -> object:
     text = value.strip()
     match = _DURATION.fullmatch(f"{text}s" if text.isdecimal() else text)
     if not match:
-        raise ValueError(f"{value!r} is not a duration: write 90s, 10m, 1h30m or 2d")
+        raise ValueError(f"{_shown(value)} is not a duration: write 90s, 10m, 1h30m or 2d")
     days, hours, minutes, seconds = (int(group or 0) for group in match.groups())
     try:
         duration = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
     except OverflowError:
         duration = timedelta.max
     if not timedelta(seconds=1) <= duration <= _LONGEST:
-        raise ValueError(f"{value!r} is not a duration from 1 second to {_LONGEST.days} days")
+        raise ValueError(f"{_shown(value)} is not a duration from 1 second to {_LONGEST.days} days")
     return duration
 
 
@@ -49,7 +56,7 @@ def _words(value: object) -> object:
 
 def _url(value: object) -> object:
     if isinstance(value, str) and not _is_http(value):
-        raise ValueError(f"{value!r} is not a http(s) URL")
+        raise ValueError(f"{_shown(value)} is not a http(s) URL")
     return value
 
 
@@ -108,7 +115,7 @@ def _compared(name: str) -> Principal:
     kind, _, value = name.partition(":")
     if name != EVERYONE and not (kind and value):
         raise ValueError(
-            f"{name!r} names nobody: write slack:U123, discord:456, discord:role:789, user:ana@acme.com or group:NAME"
+            f"{_shown(name)} names nobody: write slack:U123, discord:456, discord:role:789, user:ana@acme.com or group:NAME"
         )
     return name.lower() if kind in {"user", "domain"} else name
 

@@ -221,6 +221,13 @@ def test_what_is_no_address_is_refused_before_anything_is_asked(url: str) -> Non
         assert "\u202e" not in str(refused.value)
 
 
+@pytest.mark.parametrize("name", ["CONFLUENCE_URL", "QDRANT_URL", "FOOTNOTE_ADMINS", "FOOTNOTE_SYNC_INTERVAL"])
+def test_a_token_in_the_wrong_place_is_not_repeated(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name}: what stands there ") as refused:
+        load_settings(**{name.lower(): "NTY3ODkwMTIzNDU2Om5vIHNoYXBl"})
+    assert "NTY3" not in str(refused.value)
+
+
 @pytest.mark.parametrize("url", ["https://ana:canary@acme.atlassian.net", "http://ana:canary@wiki.acme.com"])
 def test_a_password_in_an_address_is_refused_and_not_repeated(url: str) -> None:
     Path(".env").write_text(f"CONFLUENCE_URL={url}\nCONFLUENCE_API_TOKEN=t\n")
