@@ -8,7 +8,7 @@ import structlog
 
 from bots.platform import Groups
 from bots.slack.changes import SlackChanges
-from bots.slack.channels import CROWD, Channel, SlackChannels
+from bots.slack.channels import CROWD, SlackChannels
 from bots.slack.client import UNANSWERED, failure
 from bots.slack.people import Person, SlackPeople
 from bots.slack.translate import Identity
@@ -28,7 +28,8 @@ class SlackAudience:
     member of the workspace. Whoever joins later finds what was answered before.
 
     Each holds the channel, a full member the workspace and their address as well. Nothing more than the channel is held by
-    a guest, a stranger, a bot, and where nobody can be known; channel and workspace alone, where there are too many.
+    a guest, a stranger, a bot, and where nobody can be known. Where there are too many, one who holds channel and workspace
+    stands for them all.
     """
 
     def __init__(self, me: Identity, people: SlackPeople, channels: SlackChannels, changes: SlackChanges, groups: Groups) -> None:
@@ -66,31 +67,28 @@ class SlackAudience:
 
     async def _readers(self, channel_id: str, asker: str) -> frozenset[Reader]:
         nobody_known = frozenset({f"channel:slack:{channel_id}"})
+        somebody = nobody_known | {self._workspace}
         try:
             async with asyncio.timeout(_SECONDS):
                 channel = await self._channels.find(channel_id)
                 if channel.shared:
                     return frozenset({nobody_known})
-                people = await self._people_in(channel, asker)
+                if channel.members is None:
+                    return frozenset({somebody})
+                inside = {*channel.members, asker} - {self._me.user}
+                members = await self._people.find_all(inside)
+                readers = {self._reader(person, channel_id) for person in members if not person.gone}
+                outside = await self._people.directory() - inside if channel.public else frozenset[str]()
+                if len(outside) > CROWD:
+                    readers.add(somebody)
+                else:
+                    others = await self._people.find_all(outside)
+                    readers.update(self._reader(person, channel_id) for person in others if person.member)
         except UNANSWERED as error:
             log.warning("channel.not_read", channel=channel_id, error=failure(error), consequence="nobody in it is known")
             return frozenset({nobody_known})
-        if people is None:
-            return frozenset({nobody_known | {self._workspace}})
-        readers = frozenset(self._reader(person, channel_id) for person in people)
         # Who holds least decides: nobody else needs to be looked at.
-        return frozenset({nobody_known}) if nobody_known in readers else readers
-
-    async def _people_in(self, channel: Channel, asker: str) -> list[Person] | None:
-        """None: more than CROWD."""
-        if channel.members is None:
-            return None
-        inside = {*channel.members, asker} - {self._me.user}
-        outside = await self._people.directory() - inside if channel.public else frozenset[str]()
-        if len(inside) + len(outside) > CROWD:
-            return None
-        people = await self._people.find_all(inside | outside)
-        return [person for person in people if not person.gone and (person.member or person.id in inside)]
+        return frozenset({nobody_known}) if nobody_known in readers else frozenset(readers)
 
     def _reader(self, person: Person, channel_id: str) -> Reader:
         held = set() if channel_id.startswith("D") else {f"channel:slack:{channel_id}"}

@@ -183,6 +183,11 @@ async def test_a_thousand_members_are_read_in_pages_and_of_too_many_only_channel
         await here.audience.changed(PRIVATE)
         assert await here.of() == Audience.of(INSIDE | {f"workspace:slack:{TEAM}"})
         assert len(here.slack.calls("users.info")) <= 1
+        assert await here.of(OPEN) == Audience.of(
+            HELD_BY_ANA - INSIDE | {f"channel:slack:{OPEN}"},
+            HELD_BY_BEN - INSIDE | {f"channel:slack:{OPEN}"},
+            {f"workspace:slack:{TEAM}", f"channel:slack:{OPEN}"},
+        )
         await here.slack.share(PRIVATE)
         await here.audience.changed(PRIVATE)
         assert await here.of() == NOBODY_KNOWN
