@@ -31,7 +31,8 @@ def citation(item: Evidence, number: int, quote: str) -> Citation:
     return Citation(
         number=number,
         document_id=item.document_id,
-        title=" ".join(plain(item.title).split()),
+        # No code either: a title is shown where there is none.
+        title=plain(" ".join(item.title.replace("`", "'").split())),
         url=item.url,
         quote=shown,
         updated_at=item.updated_at,

@@ -28,7 +28,7 @@ _OPENS_FENCE = re.compile(r"[ \t]*(`{3,}(?=[^`\n]*\n)|~{3,})[^\n]*\n")
 _MAY_OPEN_FENCE = re.compile(r"[ \t]*(?:`{0,2}|~{0,2}|`{3,}[^`\n]*|~{3,}[^\n]*)\Z")
 _WORD = re.compile(r"\w[\w+.-]{0,63}")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*\Z")
-_WITHOUT_HOST = frozenset({"blob", "data", "javascript", "mailto", "sms", "tel", "vbscript"})
+_WITHOUT_HOST = re.compile(r"(?<![A-Za-z0-9])(?:blob|data|javascript|mailto|sms|tel|vbscript)\Z", re.IGNORECASE)
 """Schemes of addresses that have no slashes behind the colon."""
 _WWW = re.compile(r"(?i:www)\.[A-Za-z0-9]")
 _HOST = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.(?!(?:js|ts|json|ya?ml|html?|css|txt|csv|xml|net)\Z)[A-Za-z]{2,}\Z", re.I)
@@ -115,7 +115,11 @@ class FootnoteFilter:
             if len(buffer) == 1 and not final:
                 return False
             # What an escaped bracket or backtick is depends on the reader: it is read as if it were not escaped.
-            return self._take(1) if buffer[1:2] in {"[", "]", "<", "`"} else self._plain(min(2, len(buffer)))
+            return (
+                self._take(1)
+                if buffer[1:2] in {"[", "]", "<", "`"}
+                else self._plain(1 if buffer[1:2].isalnum() else min(2, len(buffer)))
+            )
         if first == "<":
             return self._angle(final)
         if word := _WORD.match(buffer):
@@ -215,10 +219,10 @@ class FootnoteFilter:
             return False
         if rest in {":", ":/"} and not final:
             return False
-        if rest.startswith(":") and (scheme := _SCHEME.search(word)):
-            opaque = scheme.group().lower() in _WITHOUT_HOST and not rest[1:2].isspace() and len(rest) > 1
-            if opaque or rest.startswith("://"):
-                return self._url(scheme.start(), final)
+        if rest.startswith("://") and (scheme := _SCHEME.search(word)):
+            return self._url(scheme.start(), final)
+        if rest.startswith(":") and rest[1:2].strip() and (scheme := _WITHOUT_HOST.search(word)):
+            return self._url(scheme.start(), final)
         if www := _WWW.search(word):
             return self._url(www.start(), final)
         if rest.startswith("/") and (host := _HOST.search(word)):
