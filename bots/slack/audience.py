@@ -42,8 +42,7 @@ class SlackAudience:
 
     async def of(self, message: Message) -> Audience:
         """In a direct message, and for what is shown to the asker alone, the asker; else all who can read the channel."""
-        for id in await self._changes.told():
-            self._forget(id)
+        await self._catch_up()
         asker = message.user.removeprefix("slack:")
         if message.private:
             readers = frozenset({self._reader(await self._people.find(asker), message.channel_id)})
@@ -54,12 +53,17 @@ class SlackAudience:
 
     async def principals(self, user_id: str, channel_id: str) -> Reader:
         """Of a person who gives a command: what a right may be given to, and what they may read as."""
+        await self._catch_up()
         return self._reader(await self._people.find(user_id), channel_id) | {f"slack:{user_id}"}
 
     async def changed(self, id: str) -> None:
         """A channel, a person or the workspace is not as it was: what was known of it is believed no longer, anywhere."""
         self._forget(id)
         await self._changes.tell(id)
+
+    async def _catch_up(self) -> None:
+        for id in await self._changes.told():
+            self._forget(id)
 
     def _forget(self, id: str) -> None:
         self._channels.forget(id)

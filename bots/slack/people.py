@@ -75,8 +75,8 @@ class SlackPeople:
         return [told.get(user_id) or self._known.known(user_id) or await self.find(user_id) for user_id in user_ids]
 
     async def directory(self) -> frozenset[str]:
-        """The ids of all full members of our workspace. Raises one of UNANSWERED."""
-        return await self._directory.find(self._team)
+        """The ids of all who may be full members of our workspace. Raises one of UNANSWERED."""
+        return await self._directory.find(self._team) | self._changed
 
     async def names(self, user_ids: Collection[str], *, within: float = 1.0) -> dict[str, str]:
         """What they are called; whoever cannot be looked up in ``within`` seconds is left out."""
@@ -95,7 +95,8 @@ class SlackPeople:
         """The person is not as they were, or somebody is new in the workspace."""
         self._known.forget(id)
         self._directory.forget(id)
-        self._changed.add(id)
+        if id.startswith(("U", "W")):
+            self._changed.add(id)
 
     async def _ask(self, user_id: str) -> Person:
         return self._person(user_id, (await self._client.users_info(user=user_id))["user"])
@@ -108,7 +109,7 @@ class SlackPeople:
                 person = self._person(user["id"], user)
                 if person.id not in self._changed:
                     self._known.keep(person.id, person)
-                if person.member or person.id in self._changed:
+                if person.member:
                     members.add(person.id)
         return frozenset(members)
 

@@ -170,6 +170,10 @@ async def test_a_lost_right_that_another_process_is_told_of_counts_at_once(works
         here.slack.channel(OPEN, ANA)
         await here.elsewhere.changed(OPEN)
         assert len((await here.of(OPEN)).readers) == 3
+        here.slack.workspace.users[BEN].flags["is_restricted"] = False
+        await here.elsewhere.changed(BEN)
+        assert len((await here.of(OPEN)).readers) == 4
+        assert await here.audience.principals(BEN, OPEN) > {f"workspace:slack:{TEAM}"}
 
 
 async def test_a_thousand_members_are_read_in_pages_and_of_too_many_only_channel_and_workspace_are_known(
