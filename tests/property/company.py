@@ -6,6 +6,7 @@ principals, gates and classes.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from connectors.confluence.source import ConfluenceSource
@@ -15,28 +16,32 @@ from core.ports import Source
 from core.settings import ConfluenceConfig, DriveConfig
 from tests.emulators.confluence_api import ConfluenceApi
 from tests.emulators.confluence_site import Site
-from tests.emulators.confluence_world import AccessClass, Account, Content
+from tests.emulators.confluence_world import AccessClass, Account, Content, Group
 from tests.emulators.drive import Drive, DriveApi, key_file
 from tests.emulators.drive_item import Item
+from tests.emulators.slack_workspace import Channel, User
 from tests.fakes import Unhurried
+from tests.property.chat import Chat
 
 STRANGER = "stranger@elsewhere.example"
 
 
 @dataclass(eq=False)
 class Person:
-    """``email`` is what the chat knows; Google knows it too."""
-
     email: str
+    """Which the chat and Google know."""
     account: Account | None
     """In Confluence."""
-    is_member: bool = True
-    """Of the chat's workspace. Of a guest or a stranger the chat tells no address."""
+    user: User
+    """In the chat."""
 
-    @property
-    def principals(self) -> frozenset[Principal]:
-        """What the chat says of them."""
-        return frozenset({f"user:{self.email}"} if self.is_member else ())
+
+@dataclass(frozen=True)
+class Place:
+    """Where somebody asks: in a channel, or (None) alone."""
+
+    asker: Person
+    channel: Channel | None
 
 
 class Company:
@@ -44,22 +49,21 @@ class Company:
         self.drive = drive = Drive()
         self.site = site = Site(data_center=data_center, clock=drive.now)
         self.site_api, self.drive_api = ConfluenceApi(site), DriveApi(drive)
-        self.ana = Person("ana@acme.com", site.user("Ana"))
-        self.bob = Person("bob@acme.com", site.user("Bob", email="Bob@Acme.com"))
-        self.cat = Person("cat@acme.com", site.user("Cat", shows_email=False))
-        self.dan = Person("dan@other.org", None)
-        self.people = [self.ana, self.bob, self.cat, self.dan]
+        accounts = [site.user("Ana"), site.user("Bob", email="Bob@Acme.com"), site.user("Cat", shows_email=False), None]
+        self.chat = Chat("ana@acme.com", "bob@acme.com", "cat@acme.com", "dan@other.org")
+        self.people = [Person(user.name, account, user) for user, account in zip(self.chat.users, accounts, strict=True)]
         for person in self.people:
             drive.user(person.email)
-        self.channels: list[set[Person]] = [set(self.people), {self.ana, self.bob}, set()]
+        self.granted: dict[str, Group] = {}
+        """By channel: what an administrator lets all in it read as."""
         self._a_confluence(site)
         self._a_drive(drive)
         self._words = 0
 
     def _a_confluence(self, site: Site) -> None:
-        self.team, self.board = site.group("team", self.ana.account, self.bob.account), site.group("board", self.cat.account)
-        self.accounts = [person.account for person in self.people if person.account]
-        self.subjects = [site.everybody, self.team, self.board, self.bob.account, AccessClass.ANONYMOUS]
+        ana, bob, cat = self.accounts = [person.account for person in self.people if person.account]
+        self.groups = self.team, self.board = site.group("team", ana, bob), site.group("board", cat)
+        self.subjects = [site.everybody, self.team, self.board, bob, AccessClass.ANONYMOUS]
         self.spaces = [site.space("ENG"), site.space("HR", permit=[self.board, site.bot])]
         handbook = site.page(self.spaces[0], "Handbook", "<p>for all</p>")
         leave = site.page(self.spaces[0], "Leave", "<p>thirty days</p>", parent=handbook)
@@ -106,16 +110,40 @@ class Company:
         )
 
     @property
-    def audiences(self) -> list[tuple[Person, ...]]:
-        """Each person alone, and the members of each channel."""
-        return [*((person,) for person in self.people), *map(tuple, self.channels)]
+    def places(self) -> list[Place]:
+        alone = [Place(person, None) for person in self.people]
+        return [*alone, *(Place(self.people[0], channel) for channel in self.chat.channels)]
+
+    def settings(self) -> dict[Principal, set[Principal]]:
+        """The groups of footnote.toml."""
+        granted: dict[Principal, set[Principal]] = {}
+        for channel, group in self.granted.items():
+            granted.setdefault(f"group:confluence:{group.id}", set()).add(f"channel:slack:{channel}")
+        return granted
 
     # The oracle.
 
-    def readable(self, *people: Person) -> set[str]:
-        """The ids of the documents that every one of these people may read, of those that Footnote was shown."""
-        found = ({id for id, item in self.documents().items() if self._reads(one, item)} for one in people)
-        return set.intersection(*found) if people else set()
+    def readable(self) -> Iterator[tuple[Place, set[str]]]:
+        """The ids of the documents that everyone may read who sees an answer there, of those that Footnote was shown."""
+        documents = self.documents()
+        for place in self.places:
+            readers = self._readers(place)
+            also = self.granted.get(place.channel.id) if place.channel else None
+            readable = (
+                {id for id, item in documents.items() if self._reads(one, item) or (also and self._passes(also, one, item))}
+                for one in readers
+            )
+            yield place, set.intersection(*readable) if readers else set()
+
+    def public(self) -> set[str]:
+        return {id for id, item in self.documents().items() if self._reads(None, item)}
+
+    def _readers(self, place: Place) -> list[Person | None]:
+        """None: somebody of whom nothing is known."""
+        if place.channel is None:
+            return [place.asker]
+        users = self.chat.readers(place.channel, place.asker.user)
+        return [None] if users is None else [person for person in self.people if person.user in users]
 
     def documents(self) -> dict[str, Content | Item]:
         """All that Footnote was shown, by id."""
@@ -126,14 +154,32 @@ class Company:
             **{f"drive:{file.id}": file for file in files},
         }
 
-    def _reads(self, person: Person, item: Content | Item) -> bool:
+    def _reads(self, person: Person | None, item: Content | Item) -> bool:
+        known = person if person and self.chat.is_member(person.user) else None
         if isinstance(item, Item):
             # In My Drive only editors are told who may read: what is not told is not believed of anybody.
             told = item.drive or self.drive.access.role(self.drive.bot, item) in {"writer", "owner"}
-            return bool(told) and self.drive.finds(person.email if person.is_member else STRANGER, item)
-        # Nothing but an address that Confluence shows makes a person of the chat one of Confluence.
-        account = person.account if person.is_member and person.account and person.account.shows_email else None
-        return self.site.may_read(account, item)
+            return bool(told) and self.drive.finds(self._address(known), item)
+        return self.site.may_read(self._account(known), item)
+
+    def _passes(self, group: Group, person: Person | None, item: Content | Item) -> bool:
+        """Whether somebody could read it who was in this group of Confluence, too."""
+        known = person if person and self.chat.is_member(person.user) else None
+        held = self.site.principals(self._account(known)) | {group.principal}
+        return isinstance(item, Content) and all(gate & held for gate in self.site.readers(item))
+
+    def _address(self, person: Person | None) -> str:
+        """Google does not say whom it deleted: the chat's word for an address of the domain is enough for what is shared
+        with the domain.
+        """
+        if person is None:
+            return STRANGER
+        is_deleted = f"user:{person.email}" in self.drive.deleted_accounts
+        return f"formerly-{person.email}" if is_deleted else person.email
+
+    def _account(self, person: Person | None) -> Account | None:
+        """Nothing but an address that Confluence shows makes a person of the chat one of Confluence."""
+        return person.account if person and person.account and person.account.shows_email else None
 
     # What people do with texts. No two are the same, and each is a chunk.
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -16,18 +16,28 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from core.models import Audience, SyncRequest
+from core.models import Principal, SyncRequest
 from core.ports import Source
-from core.principals import expand
-from tests.property.company import Company, Person
+from tests.property.chat import STATUSES
+from tests.property.company import Company
 from tests.property.installation import InMemory, Installation
 from tests.virtual_time import VirtualTimeLoop
 
 T = TypeVar("T")
+
+
+def one_of(data: st.DataObject, things: Sequence[T]) -> T:
+    return things[data.draw(st.integers(0, len(things) - 1))]
+
+
 READERS = st.sampled_from(
     ["user:bob@acme.com", "user:cat@acme.com", "user:dan@other.org", "group:eng@acme.com", "group:all@acme.com"]
 )
 ANYBODY = READERS | st.sampled_from(["domain:acme.com", "anyone"])
+
+
+def some_of(data: st.DataObject, things: Sequence[T]) -> list[T]:
+    return [things[number] for number in sorted(data.draw(st.sets(st.integers(0, len(things) - 1), max_size=2)))]
 
 
 class TwoPersonas(RuleBasedStateMachine):
@@ -64,25 +74,33 @@ class TwoPersonas(RuleBasedStateMachine):
 
     # What is true after each step.
 
-    def after_a_sync(self, *names: str, full: bool = False) -> None:
+    def sync(self, *names: str, full: bool = False) -> None:
         for source in (source for source in self.sources if source.name in names):
             at = self.company.drive.now()
             request = SyncRequest(id=uuid.uuid4().hex, source=source.name, requested_by="cli", at=at, full=full, prune=True)
             report = self.run(self.footnote.sync(source, request))
             assert (report.failures, report.withheld) == (0, 0)
+
+    def after_a_sync(self, *names: str, full: bool = False) -> None:
+        self.sync(*names, full=full)
         self.everybody_finds_what_they_may_read()
 
     def everybody_finds_what_they_may_read(self) -> None:
-        readable = {person: self.company.readable(person) for person in self.company.people}
-        for people, found in self.found():
-            expected = set.intersection(*(readable[person] for person in people)) if people else set()
-            assert found == expected, [person.email for person in people]
+        for (place, readable), found in zip(self.company.readable(), self.found(), strict=True):
+            assert found == readable, place
 
-    def found(self) -> list[tuple[tuple[Person, ...], set[str]]]:
-        """What each audience finds."""
-        groups = self.run(self.footnote.groups())
-        audiences = [Audience.of(*(expand(one.principals, groups) for one in people)) for people in self.company.audiences]
-        return list(zip(self.company.audiences, self.run(self.footnote.found(audiences)), strict=True))
+    def found(self) -> list[set[str]]:
+        """At each place of the company."""
+        return self.run(self._found())
+
+    async def _found(self) -> list[set[str]]:
+        chat, settings, told = self.company.chat, self.company.settings(), await self.footnote.groups()
+
+        async def groups() -> Mapping[Principal, Iterable[Principal]]:
+            return {**told, **{name: {*members, *told.get(name, ())} for name, members in settings.items()}}
+
+        places = self.company.places
+        return await self.footnote.found([await chat.audience(each.asker.user, each.channel, groups) for each in places])
 
     @contextmanager
     def nothing_embedded_again(self) -> Iterator[None]:
@@ -105,27 +123,28 @@ class TwoPersonas(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def somebody_joins_or_leaves_a_group(self, data: st.DataObject) -> None:
-        site, group = self.company.site, data.draw(st.sampled_from([self.company.team, self.company.board]))
-        account = data.draw(st.sampled_from(self.company.accounts))
+        site, group = self.company.site, one_of(data, self.company.groups)
+        account = one_of(data, self.company.accounts)
         with self.nothing_written_to_the_index():
             (site.leave if account.id in group.members else site.join)(group, account)
             self.after_a_sync("confluence")
 
     @rule(data=st.data())
     def an_account_is_deactivated_or_comes_back(self, data: st.DataObject) -> None:
-        site, account = self.company.site, data.draw(st.sampled_from(self.company.accounts))
+        site, account = self.company.site, one_of(data, self.company.accounts)
         with self.nothing_written_to_the_index():
             (site.deactivate if account.active else site.reactivate)(account)
             self.after_a_sync("confluence")
 
     @rule(data=st.data())
     def somebody_hides_or_shows_their_address(self, data: st.DataObject) -> None:
-        account = data.draw(st.sampled_from(self.company.accounts))
+        account = one_of(data, self.company.accounts)
         with self.nothing_written_to_the_index():
             self.company.site.show_email(account, not account.shows_email)
             # A Data Center is asked for it once a day.
             self.moment(days=1, seconds=1)
-            self.after_a_sync("confluence", "drive")
+            self.sync("confluence")
+        self.after_a_sync("drive")
 
     @rule(group=st.sampled_from(["eng", "all"]), member=READERS)
     def somebody_joins_or_leaves_a_google_group(self, group: str, member: str) -> None:
@@ -150,17 +169,17 @@ class TwoPersonas(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def a_space_is_opened_or_closed_to_somebody(self, data: st.DataObject) -> None:
-        site, space = self.company.site, data.draw(st.sampled_from(self.company.spaces))
-        subject = data.draw(st.sampled_from(self.company.subjects))
+        site, space = self.company.site, one_of(data, self.company.spaces)
+        subject = one_of(data, self.company.subjects)
         with self.nothing_embedded_again():
             (site.forbid if any(grant.subject is subject for grant in space.grants) else site.permit)(space, subject)
             self.after_a_sync("confluence")
 
     @rule(data=st.data(), footnote=st.sampled_from([True, True, True, False]))
     def a_page_is_restricted(self, data: st.DataObject, footnote: bool) -> None:
-        site, page = self.company.site, data.draw(st.sampled_from(self.company.pages("page", "blogpost", "folder")))
-        users = data.draw(st.sets(st.sampled_from(self.company.accounts), max_size=2))
-        groups = data.draw(st.sets(st.sampled_from([self.company.team, self.company.board]), max_size=1))
+        site, page = self.company.site, one_of(data, self.company.pages("page", "blogpost", "folder"))
+        users = some_of(data, self.company.accounts)
+        groups = some_of(data, self.company.groups)
         with self.nothing_embedded_again():
             site.restrict(page, users=[*users, *([site.bot] if footnote and (users or groups) else [])], groups=groups)
             self.after_a_sync("confluence")
@@ -169,7 +188,7 @@ class TwoPersonas(RuleBasedStateMachine):
     def something_is_shared_or_not_any_more(
         self, data: st.DataObject, principal: str, discoverable: bool, hours: int | None
     ) -> None:
-        drive, item = self.company.drive, data.draw(st.sampled_from([*self.company.folders, *self.company.files()]))
+        drive, item = self.company.drive, one_of(data, [*self.company.folders, *self.company.files()])
         if item is self.company.handbook.root:
             return
         self.moment()
@@ -184,7 +203,7 @@ class TwoPersonas(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def a_folder_is_limited_or_not_any_more(self, data: st.DataObject) -> None:
-        folder = data.draw(st.sampled_from([folder for folder in self.company.folders if folder.parent]))
+        folder = one_of(data, [folder for folder in self.company.folders if folder.parent])
         self.moment()
         with self.nothing_embedded_again():
             self.company.drive.limit_access(folder, not folder.limited)
@@ -198,7 +217,7 @@ class TwoPersonas(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def a_google_account_is_deleted(self, data: st.DataObject) -> None:
-        person = data.draw(st.sampled_from(self.company.people))
+        person = one_of(data, self.company.people)
         with self.nothing_embedded_again():
             self.company.drive.delete_user(person.email)
             self.after_a_sync("drive", full=True)
@@ -208,7 +227,7 @@ class TwoPersonas(RuleBasedStateMachine):
     @rule(data=st.data(), what=st.sampled_from(["page", "child", "blog", "file", "comment"]))
     def somebody_writes_in_confluence(self, data: st.DataObject, what: str) -> None:
         site, words = self.company.site, f"<p>{self.company.words()}</p>"
-        above = data.draw(st.sampled_from(self.company.pages("page")))
+        above = one_of(data, self.company.pages("page"))
         self.moment()
         match what:
             case "child":
@@ -218,15 +237,15 @@ class TwoPersonas(RuleBasedStateMachine):
             case "comment":
                 site.comment(above, words)
             case _:
-                (site.page if what == "page" else site.blog)(data.draw(st.sampled_from(self.company.spaces)), "Page", words)
+                (site.page if what == "page" else site.blog)(one_of(data, self.company.spaces), "Page", words)
         self.after_a_sync("confluence")
 
     @rule(data=st.data())
     def a_page_is_moved(self, data: st.DataObject) -> None:
         pages = self.company.pages("page")
-        page = data.draw(st.sampled_from(pages))
+        page = one_of(data, pages)
         targets = [one for one in pages if one not in page.subtree() and one.status == "current"]
-        target = data.draw(st.sampled_from([*self.company.spaces, *targets]))
+        target = one_of(data, [*self.company.spaces, *targets])
         self.moment()
         if page.status == "current":
             where = {"space": target} if target in self.company.spaces else {"parent": target}
@@ -235,7 +254,7 @@ class TwoPersonas(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def a_page_is_put_into_the_trash_or_restored(self, data: st.DataObject) -> None:
-        page = data.draw(st.sampled_from(self.company.pages("page", "blogpost")))
+        page = one_of(data, self.company.pages("page", "blogpost"))
         self.moment()
         (self.company.site.trash if page.status == "current" else self.company.site.restore)(page)
         self.after_a_sync("confluence")
@@ -243,8 +262,8 @@ class TwoPersonas(RuleBasedStateMachine):
     @rule(data=st.data())
     def somebody_writes_a_page_and_closes_it(self, data: st.DataObject) -> None:
         page, account = (
-            data.draw(st.sampled_from(self.company.pages("page"))),
-            data.draw(st.sampled_from(self.company.accounts)),
+            one_of(data, self.company.pages("page")),
+            one_of(data, self.company.accounts),
         )
         self.moment()
         self.company.site.restrict(page, users=[account, self.company.site.bot])
@@ -253,7 +272,7 @@ class TwoPersonas(RuleBasedStateMachine):
 
     @rule(data=st.data(), doc=st.booleans())
     def somebody_writes_in_drive(self, data: st.DataObject, doc: bool) -> None:
-        folder = data.draw(st.sampled_from(self.company.folders))
+        folder = one_of(data, self.company.folders)
         self.moment()
         make, name = (self.company.drive.doc, "Leave") if doc else (self.company.drive.file, "leave.txt")
         make(name, folder, self.company.words())
@@ -262,8 +281,8 @@ class TwoPersonas(RuleBasedStateMachine):
     @rule(data=st.data())
     def something_is_moved_in_drive(self, data: st.DataObject) -> None:
         company = self.company
-        item = data.draw(st.sampled_from([*company.files(), *(one for one in company.folders if one.parent)]))
-        target = data.draw(st.sampled_from(company.folders))
+        item = one_of(data, [*company.files(), *(one for one in company.folders if one.parent)])
+        target = one_of(data, company.folders)
         self.moment()
         if item is not target and item not in target.ancestors():
             company.drive.move(item, target)
@@ -272,7 +291,7 @@ class TwoPersonas(RuleBasedStateMachine):
     @rule(data=st.data())
     def something_is_put_into_the_trash_of_drive_or_restored(self, data: st.DataObject) -> None:
         company = self.company
-        item = data.draw(st.sampled_from([*company.files(), *(one for one in company.folders if one.parent)]))
+        item = one_of(data, [*company.files(), *(one for one in company.folders if one.parent)])
         self.moment()
         (company.drive.restore if item.trashed_at else company.drive.trash)(item)
         self.after_a_sync("drive")
@@ -281,14 +300,26 @@ class TwoPersonas(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def somebody_joins_or_leaves_a_channel(self, data: st.DataObject) -> None:
-        channel = data.draw(st.sampled_from(self.company.channels))
-        channel ^= {data.draw(st.sampled_from(self.company.people))}
+        channel, person = one_of(data, self.company.chat.channels), one_of(data, self.company.people)
+        channel.inside = (channel.inside or set()) ^ {person.user.id}
+        self.everybody_finds_what_they_may_read()
+
+    @rule(data=st.data(), status=st.sampled_from(sorted(STATUSES)))
+    def somebody_becomes_another_in_the_chat(self, data: st.DataObject, status: str) -> None:
+        one_of(data, self.company.people).user.flags = STATUSES[status]
         self.everybody_finds_what_they_may_read()
 
     @rule(data=st.data())
-    def somebody_becomes_a_guest_or_a_member(self, data: st.DataObject) -> None:
-        person = data.draw(st.sampled_from(self.company.people))
-        person.is_member = not person.is_member
+    def a_channel_is_shared_with_another_company_or_not_any_more(self, data: st.DataObject) -> None:
+        channel = one_of(data, self.company.chat.channels)
+        channel.shared = not channel.shared
+        self.everybody_finds_what_they_may_read()
+
+    @rule(data=st.data())
+    def an_administrator_lets_a_channel_read_as_a_group_or_not_any_more(self, data: st.DataObject) -> None:
+        channel, group = one_of(data, self.company.chat.channels), one_of(data, self.company.groups)
+        if self.company.granted.pop(channel.id, None) is not group:
+            self.company.granted[channel.id] = group
         self.everybody_finds_what_they_may_read()
 
     # What goes wrong.
@@ -297,11 +328,12 @@ class TwoPersonas(RuleBasedStateMachine):
     def redis_is_wiped(self) -> None:
         """Closed until the next sync: who is who in Confluence, and in which group, only syncs tell."""
         self.run(self.footnote.lose_redis())
-        public = self.company.readable(Person("", None, is_member=False))
-        for people, found in self.found():
-            assert found <= self.company.readable(*people), [person.email for person in people]
-            assert {id for id in found - public if id.startswith("confluence:")} == set()
-            assert public <= found or not people
+        public = self.company.public()
+        for (place, readable), found in zip(self.company.readable(), self.found(), strict=True):
+            assert found <= readable, place
+            assert public <= found or not readable
+            if place.channel is None or place.channel.id not in self.company.granted:
+                assert {id for id in found - public if id.startswith("confluence:")} == set()
         with self.nothing_embedded_again():
             self.after_a_sync("confluence", "drive")
 
