@@ -22,6 +22,7 @@ from core.answering.model import stream
 from core.answering.prompts import ANSWER, fenced, recent
 from core.answering.quotes import quote
 from core.answering.retriever import SearchRetriever
+from core.answering.thoughts import without_thoughts
 from core.errors import FootnoteError
 from core.models import AnswerMode, Audience, Citation, Hit
 from core.ports import Accesses, Search
@@ -133,7 +134,7 @@ def build_chain(
             first = True
             try:
                 async with aclosing(stream(model, prompt, model_timeout)) as pieces:
-                    async for piece in pieces:
+                    async for piece in without_thoughts(pieces):
                         if first:
                             yield Timed(step="first_token", milliseconds=_since(started))
                             first = False

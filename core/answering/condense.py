@@ -11,6 +11,7 @@ from core.answering.leak import LeakGuard
 from core.answering.model import stream
 from core.answering.prompts import CONDENSE, conversation
 from core.answering.terms import content_words, stem
+from core.answering.thoughts import without_thoughts
 from core.answering.visible import visible
 
 _LONGEST = 500
@@ -25,7 +26,7 @@ async def rewrite(question: str, history: Sequence[BaseMessage], model: BaseChat
     """
     prompt = CONDENSE.format_messages(conversation=conversation(history), question=question)
     guard = LeakGuard(prompt[0].text)
-    said = "".join([guard.feed(piece) async for piece in stream(model, prompt, silence)]) + guard.close()
+    said = "".join([guard.feed(piece) async for piece in without_thoughts(stream(model, prompt, silence))]) + guard.close()
     rewritten = " ".join(visible(said).split()).strip("\"'“”")
     return rewritten if 0 < len(rewritten) <= _LONGEST else extend(question, history)
 
