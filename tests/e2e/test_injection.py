@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 import uuid
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -11,10 +12,13 @@ import pytest
 from redis.asyncio import Redis
 
 from bots.redis import connect_redis
+from connectors.confluence.convert import to_markdown
 from core.answering.assistant import Assistant
 from core.answering.chain import QUOTES_ONLY
 from core.answering.memory import Memory
 from core.embedded.keeper import Engines
+from core.errors import DocumentError
+from core.indexing.readers.dispatch import read
 from core.models import ANYONE, AnswerMode
 from tests.answering import ScriptedSearch, asked
 from tests.e2e.injections import FACT, QUESTION, SECRET, Injection, ObedientModel, injections, told
@@ -86,3 +90,22 @@ def test_the_set_is_large_and_each_of_its_texts_stands_for_itself() -> None:
     assert len({injection.name for injection in SET}) == len({injection.text for injection in SET}) == len(SET)
     places = {"title", "file name", "heading", "paragraph", "cell", "list", "code", "comment", "attachment"}
     assert {injection.where for injection in SET} == places
+
+
+@pytest.mark.parametrize("media_type", ["text/markdown", "text/html", "text/plain"])
+@pytest.mark.parametrize("injection", [each for each in SET if each.kind == "invisible"], ids=lambda injection: injection.name)
+def test_what_nobody_can_see_is_not_even_indexed(injection: Injection, media_type: str) -> None:
+    try:
+        blocks = read(f"{FACT}\n\n{injection.text}".encode(), media_type)
+    except DocumentError:
+        # Text with escape sequences is no text.
+        assert "\x1b" in injection.text
+    else:
+        assert [letter for block in blocks for letter in block.text if unicodedata.category(letter) in {"Cf", "Co"}] == []
+
+
+def test_what_a_page_hides_is_not_even_indexed() -> None:
+    (hidden,) = (each for each in SET if each.kind == "hidden")
+    page = f"<p>{FACT}</p>{hidden.text}"
+    assert [block.text for block in read(page.encode(), "text/html")] == [FACT]
+    assert to_markdown(page, {}).strip() == FACT
