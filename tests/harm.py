@@ -20,6 +20,8 @@ ADDRESS = re.compile(
 """Whatever any program could take for an address that can be followed."""
 BROKEN = "\u200b"
 """What we break mentions and marks with. No source and no model brings one."""
+OPENING = re.compile(r"[ \t]*(`{3,}(?=[^`]*$)|~{3,})")
+"""The first line of a block of code."""
 INVISIBLE = {"Cc", "Cf", "Co", "Cs"}
 
 
@@ -58,15 +60,31 @@ def without_code(text: str) -> str:
     return re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", text, flags=re.DOTALL)
 
 
+def without_markdown_code(text: str) -> str:
+    """As a reader of Markdown sees it: fences first, then code spans."""
+    lines: list[str] = []
+    fence = ""
+    for line in text.split("\n"):
+        opening = OPENING.match(line)
+        if fence:
+            if line.strip().startswith(fence) and not line.strip().strip(fence[0]):
+                fence = ""
+        elif opening:
+            fence = opening.group(1)
+        else:
+            lines.append(line)
+    return re.sub(r"(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)", "", "\n".join(lines), flags=re.DOTALL)
+
+
 def harms(seen: Seen, pages: Collection[str]) -> list[str]:
     """All that leads, loads or pings where it should not, and all that nobody can see."""
     found = []
-    for text in (*map(without_code, (*seen.slack, *seen.discord)), without_code(seen.terminal)):
+    for text in (*map(without_code, (*seen.slack, *seen.discord)), without_markdown_code(seen.terminal)):
         found += [address for address in ADDRESS.findall(text) if address.rstrip(".,]") not in pages]
-        found += re.findall(r"!\[[^\]]*\]\([^()]+\)", text)
+        found += re.findall(r"!\[[^\]]*\]\([^()\s]+\)", text)
     for text in seen.slack:
         found += [link for link in re.findall(r"<([^<>]*)>", text) if link.partition("|")[0] not in pages]
-        found += re.findall(r"@(?:channel|here|everyone)\b", text, re.IGNORECASE)
+        found += re.findall(r"@(?:channel|here|everyone)\b", without_code(text), re.IGNORECASE)
     for text in map(without_code, seen.discord):
         found += re.findall(r"@(?:everyone|here)|<(?:@[!&]?|#|a?:\w+:|/\w+:)\d+>", text)
         found += [url for url in re.findall(r"\]\(<?([^)>]*)", text) if url not in pages]
