@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from connectors.google_drive.source import DriveSource
+from core.indexing.tombstones import FORGOTTEN
 from core.indexing.writes import PAUSES
 from core.principals import expand
 from core.settings import DriveConfig
@@ -116,6 +117,9 @@ class GoogleDrive(Syncs):
     def truth(self) -> dict[str, tuple[str, set[str]]]:
         visible = [self.drive.items[id] for id in self.drive.visible_documents(self.roots)]
         return {f"drive:{item.id}": (self.text(item), self.told_finders(item)) for item in visible if self.is_readable(item)}
+
+    def present(self) -> set[str]:
+        return set(self.truth())
 
     def told_finders(self, item: Item) -> set[str]:
         """Nobody, where the account may not see who may read."""
@@ -302,7 +306,8 @@ class GoogleDrive(Syncs):
         self.is_in_step()
 
     def is_in_step(self) -> None:
-        truth = self.truth()
+        self.catch_up()
+        truth = {id: document for id, document in self.truth().items() if id not in self.forgotten()}
         self.now += PAUSES[-1]
         given_up = any(attempts > len(PAUSES) for attempts in self.ledger.failed.values())
         report = self.sync(full=given_up, prune=True)
@@ -312,6 +317,7 @@ class GoogleDrive(Syncs):
             id: ([word for line in _texts(text) for word in line.split()], finders) for id, (text, finders) in truth.items()
         }
         assert report.coverage.missing == 0
+        assert report.coverage.skipped[FORGOTTEN] == len(self.present() & self.forgotten())
         self.api.calls.clear()
         again = self.sync()
         assert again is not None

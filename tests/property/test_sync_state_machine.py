@@ -100,6 +100,10 @@ class Syncs(RuleBasedStateMachine):
         """Documents that cannot be indexed now."""
         return set()
 
+    def present(self) -> set[str]:
+        """All documents of the source."""
+        return self.expected().keys() | self.failing()
+
     def forgotten(self) -> set[str]:
         return set(self.loop.run_until_complete(self.index.forgotten(self.source.name)))
 
@@ -127,11 +131,10 @@ class Syncs(RuleBasedStateMachine):
             self.gone.add(document_id)
         self.requests.append(document_id)
 
-    @precondition(lambda self: self.expected() or self.failing() or self.index.documents)
+    @precondition(lambda self: self.present() | self.index.documents)
     @rule(data=st.data(), steps=st.none() | st.integers(0, 3))
     def an_administrator_forgets_a_page(self, data: st.DataObject, steps: int | None) -> None:
-        there = self.expected().keys() | self.failing() | self.index.documents
-        self.order(data.draw(st.sampled_from(sorted(there))), True, steps)
+        self.order(data.draw(st.sampled_from(sorted(self.present() | self.index.documents))), True, steps)
 
     @precondition(lambda self: self.forgotten())
     @rule(data=st.data(), steps=st.none() | st.integers(0, 1))
@@ -142,6 +145,14 @@ class Syncs(RuleBasedStateMachine):
     def what_was_requested_is_synced(self, steps: int | None) -> None:
         if self.requests and self.sync(steps, scope=self.requests[0], requested_by=PUSH):
             del self.requests[0]
+
+    def catch_up(self) -> None:
+        """Whoever was told nothing says it again, and all that was requested is synced."""
+        for document_id, forget in list(self.unanswered.items()):
+            self.order(document_id, forget)
+        for document_id in self.requests:
+            self.sync(scope=document_id, requested_by=PUSH)
+        self.requests.clear()
 
     @invariant()
     def what_is_forgotten_is_not_in_the_index(self) -> None:
@@ -191,15 +202,11 @@ class Syncs(RuleBasedStateMachine):
 
     @rule()
     def a_quiet_sync_brings_the_index_in_step(self) -> None:
-        for document_id, forget in list(self.unanswered.items()):
-            self.order(document_id, forget)
-        for document_id in self.requests:
-            self.sync(scope=document_id, requested_by=PUSH)
-        self.requests.clear()
+        self.catch_up()
         forgotten = self.forgotten()
         expected = {document_id: pair for document_id, pair in self.expected().items() if document_id not in forgotten}
         failing = self.failing() - forgotten
-        left_out = len(self.expected().keys() | self.failing()) - len(expected) - len(failing)
+        left_out = len(self.present()) - len(expected) - len(failing)
         self.now += PAUSES[-1]
         given_up = any(attempts > len(PAUSES) for attempts in self.ledger.failed.values())
         report = self.sync(full=given_up, force=not expected and not failing)
