@@ -48,8 +48,6 @@ class Kept:
     question: str
     answer: Answer | None = None
     """Of a private answer: what may be shared, without its hits."""
-    documents: tuple[str, ...] = ()
-    """What that answer was made from."""
 
 
 _KEPT: TypeAdapter[Kept] = TypeAdapter(Kept)
@@ -144,10 +142,10 @@ class PrivateAnswers:
         kept = await self._kept(command)
         if kept.answer is None or (kept.user, kept.channel_id) != (command.user, command.channel_id):
             raise UserError("Only the person who got this answer can share it, in the channel where it was asked.")
-        audience, accesses = await self._audience(command), await self._accesses(kept.documents)
-        if not all(id in accesses and audience.may_read(accesses[id]) for id in kept.documents):
+        audience, accesses = await self._audience(command), await self._accesses(kept.answer.documents)
+        if not all(id in accesses and audience.may_read(accesses[id]) for id in kept.answer.documents):
             raise UserError("What this answer was made from has changed since. Please ask again.")
-        log.info("answer.shared", answer=kept.answer.id, documents=list(kept.documents))
+        log.info("answer.shared", answer=kept.answer.id, documents=list(kept.answer.documents))
         notice = " ".join(filter(None, (f"Shared by {command.user_name}.", kept.answer.notice)))
         await reply.publish(replace(kept.answer, notice=notice))
 
@@ -184,7 +182,6 @@ class _Shareable:
             channel_id=self._command.channel_id,
             question=answer.question,
             answer=replace(answer, hits=()),
-            documents=tuple(sorted({hit.chunk.document_id for hit in answer.hits})),
         )
         await self._desk.keep(answer.id, kept)
         await self._reply.offer(

@@ -186,6 +186,8 @@ class Answer:
     """Milliseconds by step: condense, retrieve, first_token, generate, total."""
     notice: str = ""
     """What the reader should know besides the answer: "the model could not be reached, these are quotes"."""
+    documents: tuple[str, ...] = ()
+    """Ids of all that it was made from, cited or not, and of what the earlier answers were made from that it may repeat."""
 
     @property
     def grounded(self) -> bool:

@@ -27,13 +27,21 @@ def message(text: str = "How many days of leave do I have?", *, id: str = "test:
     return Message(**(values | fields))
 
 
-def answer(text: str = "Thirty days [1].", question: str = "How many?", *, id: str = "a1", hits: tuple[Hit, ...] = ()) -> Answer:
+def answer(
+    text: str = "Thirty days [1].",
+    question: str = "How many?",
+    *,
+    id: str = "a1",
+    hits: tuple[Hit, ...] = (),
+    documents: tuple[str, ...] = (),
+) -> Answer:
     return Answer(
         id=id,
         question=question,
         text=text,
         citations=(),
         hits=hits,
+        documents=documents,
         mode=AnswerMode.GENERATED,
         model="scripted",
         prompt_version="0",

@@ -83,7 +83,8 @@ class Assistant:
                 # Before the answer is shown, so that a follow-up sent at once finds it.
                 await history.aadd_messages(to_messages(turn))
                 notice = " ".join(filter(None, (part.notice, await late(_cited(part)))))
-                yield self._answer(ask, replace(part, notice=notice), (time.perf_counter() - started) * 1000)
+                seconds = time.perf_counter() - started
+                yield replace(self._answer(ask, replace(part, notice=notice), seconds * 1000), documents=turn.documents)
 
     def _draft(self, ask: Ask, meter: Meter) -> AsyncGenerator[str | Draft, None]:
         return cast("AsyncGenerator[str | Draft, None]", self._chain.astream(ask, {"callbacks": [meter]}))

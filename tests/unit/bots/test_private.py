@@ -11,8 +11,8 @@ from redis.asyncio import Redis
 from bots.command import Command
 from bots.private import KEPT_SECONDS, AnswerDesk, PrivateAnswers
 from bots.responder import Responder
-from core.models import ANYONE, PUBLIC, Access, Answer, Audience, Chunk, Hit, Message
-from tests.fakes import NOON, MemoryGate, RecordingReply, ScriptedAssistant, answer, groups, message
+from core.models import ANYONE, PUBLIC, Access, Answer, Audience, Message
+from tests.fakes import MemoryGate, RecordingReply, ScriptedAssistant, answer, groups, message
 
 ANA, BOB = "user:ana@acme.com", "user:bob@acme.com"
 LEADS = Access(gates=(frozenset({"group:leads"}),))
@@ -34,14 +34,7 @@ async def audience_of(asked: Message) -> Audience:
 
 async def from_all_that_is_readable(asked: Message, audience: Audience) -> AsyncIterator[str | Answer]:
     readable = [id for id, access in PAGES.items() if audience.may_read(access)]
-    chunks = [
-        Chunk(
-            document_id=id, position=0, source="wiki", title=id, url="", headings=(), text=id, updated_at=NOON, access=PAGES[id]
-        )
-        for id in readable
-    ]
-    hits = tuple(Hit(chunk=chunk, score=1.0) for chunk in chunks)
-    yield answer(", ".join(readable), id=f"answer-{len(readable)}", question=asked.text, hits=hits)
+    yield answer(", ".join(readable), id=f"answer-{len(readable)}", question=asked.text, documents=tuple(readable))
 
 
 class Team:
