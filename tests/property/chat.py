@@ -34,7 +34,8 @@ class Chat:
         ids = [user.id for user in self.users]
         self.channels = [
             Channel("C0ALL", "channel", inside=set(ids)),
-            Channel("C0TEAM", "channel", inside=set(ids[:2])),
+            Channel("C0ENG", "channel", inside=set(ids[:2])),
+            Channel("C0TEAM", "group", inside=set(ids[:2])),
             Channel("C0BOARD", "group", inside=set(ids[1:3])),
         ]
         self.workspace.channels = {channel.id: channel for channel in self.channels}

@@ -64,12 +64,17 @@ class Company:
         ana, bob, cat = self.accounts = [person.account for person in self.people if person.account]
         self.groups = self.team, self.board = site.group("team", ana, bob), site.group("board", cat)
         self.subjects = [site.everybody, self.team, self.board, bob, AccessClass.ANONYMOUS]
-        self.spaces = [site.space("ENG"), site.space("HR", permit=[self.board, site.bot])]
+        self.spaces = [
+            site.space("ENG"),
+            site.space("HR", permit=[self.board, site.bot]),
+            site.space("WWW", permit=[AccessClass.ANONYMOUS, site.bot]),
+        ]
         handbook = site.page(self.spaces[0], "Handbook", "<p>for all</p>")
         leave = site.page(self.spaces[0], "Leave", "<p>thirty days</p>", parent=handbook)
         site.restrict(leave, users=[site.bot], groups=[self.team])
         site.page(self.spaces[0], "Parents", "<p>more days</p>", parent=leave)
         site.page(self.spaces[1], "Salaries", "<p>much</p>")
+        site.page(self.spaces[2], "Jobs", "<p>many</p>")
         site.attach(leave, "days.txt", b"a table")
         site.comment(handbook, "<p>why</p>")
 
@@ -79,6 +84,7 @@ class Company:
         self.all = drive.group("all@acme.com", [self.eng, "user:bob@acme.com"])
         self.policies = drive.folder("Policies")
         drive.share(self.policies, bot, "writer")
+        drive.share(self.policies, "domain:acme.com")
         self.handbook = drive.shared_drive("Handbook", members={"user:bob@acme.com": "organizer", self.eng: "reader"})
         self.folders = [
             self.policies,
@@ -91,6 +97,7 @@ class Company:
             if folder is not self.handbook.root:
                 # So that the account goes on reading them when they are limited.
                 drive.share(folder, bot, "writer")
+        drive.share(self.folders[1], "user:dan@other.org")
         for number, folder in enumerate(self.folders):
             drive.doc(f"Doc {number}", folder, f"text {number}")
 
@@ -112,7 +119,9 @@ class Company:
     @property
     def places(self) -> list[Place]:
         alone = [Place(person, None) for person in self.people]
-        return [*alone, *(Place(self.people[0], channel) for channel in self.chat.channels)]
+        channels = self.chat.channels
+        askers = [next((one for one in self.people if one.user.id in channel.inside), self.people[0]) for channel in channels]
+        return [*alone, *map(Place, askers, channels)]
 
     def settings(self) -> dict[Principal, set[Principal]]:
         """The groups of footnote.toml."""
