@@ -20,6 +20,9 @@ log = structlog.get_logger(__name__)
 _SECONDS = 3.0
 """A question waits for this. What is still being asked then is known to the next one."""
 
+_AT_ONCE = 500
+"""Readers whose groups are found in some milliseconds; those of more in a thread, so that other answers go on."""
+
 Reader = frozenset[Principal]
 
 
@@ -48,8 +51,10 @@ class SlackAudience:
             readers = frozenset({self._reader(await self._people.find(asker), message.channel_id)})
         else:
             readers = await self._readers(message.channel_id, asker)
-        # Of thousands in a thread, so that other answers go on.
-        return Audience(readers=await asyncio.to_thread(expand_all, readers, await self._groups()))
+        groups = await self._groups()
+        if len(readers) <= _AT_ONCE:
+            return Audience(readers=expand_all(readers, groups))
+        return Audience(readers=await asyncio.to_thread(expand_all, readers, groups))
 
     async def principals(self, user_id: str, channel_id: str) -> Reader:
         """Of a person who gives a command: what a right may be given to, and what they may read as."""
