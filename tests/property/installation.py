@@ -21,6 +21,8 @@ from tests.memory_index import LineParser, MemoryIndex, MemoryLedger, WordEmbedd
 
 MANY = 100
 """Chunks: more than there ever are."""
+_LASTING = ("access", "gates", "text", "title", "pending")
+"""Fields of a point that only a change of text or access may change."""
 Clock = Callable[[], datetime]
 Groups = Mapping[Principal, frozenset[Principal]]
 
@@ -45,7 +47,7 @@ class Installation(Protocol):
         ...
 
     async def written(self) -> Mapping[Any, Any]:
-        """All points of the index."""
+        """All points of the index, but for what may always be brought up to date: where a document lies, and its version."""
         ...
 
     @property
@@ -80,7 +82,7 @@ class InMemory:
         return [{id for id, access in accesses if audience.may_read(access)} for audience in audiences]
 
     async def written(self) -> Mapping[Any, Any]:
-        return dict(self._index.points)
+        return {key: (point.text, point.access, point.title) for key, point in self._index.points.items()}
 
     @property
     def embedded(self) -> int:
@@ -140,7 +142,8 @@ class OnTheEngines:
 
     async def written(self) -> Mapping[Any, Any]:
         points, _ = await self._qdrant.scroll("footnote", limit=MANY, with_payload=True, with_vectors=True)
-        return {(point.id, point.payload["document_id"]): (point.payload, point.vector) for point in points if point.payload}
+        found = {(point.id, point.payload["document_id"]): (point.payload, point.vector) for point in points if point.payload}
+        return {key: ({name: payload.get(name) for name in _LASTING}, vector) for key, (payload, vector) in found.items()}
 
     @property
     def embedded(self) -> int:
