@@ -324,8 +324,8 @@ class TwoPersonas(RuleBasedStateMachine):
 
     # What goes wrong.
 
-    @rule()
-    def redis_is_wiped(self) -> None:
+    @rule(first=st.sampled_from(["confluence", "drive"]))
+    def redis_is_wiped(self, first: str) -> None:
         """Closed until the next sync: who is who in Confluence, and in which group, only syncs tell."""
         self.run(self.footnote.lose_redis())
         public = self.company.public()
@@ -335,7 +335,10 @@ class TwoPersonas(RuleBasedStateMachine):
             if place.channel is None or place.channel.id not in self.company.granted:
                 assert {id for id in found - public if id.startswith("confluence:")} == set()
         with self.nothing_embedded_again():
-            self.after_a_sync("confluence", "drive")
+            self.sync(first)
+            for (place, readable), found in zip(self.company.readable(), self.found(), strict=True):
+                assert found <= readable, place
+            self.after_a_sync("drive" if first == "confluence" else "confluence")
 
 
 TestTwoPersonas = TwoPersonas.TestCase
