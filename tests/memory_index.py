@@ -126,7 +126,7 @@ class MemoryIndex:
 
     async def remove(self, document_ids: Sequence[str]) -> None:
         for document_id in document_ids:
-            for key in sorted(key for key in self.points if key[0] == document_id):
+            for key in sorted((key for key in self.points if key[0] == document_id), reverse=True):
                 self.step()
                 del self.points[key]
 

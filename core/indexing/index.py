@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -13,24 +12,20 @@ from typing import Any, TypeVar
 
 from qdrant_client import AsyncQdrantClient, models
 
-from core.errors import TransientError
 from core.indexing import sparse
 from core.indexing.answering import Answerer, Answering, EmbedderOf
 from core.indexing.cleaning import clean
 from core.indexing.embedding import bundled
 from core.indexing.generations import DENSE, SPARSE, Generation, Generations
-from core.indexing.payloads import access_of, chunk_of, gates_of, payload_of
+from core.indexing.payloads import access_of, gates_of, payload_of
 from core.indexing.qdrant import SEARCH_SECONDS, Missing, ask
+from core.indexing.ranking import best
 from core.indexing.tombstones import Forgotten, Tombstone, Tombstones
 from core.models import NOBODY, Access, Audience, Chunk, Document, Hit
 from core.ports import Embedder
 
-PREFETCH = 100
-"""Candidates of each kind before fusion."""
 WRITE = 64
 """Chunks of one request: about 0.6 MB, and 20 ms on the event loop."""
-RARE = 10
-"""Hits at most that count as exact matches of rare words."""
 PAGE = 1_000
 """Records of one scroll."""
 CLASSES_MAX = 100_000
@@ -174,8 +169,7 @@ class Index:
     async def remove(self, document_ids: Sequence[str]) -> None:
         """Delete documents, their records last. Unknown ids are fine."""
         for start in range(0, len(document_ids), PAGE):
-            chosen = _any("document_id", document_ids[start : start + PAGE])
-            await self._everywhere(_delete(models.Filter(must=[chosen, _TAIL])), _delete(models.Filter(must=[chosen, _HEAD])))
+            await self._everywhere(*_removal(document_ids[start : start + PAGE]))
 
     async def forget(self, document_ids: Collection[str], source: str, *, by: str, at: datetime) -> set[str]:
         """Take documents of a source out of every collection, and keep them out until :meth:`readmit`. Returns those that
@@ -188,10 +182,9 @@ class Index:
         await self._tombstones.put(
             [Tombstone(document_id=id, source=source, version=versions.get(id, ""), by=by, at=at) for id in sorted(document_ids)]
         )
-        chosen = models.Filter(must=[_any("document_id", sorted(document_ids))])
         for generation in await self._generations.all():
             with suppress(Missing):
-                await self._apply(generation, [_delete(chosen)])
+                await self._apply(generation, _removal(sorted(document_ids)))
         return set(document_ids) - before.keys()
 
     async def readmit(self, document_ids: Collection[str]) -> set[str]:
@@ -350,61 +343,7 @@ class Index:
         query = clean(query)
         if not query.strip() or k < 1:
             return []
-        return await self._here(lambda answering: self._search(answering, query, audience, k))
-
-    async def _search(self, answering: Answering, query: str, audience: Audience, k: int) -> list[Hit]:
-        allowed = await answering.classes.readable_by(audience)
-        if not allowed:
-            return []
-        branches = await self._branches(answering, query, sorted(allowed))
-        if not branches:
-            return []
-        found = await ask(
-            self._client.query_points(
-                answering.generation.collection,
-                prefetch=branches,
-                query=models.FusionQuery(fusion=models.Fusion.DBSF),
-                limit=k,
-                with_payload=True,
-            ),
-            seconds=SEARCH_SECONDS,
-        )
-        hits = []
-        for point in found.points:
-            if point.payload and (access := allowed.get(point.payload["access"])) and audience.may_read(access):
-                hits.append(Hit(chunk=chunk_of(point.payload, access), score=point.score))
-        return sorted(hits, key=lambda hit: (-hit.score, hit.chunk.id))
-
-    async def _branches(self, answering: Answering, query: str, allowed: Sequence[str]) -> list[models.Prefetch]:
-        readable = models.Filter(must=[_any("access", allowed)])
-        indices, values = sparse.query_vector(query)
-        branches = []
-        if indices:
-            words = models.SparseVector(indices=indices, values=values)
-            # Words are as rare as they are among what may be read: else the order would tell of what is hidden.
-            rarity = models.SearchParams(idf=models.IdfCorpusParams(corpus=readable))
-            branches.append(models.Prefetch(query=words, using=SPARSE, filter=readable, params=rarity, limit=PREFETCH))
-            # DBSF gives a branch with one hit .5, less than it gives the better half of a long one. So what has all
-            # the rare words of a query (a name, an error code) comes in twice more. Questions hardly ever get this far.
-            rare = models.Prefetch(
-                query=words,
-                using=SPARSE,
-                filter=readable,
-                params=rarity,
-                limit=RARE,
-                score_threshold=len(indices) * _rarity(answering.classes.chunks(allowed)),
-            )
-            branches += [rare, rare]
-        if answering.embedder is None:
-            return branches
-        try:
-            meaning = await answering.embedder.embed_query(query)
-        except TransientError:
-            if not branches:
-                raise
-        else:
-            branches.append(models.Prefetch(query=meaning, using=DENSE, filter=readable, limit=PREFETCH))
-        return branches
+        return await self._here(lambda answering: best(self._client, answering, query, audience, k))
 
     async def _here(self, question: Callable[[Answering], Awaitable[Result]]) -> Result:
         """Ask what answers now; again, if it was exchanged a moment ago."""
@@ -485,17 +424,18 @@ def _point(document: Document, chunk: Chunk, chunks: Sequence[Chunk], dense: lis
     return models.PointStruct(id=chunk.id, vector=vector, payload=payload_of(document, chunk, chunks))
 
 
-def _rarity(chunks: int) -> float:
-    """The score of a word that stands in some five of so many chunks. Measured: from .7 down it costs questions accuracy."""
-    return 0.8 * math.log(1 + chunks / 5.5)
-
-
 def _upsert(points: list[models.PointStruct]) -> models.UpdateOperation:
     return models.UpsertOperation(upsert=models.PointsList(points=points))
 
 
 def _delete(where: models.Filter) -> models.UpdateOperation:
     return models.DeleteOperation(delete=models.FilterSelector(filter=where))
+
+
+def _removal(document_ids: Sequence[str]) -> list[models.UpdateOperation]:
+    """Their records last: as long as something is left, it is known."""
+    chosen = _any("document_id", document_ids)
+    return [_delete(models.Filter(must=[chosen, part])) for part in (_TAIL, _HEAD)]
 
 
 def _set(payload: dict[str, Any], where: models.Filter | list[str]) -> models.UpdateOperation:

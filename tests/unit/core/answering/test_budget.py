@@ -55,6 +55,7 @@ class Team:
         daily: int | None = None,
         per_person: int | None = None,
         reported: bool = True,
+        patience: float = 15.0,
     ) -> None:
         search = ScriptedSearch(LEAVE_HIT, TRAVEL_HIT)
         settings = Settings(
@@ -70,7 +71,7 @@ class Team:
             accesses=search.accesses,
             model=build_model(settings),
             memory=Memory(redis, turns=10, ttl=timedelta(minutes=5), accesses=search.accesses),
-            model_timeout=timedelta(seconds=0.5),
+            model_timeout=timedelta(seconds=patience),
             search_timeout=timedelta(seconds=30),
             budget=self.budget,
         )
@@ -185,7 +186,7 @@ async def test_a_cancelled_answer_is_charged(redis: Redis, server: OpenAIServer,
 @pytest.mark.parametrize("step", [Refuses(status=503, message="busy"), Hangs()], ids=["refused", "silent"])
 async def test_a_model_that_says_nothing_is_not_paid(redis: Redis, server: OpenAIServer, clock: Clock, step: object) -> None:
     server.script(step)
-    await Team(redis, server, clock, daily=10**6).asks()
+    await Team(redis, server, clock, daily=10**6, patience=0.5).asks()
     assert await counted(redis, clock) == 0
 
 

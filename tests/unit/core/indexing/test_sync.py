@@ -11,7 +11,8 @@ import pytest
 
 from core.errors import AuthError, DocumentError, FootnoteError, TransientError, UserError
 from core.indexing.pipeline import index_documents
-from core.indexing.sync import Syncer, may_remove_unasked
+from core.indexing.run import may_remove_unasked
+from core.indexing.sync import Syncer
 from core.indexing.writes import PAUSES
 from core.models import (
     FAILED,
