@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from bots.commands import Commands
+    from bots.desk import AnswerDesk
     from bots.discord.client import DiscordBot
     from bots.forget import Forget
     from bots.http import Probe
     from bots.platform import Platform
-    from bots.private import AnswerDesk
     from bots.push import Push
     from bots.responder import Responder
     from bots.slack.app import SlackBot
@@ -196,7 +196,7 @@ class App:
 
     @cached_property
     def desk(self) -> AnswerDesk:
-        from bots.private import AnswerDesk
+        from bots.desk import AnswerDesk
 
         return AnswerDesk(self.redis, self.index.classes)
 

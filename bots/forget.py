@@ -20,7 +20,7 @@ from core.ports import Source
 from core.redis import AWAY
 
 if TYPE_CHECKING:
-    from bots.private import AnswerDesk
+    from bots.desk import AnswerDesk
     from core.answering.memory import Memory
     from core.indexing.index import Index
     from core.indexing.jobs import Jobs

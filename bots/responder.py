@@ -19,7 +19,7 @@ from core.ports import AudienceOf, Reply
 from core.telemetry import ANSWER_SECONDS, MESSAGES, RESOLVED
 
 if TYPE_CHECKING:
-    from bots.private import AnswerDesk
+    from bots.desk import AnswerDesk
     from core.answering.assistant import Assistant
     from core.answering.gate import Gate
 

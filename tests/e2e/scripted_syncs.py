@@ -11,8 +11,8 @@ from typing import Any
 from redis.asyncio import Redis
 
 from bots.commands import Commands
+from bots.desk import AnswerDesk
 from bots.forget import Forget
-from bots.private import AnswerDesk
 from core.answering.memory import Memory
 from core.indexing.ledger import Row
 from core.models import Audience, SyncReport, SyncRequest, SyncState, SyncStatus

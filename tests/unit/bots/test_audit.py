@@ -14,7 +14,8 @@ from redis.asyncio import Redis
 
 from bots.command import Command, CommandReply
 from bots.commands import Commands
-from bots.private import AnswerDesk, PrivateAnswers
+from bots.desk import AnswerDesk
+from bots.private import PrivateAnswers
 from bots.responder import Responder
 from core.answering.gate import Gate
 from core.audit import Audit, question_facts, verify

@@ -15,8 +15,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from bots.command import Command
+from bots.desk import AnswerDesk, Kept
 from bots.forget import MOST, Forget
-from bots.private import AnswerDesk, Kept
 from connectors.folder.source import FolderSource
 from core.answering.memory import Memory
 from core.embedded.keeper import Engines
