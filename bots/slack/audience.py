@@ -92,7 +92,7 @@ class SlackAudience:
                     readers.add(somebody)
                 else:
                     others = await self._people.find_all(outside)
-                    readers.update(self._reader(person, channel_id) for person in others if person.member)
+                    readers.update(self._reader(person, channel_id) for person in others if person.colleague)
         except UNANSWERED as error:
             log.warning("channel.not_read", channel=channel_id, error=failure(error), consequence="nobody in it is known")
             return frozenset({nobody_known})

@@ -22,6 +22,8 @@ _SINGLY = 30
 """People who are asked about one by one: users.info may be called a hundred times a minute, users.list twenty times."""
 _PAGE = 999
 """The most that users.list gives at once."""
+SLACKBOT = "USLACKBOT"
+"""Slack's own; nothing in its description says that it is no person."""
 _NOT_FULL_MEMBERS = ("deleted", "is_bot", "is_restricted", "is_ultra_restricted", "is_stranger", "is_invited_user")
 
 
@@ -29,8 +31,10 @@ _NOT_FULL_MEMBERS = ("deleted", "is_bot", "is_restricted", "is_ultra_restricted"
 class Person:
     id: str
     name: str
+    colleague: bool = False
+    """A full member of our workspace: may open every public channel of it."""
     member: bool = False
-    """A full member of our workspace whose address Slack has confirmed."""
+    """A colleague whose address Slack has confirmed."""
     email: str | None = None
     """Lower-case, and only of a member whose address is in an allowed domain."""
     gone: bool = False
@@ -109,7 +113,7 @@ class SlackPeople:
                 person = self._person(user["id"], user)
                 if person.id not in self._changed:
                     self._known.keep(person.id, person)
-                if person.member:
+                if person.colleague:
                     members.add(person.id)
         return frozenset(members)
 
@@ -120,11 +124,16 @@ class SlackPeople:
         name = next((name for name in names if isinstance(name, str) and name.strip()), user_id)
         email = profile.get("email")
         email = email.strip().lower() if isinstance(email, str) else ""
-        member = (
-            "@" in email
-            and user.get("team_id") == self._team
-            and user.get("is_email_confirmed", True) is True
-            and not any(user.get(flag) for flag in _NOT_FULL_MEMBERS)
+        colleague = (
+            user.get("team_id") == self._team and user_id != SLACKBOT and not any(user.get(flag) for flag in _NOT_FULL_MEMBERS)
         )
+        member = colleague and "@" in email and user.get("is_email_confirmed", True) is True
         believed = member and (not self._domains or email.rpartition("@")[2] in self._domains)
-        return Person(id=user_id, name=name, member=member, email=email if believed else None, gone=user.get("deleted") is True)
+        return Person(
+            id=user_id,
+            name=name,
+            colleague=colleague,
+            member=member,
+            email=email if believed else None,
+            gone=user.get("deleted") is True,
+        )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from bots.slack.people import SLACKBOT
 from core.models import Message
 
 _ANSWERED_SUBTYPES = {None, "file_share"}
@@ -16,7 +17,6 @@ _CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
 _QUOTE = re.compile(r"^[ \t]*&gt;.*$", re.MULTILINE)
 _REFERENCE = re.compile(r"<([^<>]+)>")
 _PERSON = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
-_SLACKBOT = "USLACKBOT"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +104,7 @@ def hear(body: Mapping[str, Any], me: Identity) -> Heard | None:
     user, channel, ts, text = (event.get(name) for name in ("user", "channel", "ts", "text"))
     if not (isinstance(user, str) and isinstance(channel, str) and isinstance(ts, str) and isinstance(text, str)):
         return None
-    if event.get("bot_id") or event.get("bot_profile") or user in {me.user, _SLACKBOT}:
+    if event.get("bot_id") or event.get("bot_profile") or user in {me.user, SLACKBOT}:
         return None
     if event.get("subtype") not in _ANSWERED_SUBTYPES or event.get("hidden") or event.get("edited"):
         return None

@@ -100,6 +100,23 @@ async def test_a_public_channel_is_read_by_every_full_member_of_the_workspace(wo
         }
 
 
+@pytest.mark.parametrize("eve", [{"is_email_confirmed": False}, {"email": None}], ids=lambda eve: next(iter(eve)))
+async def test_a_colleague_without_a_confirmed_address_may_open_public_channels_too(
+    workspace: Opens, eve: dict[str, object]
+) -> None:
+    async with workspace() as here:
+        here.slack.user("U4EVE", **({"email": "eve@acme.com"} | eve))
+        assert await here.of(OPEN) == Audience.of({f"channel:slack:{OPEN}"})
+
+
+async def test_slackbot_is_nobody(workspace: Opens) -> None:
+    async with workspace() as here:
+        before = await here.of(OPEN)
+    async with workspace() as here:
+        here.slack.user("USLACKBOT", email=None)
+        assert await here.of(OPEN) == before != Audience.of({f"channel:slack:{OPEN}"})
+
+
 @pytest.mark.parametrize(
     "who",
     [

@@ -85,18 +85,18 @@ async def test_a_few_are_asked_about_one_by_one() -> None:
         assert (len(slack.calls("users.list")), len(slack.calls("users.info"))) == (0, 20)
 
 
-async def test_the_directory_holds_full_members_alone() -> None:
+async def test_the_directory_holds_full_members_alone_with_or_without_an_address() -> None:
     async with asking() as (slack, people, _):
         slack.user("U2", email="ben@acme.com", is_restricted=True)
         slack.user("U3", email="bot@acme.com", is_bot=True)
         slack.user("U4", email="gone@acme.com", deleted=True)
         slack.user("U5", email="eve@other.com", is_stranger=True)
         slack.user("U6")
-        assert await people.directory() == {"U1"}
+        assert await people.directory() == {"U1", "U6"}
         slack.user("U7", email="cara@acme.com")
-        assert await people.directory() == {"U1"}
+        assert await people.directory() == {"U1", "U6"}
         people.forget("T0FOOT")
-        assert await people.directory() == {"U1", "U7"}
+        assert await people.directory() == {"U1", "U6", "U7"}
 
 
 async def test_a_new_status_line_is_no_change_and_a_lost_right_is() -> None:
