@@ -289,7 +289,10 @@ class Run:
         self._touched.add(document_id)
         if self._listed is not None:
             self._listed.discard(document_id)
-        if document_id in self._writes.known:
+        if document_id in self._writes.forgotten:
+            await self._writes.remove([document_id])
+            self._writes.forget([document_id])
+        elif document_id in self._writes.known:
             self._reported_gone.add(document_id)
             await self._writes.hide(document_id)
         else:
