@@ -9,7 +9,7 @@ from datetime import datetime
 
 from core.errors import DocumentError
 from core.indexing.blocks import Block
-from core.indexing.index import Opened, Record
+from core.indexing.index import Guard, Opened, Record, unguarded
 from core.indexing.ledger import Row
 from core.indexing.payloads import text_hash
 from core.indexing.tombstones import Forgotten, Tombstone
@@ -68,11 +68,12 @@ class MemoryIndex:
         self.crashed = False
         self.crash_after = crash_after
 
-    async def upsert(self, pairs: Sequence[tuple[Document, Sequence[Chunk]]]) -> int:
+    async def upsert(self, pairs: Sequence[tuple[Document, Sequence[Chunk]]], guard: Guard = unguarded) -> int:
         for document, _ in pairs:
             if reason := self.refuse(document):
                 raise DocumentError(reason)
         await self._refuse_forgotten(pairs)
+        await guard()
         for document, chunks in pairs:
             self.embedded.append(document.id)
             self._change_head(document.id, content_hash="")

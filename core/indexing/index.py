@@ -33,8 +33,15 @@ CLASSES_MAX = 100_000
 
 Result = TypeVar("Result")
 
+Guard = Callable[[], Awaitable[None]]
+"""Raises when whoever asked for a write may not have it any more: another worker may have taken the work over."""
+
 _HEAD = models.FieldCondition(key="position", range=models.Range(lt=1))
 _TAIL = models.FieldCondition(key="position", range=models.Range(gte=1))
+
+
+async def unguarded() -> None:
+    """Nobody else writes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,12 +148,12 @@ class Index:
             of=sum((await self._counts(answering.generation)).values()),
         )
 
-    async def upsert(self, pairs: Sequence[tuple[Document, Sequence[Chunk]]]) -> int:
+    async def upsert(self, pairs: Sequence[tuple[Document, Sequence[Chunk]]], guard: Guard = unguarded) -> int:
         """Write documents with all their chunks, in place of what was there of them. Returns the number of chunks.
 
-        The next chunks are embedded while the last ones are written. Memory holds some hundred vectors at most. Raises
-        Forgotten when one of them was forgotten: nothing of that one is left then, and all of the others is to be written
-        again.
+        The next chunks are embedded while the last ones are written. Memory holds some hundred vectors at most. ``guard``
+        is asked right before each request that writes: embedding takes long enough to lose a claim. Raises Forgotten when
+        one of them was forgotten: nothing of that one is left then, and all of the others is to be written again.
         """
         written = 0
         writing: asyncio.Task[None] | None = None
@@ -155,7 +162,7 @@ class Index:
                 vectors = await self._embedder.embed_documents([chunk.indexed_text for _, chunk, _ in batch])
                 if writing:
                     await writing
-                writing = asyncio.create_task(self._write(batch, vectors))
+                writing = asyncio.create_task(self._write(batch, vectors, guard))
                 written += len(batch)
             if writing:
                 await writing
@@ -357,7 +364,7 @@ class Index:
         request = self._client.facet(collection, field, facet_filter=chosen, limit=CLASSES_MAX)
         return {str(hit.value): hit.count for hit in (await ask(request, SEARCH_SECONDS)).hits}
 
-    async def _write(self, batch: Sequence[_Write], vectors: Sequence[list[float]]) -> None:
+    async def _write(self, batch: Sequence[_Write], vectors: Sequence[list[float]], guard: Guard) -> None:
         heads: list[models.PointStruct] = []
         tail: list[models.PointStruct] = []
         leftovers: list[models.Filter] = []
@@ -370,6 +377,7 @@ class Index:
                 beyond = models.FieldCondition(key="position", range=models.Range(gte=len(chunks)))
                 leftovers.append(models.Filter(must=[_is("document_id", document.id), beyond]))
                 done.append(chunks[0].id)
+        await guard()
         await self._update(
             *([_upsert(heads)] if heads else []),
             *([_upsert(tail)] if tail else []),

@@ -75,6 +75,7 @@ class Syncer:
             self._embedder.count,
             begin=writes.begin,
             done=run.done,
+            guard=writes.guard,
             is_same=run.is_same,
             persist=self._persist,
             helpers=self._helpers,

@@ -119,6 +119,10 @@ class Writes:
         self._ledger.guard()
         self._written = True
 
+    async def guard(self) -> None:
+        """Raises ClaimLost once another worker may write."""
+        self._ledger.guard()
+
     async def keep(self) -> None:
         if self._dry_run:
             return

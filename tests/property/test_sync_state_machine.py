@@ -24,7 +24,7 @@ from qdrant_client import AsyncQdrantClient
 from connectors.folder.source import FolderSource
 from connectors.folder.tree import SETTLED_SECONDS
 from core.errors import FootnoteError
-from core.indexing.index import Index, Opened, Record
+from core.indexing.index import Guard, Index, Opened, Record
 from core.indexing.sync import Syncer
 from core.indexing.tombstones import FORGOTTEN, Tombstone
 from core.indexing.writes import PAUSES
@@ -391,9 +391,9 @@ class RealIndex(MemoryIndex):
             for payload in payloads
         }
 
-    async def upsert(self, pairs: Sequence[tuple[Document, Sequence[Chunk]]]) -> int:
+    async def upsert(self, pairs: Sequence[tuple[Document, Sequence[Chunk]]], *guard: Guard) -> int:
         self.step()
-        return await self._index.upsert(pairs)
+        return await self._index.upsert(pairs, *guard)
 
     async def forget(self, document_ids: Collection[str], source: str, *, by: str, at: datetime) -> set[str]:
         self.step()
