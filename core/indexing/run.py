@@ -212,6 +212,8 @@ class Run:
             )
         self._listed, self._listed_at = set(listed), self._clock()
         self._tally.expected = expected
+        # At once: the cursor that is saved next comes after this listing, and nothing else tells that they are gone.
+        self._writes.forget(self._writes.rows.keys() - listed - held)
         await self._leave_out_forgotten()
         gone = held - listed
         if not self._may_remove(gone):

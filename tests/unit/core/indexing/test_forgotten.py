@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from core.errors import TransientError
 from core.indexing.pipeline import index_documents
 from core.indexing.tombstones import FORGOTTEN, Tombstone
 from core.models import PUSH, Coverage, SyncReport
@@ -155,6 +158,30 @@ async def test_one_that_is_forgotten_after_it_was_found_unchanged_is_left_out_of
     coverage = covered(await desk.sync())
     assert (coverage.in_index, coverage.skipped, coverage.missing) == (1, {FORGOTTEN: 1}, 0)
     assert desk.index.documents == {"pages:a"}
+
+
+async def test_one_that_a_listing_lacks_is_left_out_of_the_count_though_that_sync_breaks_off_later():
+    class Breaks(FeedSource):
+        """After its last checkpoint."""
+
+        breaks = False
+
+        async def changes(self, cursor, known):
+            async for change in super().changes(cursor, known):
+                yield change
+            if self.breaks:
+                await asyncio.sleep(0.05)
+                raise TransientError("it is away")
+
+    source = Breaks()
+    desk = await a_desk(source)
+    source.remove("pages:b")
+    source.breaks = True
+    with pytest.raises(TransientError):
+        await desk.sync(full=True)
+    source.breaks = False
+    coverage = covered(await desk.sync())
+    assert (coverage.in_source, coverage.in_index, coverage.skipped) == (2, 2, {})
 
 
 async def test_a_helper_does_not_write_it_and_says_why(desk: Desk):
