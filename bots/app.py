@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bots.discord.client import DiscordBot
     from bots.forget import Forget
     from bots.http import Probe
+    from bots.pending import Pending
     from bots.platform import Platform
     from bots.push import Push
     from bots.responder import Responder
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from core.answering.gate import Gate
     from core.answering.memory import Memory
     from core.audit import Audit
+    from core.channels import Channels
     from core.embedded.keeper import Engines
     from core.groups import SourceGroups
     from core.indexing.index import Index
@@ -192,7 +194,21 @@ class App:
     def responder(self) -> Responder:
         from bots.responder import Responder
 
-        return Responder(self.assistant, self.gate, desk=self.desk, audit=self.audit)
+        return Responder(
+            self.assistant, self.gate, desk=self.desk, pending=self.pending, channels=self.channels, audit=self.audit
+        )
+
+    @cached_property
+    def pending(self) -> Pending:
+        from bots.pending import Pending
+
+        return Pending(self.redis)
+
+    @cached_property
+    def channels(self) -> Channels:
+        from core.channels import Channels
+
+        return Channels(self.redis)
 
     @cached_property
     def desk(self) -> AnswerDesk:
@@ -213,6 +229,8 @@ class App:
         from bots.commands import Commands
         from bots.link import ISSUE, REDEEM, UNLINK, LinkCommands
         from bots.private import ASK, SHARE, PrivateAnswers
+        from bots.responder import RETRY
+        from bots.retry import Retry
 
         private = PrivateAnswers(self.desk, self.responder, self.groups, self.index.accesses)
         links = LinkCommands(self.links)
@@ -229,6 +247,7 @@ class App:
                 ISSUE: links.issue,
                 REDEEM: links.redeem,
                 UNLINK: links.unlink,
+                RETRY: Retry(self.pending).run,
                 "forget": self.forget.run,
             },
         )

@@ -41,6 +41,11 @@ class Button:
     danger: bool = False
 
 
+def retry(again: str) -> list[Button]:
+    """The button below an error, if there is something to try again."""
+    return [Button(label="Try again", command=again)] if again else []
+
+
 class CommandReply(Reply, Protocol):
     """Where it is shown what came of a command."""
 

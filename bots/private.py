@@ -125,6 +125,9 @@ class _Shareable:
     async def say(self, text: str) -> None:
         await self._reply.say(text)
 
+    async def fail(self, text: str, again: str) -> None:
+        await self._reply.fail(text, again)
+
     async def offer_private(self, answer_id: str) -> None:
         """It is private already."""
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
-from contextlib import aclosing
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext, suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from bots.pending import TRIES, Question
 from core.audit import OFF, Audit, question_facts
+from core.channels import DEFAULT, ChannelConfig
 from core.errors import FootnoteError, TransientError, UserError
 from core.models import Answer, Audience, Message, now
 from core.ports import AudienceOf, Reply
@@ -20,8 +23,10 @@ from core.telemetry import ANSWER_SECONDS, MESSAGES, RESOLVED
 
 if TYPE_CHECKING:
     from bots.desk import AnswerDesk
+    from bots.pending import Held, LeftBehind, Pending
     from core.answering.assistant import Assistant
     from core.answering.gate import Gate
+    from core.channels import Channels
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +34,11 @@ GREETING = (
     "Hello! Ask me a question and I answer from your team's pages, with a footnote for every statement. "
     "For example: *How many days of leave do I have?*"
 )
+
+RETRY = "retry"
+"""The command of the button below an error; it takes the id of the message."""
+RESTARTING = "I am being restarted and could not finish this. Please ask again in a minute."
+STOPPED = "Stopped. Ask me again whenever you like."
 
 
 class Responder:
@@ -40,54 +50,133 @@ class Responder:
         gate: Gate,
         *,
         desk: AnswerDesk | None = None,
+        pending: Pending | None = None,
+        channels: Channels | None = None,
         audit: Audit = OFF,
         clock: Callable[[], datetime] = now,
     ) -> None:
-        """With a ``desk``, whoever may read more than the channel they ask in is offered a private answer."""
+        """With a ``desk``, whoever may read more than the channel they ask in is offered a private answer. With ``pending``, a
+        question that this process does not finish is finished by another one.
+        """
         self._assistant = assistant
         self._gate = gate
         self._desk = desk
+        self._pending = pending
+        self._channels = channels
+        self._running: dict[str, _Running] = {}
         self._audit = audit
         self._clock = clock
 
-    async def respond(self, message: Message, reply: Reply, audience_of: AudienceOf) -> None:
-        """Reply once: an answer, a refusal with its reason, or an error with its id. A duplicate gets nothing."""
-        with structlog.contextvars.bound_contextvars(message=message.id, conversation=message.conversation_id):
-            once = _Once(reply)
-            try:
-                try:
-                    if not await self._gate.claim(message):
-                        log.debug("message.repeated")
-                        return
-                    await self._counted(message, once, audience_of)
-                except Exception:
-                    await self._apologise(message, once)
-            except asyncio.CancelledError:
-                if not once.given:
-                    # Stopped before a reply was sent: whoever is handed the message again shall answer it.
-                    await asyncio.shield(self._gate.release(message))
-                raise
+    async def respond(
+        self, message: Message, reply: Reply, audience_of: AudienceOf, *, place: Mapping[str, str] | None = None
+    ) -> None:
+        """Reply once: an answer, a refusal with its reason, or an error with its id. A duplicate gets nothing.
 
-    async def _counted(self, message: Message, once: _Once, audience_of: AudienceOf) -> None:
+        ``place`` is what the platform needs to know to reply once more from another process: then the question survives
+        this one.
+        """
+        with structlog.contextvars.bound_contextvars(message=message.id, conversation=message.conversation_id):
+            held: Held | None = None
+            if self._pending is not None and place is not None:
+                held = await self._pending.begin(Question(message=message, place=place))
+                if held is None:
+                    log.debug("message.repeated")
+                    return
+            await self._work(message, reply, audience_of, held, claimed=False)
+
+    async def resume(self, left: LeftBehind, reply: Reply, audience_of: AudienceOf) -> None:
+        """Finish what another process began, or have a question that failed answered after all."""
+        message = left.question.message
+        if message.id in self._running:
+            # It is ours: this process was busy for longer than the lease.
+            return
+        with structlog.contextvars.bound_contextvars(message=message.id, conversation=message.conversation_id):
+            log.info("message.resumed", tries=left.question.tries)
+            if left.question.tries <= TRIES:
+                await self._work(message, reply, audience_of, left.held, claimed=left.claimed)
+                return
+            try:
+                await self._apologise(message, _Once(reply), left.held)
+            finally:
+                await left.held.failed()
+
+    async def stop(self, conversation_id: str) -> bool:
+        """End the answers that are being written in a conversation here; whether there was one."""
+        stopped = [running for running in self._running.values() if running.conversation_id == conversation_id]
+        for running in stopped:
+            running.stopped = True
+            running.task.cancel()
+        return bool(stopped)
+
+    async def _work(self, message: Message, reply: Reply, audience_of: AudienceOf, held: Held | None, *, claimed: bool) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        running = self._running[message.id] = _Running(message.conversation_id, task)
+        once = _Once(reply)
+        try:
+            async with _kept(held):
+                if not claimed and not await self._gate.claim(message):
+                    log.debug("message.repeated")
+                    await _end(held, "repeated")
+                    return
+                if held is not None:
+                    await held.claimed()
+                await _end(held, await self._counted(message, once, audience_of, held))
+        except Exception:
+            # A part that may be away raised what it never should.
+            await self._apologise(message, once, held)
+            await _end(held, "failed")
+        except asyncio.CancelledError:
+            if running.stopped and not once.given:
+                task.uncancel()
+                await self._stopped(message, once, held)
+                return
+            if not once.given:
+                await asyncio.shield(self._interrupted(message, once, held))
+            raise
+        finally:
+            del self._running[message.id]
+
+    async def _stopped(self, message: Message, once: _Once, held: Held | None) -> None:
+        self._record("question.stopped", message)
+        with suppress(FootnoteError):
+            await once.say(STOPPED)
+        await _end(held, "stopped")
+
+    async def _interrupted(self, message: Message, once: _Once, held: Held | None) -> None:
+        """The process stops. Whoever is handed the message again, or finds it left behind, shall answer it."""
+        if held is not None and held.kept:
+            await held.leave()
+            return
+        await self._gate.release(message)
+        with suppress(FootnoteError):
+            await once.say(RESTARTING)
+
+    async def _counted(self, message: Message, once: _Once, audience_of: AudienceOf, held: Held | None) -> str:
         MESSAGES.labels(message.platform).inc()
         started = time.perf_counter()
-        outcome = "failed"
+        outcome = "interrupted"
         try:
-            outcome = await self._resolve(message, once, audience_of)
+            try:
+                outcome = await self._resolve(message, once, audience_of, held)
+            except Exception:
+                outcome = "failed" if await self._apologise(message, once, held) else "unreachable"
         finally:
             RESOLVED.labels(message.platform, outcome).inc()
             ANSWER_SECONDS.labels(message.platform).observe(time.perf_counter() - started)
+        return outcome
 
-    async def _resolve(self, message: Message, once: _Once, audience_of: AudienceOf) -> str:
+    async def _resolve(self, message: Message, once: _Once, audience_of: AudienceOf, held: Held | None) -> str:
         if not message.text.strip():
             await once.say(GREETING)
             return "greeted"
         try:
             await self._gate.admit(message)
-            # The platform's sign of life and the look-up of who will read the answer do not wait for each other.
-            _, audience = await asyncio.gather(once.reply.working(), audience_of(message))
+            # The platform's sign of life and the look-ups do not wait for each other.
+            _, audience, config = await asyncio.gather(once.reply.working(), audience_of(message), self._config(message))
+            asked = replace(message, sources=message.sources or config.sources)
             # Closed at once when a reply fails: the model must not go on talking to nobody.
-            async with aclosing(self._assistant.answer(message, audience)) as parts:
+            async with aclosing(self._assistant.answer(asked, audience, config)) as parts:
                 async for part in parts:
                     if isinstance(part, Answer):
                         await self._answer(message, part, audience, audience_of, once)
@@ -100,9 +189,12 @@ class Responder:
         except TransientError as error:
             self._record("question.failed", message, reason=type(error).__name__)
             log.warning("answer.failed", error=str(error))
-            await once.say(f"{error} Ask again in a minute; nothing was lost.")
+            await once.fail(f"{error} Nothing was lost.", _again(message, held))
             return "failed"
         return "answered"
+
+    async def _config(self, message: Message) -> ChannelConfig:
+        return DEFAULT if self._channels is None else await self._channels.of(message.platform, message.channel_id)
 
     async def _answer(self, message: Message, answer: Answer, audience: Audience, audience_of: AudienceOf, once: _Once) -> None:
         for_others = self._desk is not None and not message.private
@@ -144,21 +236,31 @@ class Responder:
             waited_ms=round((self._clock() - message.sent_at).total_seconds() * 1000),
         )
 
-    async def _apologise(self, message: Message, once: _Once) -> None:
+    async def _apologise(self, message: Message, once: _Once, held: Held | None) -> bool:
+        """Whether the person has a reply now."""
         error_id = secrets.token_hex(4)
         log.exception("answer.failed", error_id=error_id)
         self._record("question.failed", message, reason="unexpected", error_id=error_id)
         if once.given:
-            return
+            return True
         try:
-            await once.say(
-                f"Something went wrong on my side (error `{error_id}`). Please ask again; "
-                "if it happens once more, give this id to your administrator."
+            await once.fail(
+                f"Something went wrong on my side (error `{error_id}`). If it happens again, give this id to your administrator.",
+                _again(message, held),
             )
         except Exception:
             log.exception("reply.failed", error_id=error_id)
             # Nobody saw a reply: a redelivery of the same message must not be taken for a duplicate.
             await self._gate.release(message)
+            return False
+        return True
+
+
+@dataclass
+class _Running:
+    conversation_id: str
+    task: asyncio.Task[Any]
+    stopped: bool = False
 
 
 class _Once:
@@ -175,3 +277,25 @@ class _Once:
     async def say(self, text: str) -> None:
         await self.reply.say(text)
         self.given = True
+
+    async def fail(self, text: str, again: str) -> None:
+        await self.reply.fail(text, again)
+        self.given = True
+
+
+def _kept(held: Held | None) -> AbstractAsyncContextManager[None]:
+    return nullcontext() if held is None else held.renewed()
+
+
+async def _end(held: Held | None, outcome: str) -> None:
+    if held is None:
+        return
+    if outcome == "failed":
+        await held.failed()
+    else:
+        await held.resolved()
+
+
+def _again(message: Message, held: Held | None) -> str:
+    """The command that tries it again, if there is something to try."""
+    return f"{RETRY} {message.id}" if held is not None and held.kept else ""

@@ -11,6 +11,7 @@ import structlog
 
 from bots.app import App
 from bots.http import HttpServer, Probe
+from bots.pending import finish_left_behind
 from bots.platform import Platform
 from core.errors import TransientError
 from core.together import Together, cancelled
@@ -52,6 +53,7 @@ async def serve(app: App, *, bots: bool = True, worker: bool = True, started: fl
         gc.freeze()
         if worker:
             background = [asyncio.create_task(work) for work in app.background()]
+        background += [asyncio.create_task(finish_left_behind(app.pending, platform)) for platform in platforms]
         if bots and not platforms:
             log.warning("platform.missing", hint="set SLACK_BOT_TOKEN or DISCORD_BOT_TOKEN to be asked in chat")
         log.info(

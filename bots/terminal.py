@@ -76,6 +76,9 @@ class TerminalReply:
         self.notice = text
         self._write(text + "\n")
 
+    async def fail(self, text: str, again: str) -> None:
+        await self.say(text)
+
     async def offer_private(self, answer_id: str) -> None:
         """Nobody else looks at this terminal."""
 
@@ -108,6 +111,9 @@ class JsonReply:
         self.final = answer
 
     async def say(self, text: str) -> None:
+        self.notice = text
+
+    async def fail(self, text: str, again: str) -> None:
         self.notice = text
 
     async def offer_private(self, answer_id: str) -> None:

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import structlog
 
-from core.answering.outage import Outage
 from core.audit import OFF, Audit
 from core.errors import TransientError, UserError
 from core.models import Principal
+from core.outage import Outage
 from core.principals import parse_principal
 
 if TYPE_CHECKING:

@@ -89,6 +89,8 @@ class Message:
     """Other ids under which the same utterance may be delivered again: Slack's event id and client_msg_id."""
     private: bool = False
     """True when only the person who asked sees the answer: a direct message, an ephemeral reply."""
+    sources: tuple[str, ...] = ()
+    """Answer from these only; from all without any."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,10 +190,34 @@ class Answer:
     """What the reader should know besides the answer: "the model could not be reached, these are quotes"."""
     documents: tuple[str, ...] = ()
     """Ids of all that it was made from, cited or not, and of what the earlier answers were made from that it may repeat."""
+    follow_ups: tuple[str, ...] = ()
+    """Questions that its readers might ask next, and that can be answered: at most three."""
 
     @property
     def grounded(self) -> bool:
         return bool(self.citations)
+
+
+class Reason(StrEnum):
+    """What was wrong with an answer."""
+
+    WRONG = "wrong"
+    OUTDATED = "outdated"
+    MISSING = "missing"
+    PRIVATE = "private"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feedback:
+    """A person's rating of an answer; a later one of the same person takes its place."""
+
+    answer_id: str
+    user: str
+    good: bool
+    at: datetime
+    reason: Reason | None = None
+    comment: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -87,6 +87,10 @@ class Reply(Protocol):
         """A plain notice (Markdown): a refusal, an error with its id, a greeting."""
         ...
 
+    async def fail(self, text: str, again: str) -> None:
+        """An error (Markdown), with a button that tries it again: ``again`` is its command, empty where nothing can be tried."""
+        ...
+
     async def offer_private(self, answer_id: str) -> None:
         """After an answer that others see: show the person who asked, and nobody else, how to get one from all that they
         may read themselves. A platform that cannot show something to one person alone does nothing.

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from bots.command import Button
 from bots.platform import Groups
+from core.channels import DEFAULT, ChannelConfig
 from core.errors import UserError
 from core.models import Answer, AnswerMode, Audience, Hit, Message, Principal
 
@@ -71,6 +72,11 @@ class RecordingReply:
     async def say(self, text: str) -> None:
         self.seen.append(("say", text))
 
+    async def fail(self, text: str, again: str) -> None:
+        self.seen.append(("fail", text))
+        if again:
+            self.buttons.append(Button(label="Try again", command=again))
+
     async def show(self, text: str) -> None:
         self.seen.append(("show", text))
 
@@ -86,7 +92,7 @@ class RecordingReply:
 
     @property
     def replies(self) -> list[str]:
-        return [text for kind, text in self.seen if kind in {"say", "answer"}]
+        return [text for kind, text in self.seen if kind in {"say", "fail", "answer"}]
 
     @property
     def shown(self) -> list[str]:
@@ -103,7 +109,7 @@ class ScriptedAssistant:
         self._script = script or _one_answer
         self.asked: list[tuple[Message, Audience]] = []
 
-    def answer(self, message: Message, audience: Audience) -> AsyncIterator[str | Answer]:
+    def answer(self, message: Message, audience: Audience, config: ChannelConfig = DEFAULT) -> AsyncIterator[str | Answer]:
         self.asked.append((message, audience))
         return self._script(message, audience)
 

@@ -10,7 +10,7 @@ import aiohttp
 import discord
 import structlog
 
-from bots.command import Button
+from bots.command import Button, retry
 from bots.discord.places import Closed, InChannel, Place, Sent
 from bots.discord.render import notice, render
 from bots.private import ASK
@@ -67,6 +67,9 @@ class DiscordReply:
 
     async def say(self, text: str) -> None:
         await self._speak(notice(text))
+
+    async def fail(self, text: str, again: str) -> None:
+        await self._speak(notice(text), retry(again))
 
     async def offer(self, text: str, buttons: Sequence[Button]) -> None:
         await self._speak(notice(text), buttons)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bots.command import Button
+from bots.command import Button, retry
 from bots.private import ASK
 from bots.slack.card import Card
 from bots.slack.poster import GoneError, OutOfReachError, Poster
@@ -45,13 +45,19 @@ class ThreadReply:
 
     async def say(self, text: str) -> None:
         """In a channel only the person who asked sees it."""
-        messages = render_text(text)
+        await self._notify(render_text(text))
+
+    async def _notify(self, messages: list[SlackMessage]) -> None:
         if self._said.private:
             await self._post(messages)
             return
         await self._status.settle()
         await self._whisper(messages)
         self.complete = True
+
+    async def fail(self, text: str, again: str) -> None:
+        """In a channel only the person who asked sees it."""
+        await self._notify(render_offer(text, retry(again)))
 
     async def offer_private(self, answer_id: str) -> None:
         button = Button(label="Answer with my access", command=f"{ASK} {answer_id}")
@@ -118,6 +124,9 @@ class CommandReply:
 
     async def say(self, text: str) -> None:
         await self._tell(render_text(text))
+
+    async def fail(self, text: str, again: str) -> None:
+        await self._tell(render_offer(text, retry(again)))
 
     async def offer(self, text: str, buttons: Sequence[Button]) -> None:
         await self._tell(render_offer(text, buttons))

@@ -22,6 +22,7 @@ from core.answering.memory import Memory
 from core.answering.model import name_of
 from core.answering.prompts import PROMPT_VERSION
 from core.answering.visible import visible
+from core.channels import DEFAULT, ChannelConfig
 from core.models import Answer, Audience, Message, Turn, now
 from core.ports import Accesses, Search
 from core.telemetry import STEP_SECONDS
@@ -60,10 +61,13 @@ class Assistant:
             search_timeout=search_timeout.total_seconds(),
         )
 
-    async def answer(self, message: Message, audience: Audience) -> AsyncGenerator[str | Answer, None]:
+    async def answer(
+        self, message: Message, audience: Audience, config: ChannelConfig = DEFAULT
+    ) -> AsyncGenerator[str | Answer, None]:
         """Pieces of the answer's text as they can be shown, then exactly one Answer, which replaces them.
 
-        Everything in it comes from documents that every reader of ``audience`` may read. Raises TransientError, worded
+        Everything in it comes from documents that every reader of ``audience`` may read, and of the message's ``sources`` if it
+        has any. ``config`` says in which language and tone it is written. Raises TransientError, worded
         for the person who asked, when the search does not answer.
         """
         started = time.perf_counter()

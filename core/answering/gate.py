@@ -14,9 +14,9 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from core.answering.outage import Outage
 from core.errors import TransientError, UserError
 from core.models import Message
+from core.outage import Outage
 
 LONGEST_QUESTION = 4000
 """Characters."""

@@ -14,9 +14,9 @@ from pydantic import TypeAdapter, ValidationError
 from redis.asyncio import Redis
 
 from core.answering.access import readable
-from core.answering.outage import Outage
 from core.errors import TransientError
 from core.models import Audience, Turn
+from core.outage import Outage
 from core.ports import Accesses
 
 log = structlog.get_logger(__name__)

@@ -1,0 +1,242 @@
+"""Questions on their way to an answer: kept before anything is done for them, and finished by whoever finds them left behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic import TypeAdapter
+
+from core.errors import TransientError
+from core.models import Message
+from core.outage import Outage
+from core.together import cancelled
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from bots.platform import Platform
+
+LEASE_SECONDS = 15.0
+"""After which a question counts as left behind by a process that died: as long as nobody renews it."""
+KEPT = timedelta(days=1)
+"""How long a question waits for somebody to finish it."""
+ASKED_AGAIN = timedelta(hours=1)
+"""How long the button that asks again works."""
+TRIES = 3
+"""Processes that may die of one question."""
+
+_TIMEOUT = 2.0
+_AT_ONCE = 20
+_LOOK_SECONDS = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A message that was addressed to us, and where its reply goes."""
+
+    message: Message
+    place: Mapping[str, str] = field(default_factory=dict)
+    """What its platform needs to know to reply there once more, from another process."""
+    tries: int = 1
+    """Processes that began with it, this one included."""
+
+
+_QUESTION: TypeAdapter[Question] = TypeAdapter(Question)
+
+# A question is a hash: what was said, whether its message is claimed, how often it was begun, and what was noted of its place.
+# The leases of a platform are a sorted set. The server's clock decides, so that all processes agree.
+_BEGIN = """
+local now = redis.call('TIME')
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+redis.call('HSET', KEYS[1], 'question', ARGV[1], 'tries', 1)
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+redis.call('ZADD', KEYS[2], now[1] + now[2] / 1e6 + ARGV[3], KEYS[1])
+return 1
+"""
+_RENEW = """
+local now = redis.call('TIME')
+return redis.call('ZADD', KEYS[2], 'XX', now[1] + now[2] / 1e6 + ARGV[1], KEYS[1])
+"""
+_TAKE = """
+local time = redis.call('TIME')
+local now = time[1] + time[2] / 1e6
+local taken = {}
+for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[2])) do
+  if redis.call('EXISTS', key) == 1 then
+    redis.call('ZADD', KEYS[1], now + ARGV[1], key)
+    redis.call('HINCRBY', key, 'tries', 1)
+    table.insert(taken, redis.call('HGETALL', key))
+  else
+    redis.call('ZREM', KEYS[1], key)
+  end
+end
+return taken
+"""
+_AGAIN = """
+local question = redis.call('HGET', KEYS[1], 'question')
+if not question or redis.call('ZSCORE', KEYS[2], KEYS[1]) then return 0 end
+if cjson.decode(question).message.user ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], 'tries', 0, 'claimed', 1)
+redis.call('EXPIRE', KEYS[1], ARGV[1])
+redis.call('ZADD', KEYS[2], 0, KEYS[1])
+return 1
+"""
+_NOTED = "place:"
+
+
+class Held:
+    """A question that this process works on. Nothing here raises: without Redis it is lost with the process, which :attr:`kept`
+    tells.
+    """
+
+    def __init__(self, redis: Redis, outage: Outage, message: Message, lease: float, *, kept: bool) -> None:
+        self.kept = kept
+        """Whether somebody else will finish it if this process does not."""
+        self._redis = redis
+        self._outage = outage
+        self._key, self._leases = _key(message.id), _leases(message.platform)
+        self._lease = lease
+
+    @asynccontextmanager
+    async def renewed(self) -> AsyncIterator[None]:
+        """Nobody else takes it meanwhile."""
+        renewing = asyncio.create_task(self._renew()) if self.kept else None
+        try:
+            yield
+        finally:
+            if renewing is not None:
+                await cancelled(renewing)
+
+    async def note(self, **place: str) -> None:
+        """Add to what its platform needs to know to reply there once more: the id of a message that stands there already."""
+        fields = {f"{_NOTED}{name}": value for name, value in place.items()}
+        await self._write(lambda pipeline: pipeline.hset(self._key, mapping=fields))
+
+    async def claimed(self) -> None:
+        """Its message was claimed by us: whoever takes it over need not ask whether it is a repetition."""
+        await self._write(lambda pipeline: pipeline.hset(self._key, "claimed", 1))
+
+    async def resolved(self) -> None:
+        """It has its reply."""
+        await self._write(lambda pipeline: pipeline.delete(self._key), lambda pipeline: pipeline.zrem(self._leases, self._key))
+
+    async def failed(self) -> None:
+        """Its reply was an error: for an hour a button has it tried again."""
+        await self._write(
+            lambda pipeline: pipeline.zrem(self._leases, self._key), lambda pipeline: pipeline.expire(self._key, ASKED_AGAIN)
+        )
+
+    async def leave(self) -> None:
+        """This process stops before it is done: the next one may take it at once."""
+        await self._write(lambda pipeline: pipeline.zadd(self._leases, {self._key: 0}, xx=True))
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(self._lease / 3)
+            with suppress(TransientError):
+                await self._outage.reach(lambda: _eval(self._redis, _RENEW, [self._key, self._leases], self._lease))
+
+    async def _write(self, *commands: Callable[[Any], object]) -> None:
+        if not self.kept:
+            return
+
+        async def write() -> None:
+            async with self._redis.pipeline(transaction=True) as pipeline:
+                for command in commands:
+                    command(pipeline)
+                await pipeline.execute()
+
+        with suppress(TransientError):
+            await self._outage.reach(write)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftBehind:
+    question: Question
+    held: Held
+    claimed: bool
+    """Its message was claimed by the process that left it."""
+
+
+class Pending:
+    """In Redis. Without it questions are answered all the same, and lost with the process that answers them."""
+
+    def __init__(self, redis: Redis, *, lease: float = LEASE_SECONDS) -> None:
+        """``lease`` in seconds."""
+        self._redis = redis
+        self._lease = lease
+        self._outage = Outage("questions that are being answered are lost if this process dies", timeout=_TIMEOUT)
+
+    async def begin(self, question: Question) -> Held | None:
+        """Keep it before anything is done for it. None when it is kept already: somebody works on it, or will."""
+        message = question.message
+        keys, kept = [_key(message.id), _leases(message.platform)], int(KEPT.total_seconds())
+        raw = _QUESTION.dump_json(question).decode()
+        try:
+            began = await self._outage.reach(lambda: _eval(self._redis, _BEGIN, keys, raw, kept, self._lease))
+        except TransientError:
+            return self._held(message, kept=False)
+        return self._held(message, kept=True) if began else None
+
+    async def again(self, platform: str, message_id: str, user: str) -> bool:
+        """Have a question that failed answered after all. False when it is not known any more, is being answered already, or was
+        asked by somebody else. Raises TransientError.
+        """
+        keys, kept = [_key(message_id), _leases(platform)], int(KEPT.total_seconds())
+        return bool(await self._outage.reach(lambda: _eval(self._redis, _AGAIN, keys, kept, user)))
+
+    async def left_behind(self, platform: str) -> list[LeftBehind]:
+        """Take over what nobody works on any more. Raises TransientError."""
+        found = await self._outage.reach(lambda: _eval(self._redis, _TAKE, [_leases(platform)], self._lease, _AT_ONCE))
+        taken = []
+        for fields in found:
+            values = {name.decode(): value.decode() for name, value in zip(fields[::2], fields[1::2], strict=True)}
+            question = _QUESTION.validate_json(values["question"])
+            noted = {name.removeprefix(_NOTED): value for name, value in values.items() if name.startswith(_NOTED)}
+            question = replace(question, place={**question.place, **noted}, tries=int(values["tries"]))
+            held = self._held(question.message, kept=True)
+            taken.append(LeftBehind(question=question, held=held, claimed="claimed" in values))
+        return taken
+
+    async def forget_person(self, user: str) -> int:
+        """Drop what is kept of a person's questions, of those that are being answered, too: how many. Raises what the client
+        raises.
+        """
+        forgotten = 0
+        async for key in self._redis.scan_iter(match=f"{_key('*')}", count=1000):
+            raw = await cast("Any", self._redis.hget(key, "question"))
+            if raw and _QUESTION.validate_json(raw).message.user == user:
+                forgotten += int(await self._redis.delete(key))
+        return forgotten
+
+    def _held(self, message: Message, *, kept: bool) -> Held:
+        return Held(self._redis, self._outage, message, self._lease, kept=kept)
+
+
+async def finish_left_behind(pending: Pending, platform: Platform) -> None:
+    """Look after a platform's questions until cancelled: those whose process died, and those that are tried again."""
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        if not platform.connected:
+            continue
+        with suppress(TransientError):
+            for left in await pending.left_behind(platform.name):
+                await platform.resume(left)
+
+
+async def _eval(redis: Redis, script: str, keys: list[str], *arguments: object) -> Any:
+    return await cast("Any", redis.eval(script, len(keys), *keys, *map(str, arguments)))
+
+
+def _key(message_id: str) -> str:
+    # One hash tag, hence one slot of a cluster: a script touches a question and the leases in one step.
+    return f"footnote:{{pending}}:question:{message_id}"
+
+
+def _leases(platform: str) -> str:
+    return f"footnote:{{pending}}:leases:{platform}"
