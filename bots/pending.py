@@ -67,12 +67,13 @@ local time = redis.call('TIME')
 local now = time[1] + time[2] / 1e6
 local taken = {}
 for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[2])) do
-  if redis.call('EXISTS', key) == 1 then
+  if redis.call('HEXISTS', key, 'question') == 1 then
     redis.call('ZADD', KEYS[1], now + ARGV[1], key)
     redis.call('HINCRBY', key, 'tries', 1)
     table.insert(taken, redis.call('HGETALL', key))
   else
     redis.call('ZREM', KEYS[1], key)
+    redis.call('DEL', key)
   end
 end
 return taken
@@ -153,6 +154,20 @@ class Held:
 
         with suppress(TransientError):
             await self._outage.reach(write)
+
+
+class Spot:
+    """Where the reply to a question goes, in its platform's words; kept with the question, so that another process finds it."""
+
+    def __init__(self, **fields: str) -> None:
+        self.fields = fields
+        self.held: Held | None = None
+
+    async def note(self, **more: str) -> None:
+        """Something came to stand there: the id of a message that is to be finished, not written again."""
+        self.fields |= more
+        if self.held is not None:
+            await self.held.note(**more)
 
 
 @dataclass(frozen=True, kw_only=True)

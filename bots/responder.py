@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from bots.pending import TRIES, Question
+from bots.pending import TRIES, Question, Spot
 from core.audit import OFF, Audit, question_facts
 from core.channels import DEFAULT, ChannelConfig
 from core.errors import FootnoteError, TransientError, UserError
@@ -67,25 +67,24 @@ class Responder:
         self._audit = audit
         self._clock = clock
 
-    async def respond(
-        self, message: Message, reply: Reply, audience_of: AudienceOf, *, place: Mapping[str, str] | None = None
-    ) -> None:
+    async def respond(self, message: Message, reply: Reply, audience_of: AudienceOf, *, spot: Spot | None = None) -> None:
         """Reply once: an answer, a refusal with its reason, or an error with its id. A duplicate gets nothing.
 
-        ``place`` is what the platform needs to know to reply once more from another process: then the question survives
-        this one.
+        With a ``spot``, which tells where the reply goes, the question survives this process.
         """
         with structlog.contextvars.bound_contextvars(message=message.id, conversation=message.conversation_id):
             held: Held | None = None
-            if self._pending is not None and place is not None:
-                held = await self._pending.begin(Question(message=message, place=place))
+            if self._pending is not None and spot is not None:
+                held = spot.held = await self._pending.begin(Question(message=message, place=spot.fields))
                 if held is None:
                     log.debug("message.repeated")
                     return
             await self._work(message, reply, audience_of, held, claimed=False)
 
     async def resume(self, left: LeftBehind, reply: Reply, audience_of: AudienceOf) -> None:
-        """Finish what another process began, or have a question that failed answered after all."""
+        """Finish what another process began, or have a question that failed answered after all. The ``reply`` knows what stands
+        there already: its spot was made of the question's place, and holds ``left.held``.
+        """
         message = left.question.message
         if message.id in self._running:
             # It is ours: this process was busy for longer than the lease.
