@@ -63,7 +63,7 @@ class Responder:
         self._desk = desk
         self._pending = pending
         self._channels = channels
-        self._running: dict[str, _Running] = {}
+        self._running: dict[asyncio.Task[Any], _Running] = {}
         self._audit = audit
         self._clock = clock
 
@@ -86,7 +86,7 @@ class Responder:
         there already: its spot was made of the question's place, and holds ``left.held``.
         """
         message = left.question.message
-        if message.id in self._running:
+        if any(running.message_id == message.id for running in self._running.values()):
             # It is ours: this process was busy for longer than the lease.
             return
         with structlog.contextvars.bound_contextvars(message=message.id, conversation=message.conversation_id):
@@ -101,16 +101,16 @@ class Responder:
 
     async def stop(self, conversation_id: str) -> bool:
         """End the answers that are being written in a conversation here; whether there was one."""
-        stopped = [running for running in self._running.values() if running.conversation_id == conversation_id]
-        for running in stopped:
-            running.stopped = True
-            running.task.cancel()
+        stopped = [task for task, running in self._running.items() if running.conversation_id == conversation_id]
+        for task in stopped:
+            self._running[task].stopped = True
+            task.cancel()
         return bool(stopped)
 
     async def _work(self, message: Message, reply: Reply, audience_of: AudienceOf, held: Held | None, *, claimed: bool) -> None:
         task = asyncio.current_task()
         assert task is not None
-        running = self._running[message.id] = _Running(message.conversation_id, task)
+        running = self._running[task] = _Running(message.id, message.conversation_id)
         once = _Once(reply)
         try:
             async with _kept(held):
@@ -134,7 +134,7 @@ class Responder:
                 await asyncio.shield(self._interrupted(message, once, held))
             raise
         finally:
-            del self._running[message.id]
+            del self._running[task]
 
     async def _stopped(self, message: Message, once: _Once, held: Held | None) -> None:
         self._record("question.stopped", message)
@@ -257,8 +257,8 @@ class Responder:
 
 @dataclass
 class _Running:
+    message_id: str
     conversation_id: str
-    task: asyncio.Task[Any]
     stopped: bool = False
 
 
