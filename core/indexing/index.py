@@ -316,6 +316,21 @@ class Index:
     async def _readable(self, answering: Answering, audience: Audience) -> frozenset[str]:
         return frozenset(await answering.classes.readable_by(audience))
 
+    async def sources(self, audience: Audience) -> frozenset[str]:
+        """The sources in which there is a document that every reader may read."""
+        return await self._here(lambda answering: self._sources(answering, audience))
+
+    async def _sources(self, answering: Answering, audience: Audience) -> frozenset[str]:
+        classes = await self._readable(answering, audience)
+        if not classes:
+            return frozenset()
+        complete = models.Filter(
+            must=[_HEAD, _any("access", sorted(classes))],
+            must_not=[models.FieldCondition(key="pending", match=models.MatchValue(value=True))],
+        )
+        request = self._client.facet(answering.generation.collection, "source", facet_filter=complete, limit=PAGE, exact=True)
+        return frozenset(str(hit.value) for hit in (await ask(request, SEARCH_SECONDS)).hits)
+
     async def accesses(self, document_ids: Collection[str]) -> dict[str, Access]:
         """Who may read documents now, by id. What questions are not answered from is missing: gone, or half written."""
         return await self._here(lambda answering: self._accesses(answering, sorted(set(document_ids))))
