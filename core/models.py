@@ -91,6 +91,15 @@ class Message:
     """True when only the person who asked sees the answer: a direct message, an ephemeral reply."""
     sources: tuple[str, ...] = ()
     """Answer from these only; from all without any."""
+    addressed: bool = True
+    """False for a question that was put to nobody in particular: who asked expects no reply, so nothing but an answer is given."""
+    replaces: str = ""
+    """The id of the message that this is a later wording of."""
+
+    @property
+    def said_as(self) -> str:
+        """The id that all wordings of it share."""
+        return self.replaces or self.id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,6 +244,8 @@ class Turn:
     at: datetime
     documents: tuple[str, ...] = ()
     """Their ids. A turn with accesses and without documents is not known well enough to be replayed."""
+    said_as: str = ""
+    """The id of the message that asked, in all its wordings."""
 
 
 @dataclass(frozen=True, kw_only=True)

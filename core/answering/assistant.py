@@ -84,8 +84,9 @@ class Assistant:
                     yield part
                     continue
                 turn = self._turn(message, ask, part)
-                # Before the answer is shown, so that a follow-up sent at once finds it.
-                await history.aadd_messages(to_messages(turn))
+                if message.addressed or part.citations:
+                    # Before the answer is shown, so that a follow-up sent at once finds it.
+                    await history.aadd_messages(to_messages(turn))
                 notice = " ".join(filter(None, (part.notice, await late(_cited(part)))))
                 seconds = time.perf_counter() - started
                 yield replace(self._answer(ask, replace(part, notice=notice), seconds * 1000), documents=turn.documents)
@@ -107,7 +108,12 @@ class Assistant:
             asked_by=message.user,
             asked_by_name=visible(message.user_name),
             at=self._clock(),
+            said_as=message.said_as,
         )
+
+    async def withdraw(self, conversation_id: str, said_as: str) -> None:
+        """Remember a message no longer that was edited or deleted. Raises TransientError."""
+        await self._memory.withdraw(conversation_id, said_as)
 
     def _answer(self, ask: Ask, draft: Draft, total: float) -> Answer:
         timings = {**draft.found.timings, "total": total}

@@ -71,6 +71,10 @@ class Memory:
         """Delete a conversation: how many turns there were. Raises TransientError."""
         return await self._forgotten(lambda: self._delete(conversation_id))
 
+    async def withdraw(self, conversation_id: str, said_as: str) -> int:
+        """Delete the turns of a message that was edited or deleted: how many. Raises TransientError."""
+        return await self._forgotten(lambda: self._delete_said(conversation_id, said_as))
+
     async def forget_person(self, user: str) -> int:
         """Delete what a person asked, with the answers, in every conversation: how many turns. Raises TransientError."""
         return await self._forgotten(lambda: self._delete_person(user))
@@ -105,6 +109,13 @@ class Memory:
             pipeline.delete(key)
             turns, _ = await pipeline.execute()
         return int(turns)
+
+    async def _delete_said(self, conversation_id: str, said_as: str) -> int:
+        key, forgotten = _conversation_key(conversation_id), 0
+        for stored in await self._stored(conversation_id):
+            if stored.turn.said_as == said_as:
+                forgotten += await self._redis.lrem(key, 1, cast("str", stored.raw))
+        return forgotten
 
     async def _delete_person(self, user: str) -> int:
         forgotten = 0
