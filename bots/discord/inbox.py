@@ -96,7 +96,7 @@ class Inbox:
         own = own_conversation(interaction.channel)
         if private and (own is None or interaction.guild_id is not None):
             # Also in a thread: what others say there must not be answered from a question that they never saw.
-            conversation = private_conversation(interaction)
+            conversation = private_conversation(interaction.channel_id, interaction.user.id)
         else:
             conversation = own or chain_conversation(interaction.channel_id, root)
         asked = f"-# {literal(interaction.user.display_name)} asked: {literal(' '.join(question.split())[:300])}"

@@ -39,31 +39,45 @@ def is_private(message: discord.Message) -> bool:
     return isinstance(message.channel, discord.DMChannel)
 
 
-def to_message(message: discord.Message, me: discord.ClientUser, conversation_id: str) -> Message:
+def is_post(message: discord.Message) -> bool:
+    """Whether it is the first message of a post in a forum: Discord gives both the same id."""
+    channel = message.channel
+    return isinstance(channel, discord.Thread) and channel.id == message.id and isinstance(channel.parent, discord.ForumChannel)
+
+
+def to_message(
+    message: discord.Message, me: discord.ClientUser, conversation_id: str, *, private: bool = False, addressed: bool = True
+) -> Message:
+    """What a post in a forum asks stands in its title, too."""
+    text = _spoken(message, me)
+    if is_post(message):
+        text = "\n\n".join(filter(None, (getattr(message.channel, "name", ""), text)))
     return Message(
         id=f"discord:{message.id}",
         platform="discord",
         conversation_id=conversation_id,
-        channel_id=f"discord:{message.channel.id}",
+        channel_id=home_id(message.channel),
         user=user_id(message.author),
         user_name=message.author.display_name,
-        text=_spoken(message, me),
+        text=text,
         sent_at=message.created_at,
-        private=is_private(message),
+        private=private or is_private(message),
+        addressed=addressed,
     )
 
 
-def to_asked(interaction: Asked, text: str, conversation_id: str, *, private: bool) -> Message:
+def to_asked(interaction: Asked, text: str, conversation_id: str, *, private: bool, sources: tuple[str, ...] = ()) -> Message:
     return Message(
         id=f"discord:{interaction.id}",
         platform="discord",
         conversation_id=conversation_id,
-        channel_id=f"discord:{interaction.channel_id}",
+        channel_id=home_id(interaction.channel) or f"discord:{interaction.channel_id}",
         user=user_id(interaction.user),
         user_name=interaction.user.display_name,
         text=text.strip(),
         sent_at=interaction.created_at,
         private=private,
+        sources=sources,
     )
 
 
@@ -76,8 +90,9 @@ def to_command(interaction: Asked, name: str, text: str, held: frozenset[Princip
         user_name=interaction.user.display_name,
         principals=held,
         platform="discord",
-        channel_id=f"discord:{interaction.channel_id}",
-        conversation_id=own_conversation(interaction.channel) or private_conversation(interaction),
+        channel_id=home_id(interaction.channel) or f"discord:{interaction.channel_id}",
+        conversation_id=own_conversation(interaction.channel)
+        or private_conversation(interaction.channel_id, interaction.user.id),
     )
 
 
@@ -96,6 +111,13 @@ def principals(person: Person) -> frozenset[Principal]:
     return frozenset([*names, *(f"discord:role:{role}" for role in roles), *(f"role:discord:{role}" for role in roles)])
 
 
+def home_id(channel: object) -> str:
+    """The channel, or the one that a thread hangs on: what is set there counts in its threads. Empty for no channel."""
+    if isinstance(channel, discord.Thread):
+        return f"discord:{channel.parent_id}"
+    return f"discord:{channel.id}" if isinstance(channel, discord.abc.Snowflake) else ""
+
+
 def own_conversation(channel: object) -> str | None:
     """The conversation that a whole thread, forum post or direct message is; None in a channel, where many are."""
     if isinstance(channel, discord.Thread | discord.DMChannel):
@@ -108,9 +130,19 @@ def chain_conversation(channel_id: int | None, root: int) -> str:
     return f"discord:{channel_id}:{root}"
 
 
-def private_conversation(interaction: Asked) -> str:
+def private_conversation(channel_id: int | None, user: int) -> str:
     """The conversation of one person's private questions in a channel or thread: nobody can reply to what only they see."""
-    return f"discord:{interaction.channel_id}:private:{interaction.user.id}"
+    return f"discord:{channel_id}:private:{user}"
+
+
+def is_for_others(message: discord.Message, me: discord.ClientUser) -> bool:
+    """Whether it speaks to people: it mentions some, or replies to one of them. Not when it mentions us besides."""
+    if any(user.id == me.id for user in message.mentions):
+        return False
+    replied = message.reference.resolved if message.reference is not None else None
+    to_person = isinstance(replied, discord.Message) and replied.author.id not in {me.id, message.author.id}
+    others = [user for user in message.mentions if user.id != message.author.id]
+    return to_person or bool(others or message.role_mentions or message.mention_everyone)
 
 
 def _mention(me: discord.ClientUser) -> re.Pattern[str]:
