@@ -30,6 +30,8 @@ PAGE = 1_000
 """Records of one scroll."""
 CLASSES_MAX = 100_000
 """Distinct accesses that are looked at."""
+GLIMPSES = 200
+"""Enough to find some good questions among."""
 
 Result = TypeVar("Result")
 
@@ -79,6 +81,16 @@ class Rebuild:
     """In the new collection."""
     of: int
     """In the one that answers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Glimpse:
+    """What a piece of a document is called."""
+
+    document_id: str
+    title: str
+    headings: tuple[str, ...]
+    """Those above it, outermost first."""
 
 
 class Index:
@@ -318,18 +330,47 @@ class Index:
 
     async def sources(self, audience: Audience) -> frozenset[str]:
         """The sources in which there is a document that every reader may read."""
-        return await self._here(lambda answering: self._sources(answering, audience))
+        return frozenset(await self.counts_for(audience))
 
-    async def _sources(self, answering: Answering, audience: Audience) -> frozenset[str]:
+    async def counts_for(self, audience: Audience) -> dict[str, int]:
+        """As :meth:`counts`, of the documents that every reader may read. A source without any is not named."""
+        return await self._here(lambda answering: self._counts_for(answering, audience))
+
+    async def _counts_for(self, answering: Answering, audience: Audience) -> dict[str, int]:
         classes = await self._readable(answering, audience)
         if not classes:
-            return frozenset()
+            return {}
         complete = models.Filter(
             must=[_HEAD, _any("access", sorted(classes))],
             must_not=[models.FieldCondition(key="pending", match=models.MatchValue(value=True))],
         )
         request = self._client.facet(answering.generation.collection, "source", facet_filter=complete, limit=PAGE, exact=True)
-        return frozenset(str(hit.value) for hit in (await ask(request, SEARCH_SECONDS)).hits)
+        return {str(hit.value): hit.count for hit in (await ask(request, SEARCH_SECONDS)).hits}
+
+    async def glimpses(self, audience: Audience, most: int = GLIMPSES) -> list[Glimpse]:
+        """Of some pieces that every reader may read, which they are: always the same ones while the index does not change."""
+        return await self._here(lambda answering: self._glimpses(answering, audience, most))
+
+    async def _glimpses(self, answering: Answering, audience: Audience, most: int) -> list[Glimpse]:
+        classes = await self._readable(answering, audience)
+        if not classes:
+            return []
+        points, _ = await ask(
+            self._client.scroll(
+                answering.generation.collection,
+                scroll_filter=models.Filter(must=[_any("access", sorted(classes))]),
+                limit=most,
+                with_payload=["document_id", "title", "headings"],
+            ),
+            seconds=SEARCH_SECONDS,
+        )
+        found = [point.payload for point in points if point.payload]
+        accesses = await self._accesses(answering, sorted({payload["document_id"] for payload in found}))
+        return [
+            Glimpse(document_id=payload["document_id"], title=payload["title"], headings=tuple(payload["headings"]))
+            for payload in found
+            if (access := accesses.get(payload["document_id"])) and audience.may_read(access)
+        ]
 
     async def accesses(self, document_ids: Collection[str]) -> dict[str, Access]:
         """Who may read documents now, by id. What questions are not answered from is missing: gone, or half written."""
