@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from core.errors import UserError
-from core.models import Answer, Principal
+from core.models import Answer, Attachment, Principal
 from core.ports import Reply
 
 
@@ -27,6 +27,8 @@ class Command:
     channel_id: str
     conversation_id: str | None
     """None where the platform does not tell in which conversation a command is given."""
+    files: tuple[Attachment, ...] = ()
+    """Those of the message that it was given on, or that were given with it."""
 
 
 @dataclass(frozen=True, kw_only=True)

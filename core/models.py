@@ -71,6 +71,23 @@ ANYONE = Audience.of(())
 
 
 @dataclass(frozen=True, kw_only=True)
+class Attachment:
+    """A file that hangs on a message: where it is, not what it holds."""
+
+    name: str
+    size: int
+    """Bytes, as its platform declares them."""
+    address: str
+    """Where its platform gives it to us."""
+    url: str
+    """Where people open it."""
+    media_type: str = ""
+    """As its platform declares it; empty when it does not."""
+    place: Principal = ""
+    """What everybody holds who sees the message: ``channel:slack:C1``. Empty where its author alone does."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Message:
     """What a person said to the bot, its mention already stripped."""
 
@@ -91,6 +108,7 @@ class Message:
     """True when only the person who asked sees the answer: a direct message, an ephemeral reply."""
     sources: tuple[str, ...] = ()
     """Answer from these only; from all without any."""
+    files: tuple[Attachment, ...] = ()
     addressed: bool = True
     """False for a question that was put to nobody in particular: who asked expects no reply, so nothing but an answer is given."""
     replaces: str = ""
