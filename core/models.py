@@ -110,7 +110,7 @@ class Message:
     """Answer from these only; from all without any."""
     files: tuple[Attachment, ...] = ()
     addressed: bool = True
-    """False for a question that was put to nobody in particular: who asked expects no reply, so nothing but an answer is given."""
+    """False for a question that was put to nobody in particular: its person expects no reply, and gets an answer or nothing."""
     replaces: str = ""
     """The id of the message that this is a later wording of."""
 
