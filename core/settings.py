@@ -252,6 +252,10 @@ class Settings(BaseSettings):
     """Bot token."""
     discord_api_url: HttpUrl = "https://discord.com/api/v10"
     """Base of the REST API; the gateway's address is asked there."""
+    discord_message_content: bool = False
+    """Ask for the text of messages that do not mention the bot: a privileged intent, to be switched on in the portal, too."""
+    discord_shards: int | None = Field(default=None, ge=1)
+    """Connections to the gateway; as many as Discord recommends without it."""
 
     confluence_url: SourceUrl | None = None
     """A Confluence site: Cloud, with or without ``/wiki``, or Data Center."""
