@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from pydantic import TypeAdapter
+import structlog
+from pydantic import TypeAdapter, ValidationError
 
 from core.errors import TransientError
 from core.models import Message
@@ -30,8 +32,11 @@ ASKED_AGAIN = timedelta(hours=1)
 TRIES = 3
 """Processes that may die of one question."""
 
+log = structlog.get_logger(__name__)
+
 _TIMEOUT = 2.0
 _AT_ONCE = 20
+_REMEMBERED = 10_000
 _LOOK_SECONDS = 0.5
 
 
@@ -48,7 +53,7 @@ class Question:
 
 _QUESTION: TypeAdapter[Question] = TypeAdapter(Question)
 
-# A question is a hash: what was said, whether its message is claimed, how often it was begun, and what was noted of its place.
+# A question is a hash: what was said, how often it was begun, and what was noted of its place.
 # The leases of a platform are a sorted set. The server's clock decides, so that all processes agree.
 _BEGIN = """
 local now = redis.call('TIME')
@@ -82,12 +87,20 @@ _AGAIN = """
 local question = redis.call('HGET', KEYS[1], 'question')
 if not question or redis.call('ZSCORE', KEYS[2], KEYS[1]) then return 0 end
 if cjson.decode(question).message.user ~= ARGV[2] then return 0 end
-redis.call('HSET', KEYS[1], 'tries', 0, 'claimed', 1)
+redis.call('HSET', KEYS[1], 'tries', 0)
 redis.call('EXPIRE', KEYS[1], ARGV[1])
 redis.call('ZADD', KEYS[2], 0, KEYS[1])
 return 1
 """
+# Not of one that is gone: it would come back without its words and stay for ever.
+_NOTE = """
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+return redis.call('HSET', KEYS[1], unpack(ARGV))
+"""
 _NOTED = "place:"
+
+_Command = Callable[[Any], object]
+"""What is put into a pipeline."""
 
 
 class Held:
@@ -95,13 +108,11 @@ class Held:
     tells.
     """
 
-    def __init__(self, redis: Redis, outage: Outage, message: Message, lease: float, *, kept: bool) -> None:
+    def __init__(self, pending: Pending, message: Message, *, kept: bool) -> None:
         self.kept = kept
         """Whether somebody else will finish it if this process does not."""
-        self._redis = redis
-        self._outage = outage
+        self._pending = pending
         self._key, self._leases = _key(message.id), _leases(message.platform)
-        self._lease = lease
 
     @asynccontextmanager
     async def renewed(self) -> AsyncIterator[None]:
@@ -115,45 +126,32 @@ class Held:
 
     async def note(self, **place: str) -> None:
         """Add to what its platform needs to know to reply there once more: the id of a message that stands there already."""
-        fields = {f"{_NOTED}{name}": value for name, value in place.items()}
-        await self._write(lambda pipeline: pipeline.hset(self._key, mapping=fields))
-
-    async def claimed(self) -> None:
-        """Its message was claimed by us: whoever takes it over need not ask whether it is a repetition."""
-        await self._write(lambda pipeline: pipeline.hset(self._key, "claimed", 1))
+        if self.kept and place:
+            fields = [part for name, value in place.items() for part in (f"{_NOTED}{name}", value)]
+            with suppress(TransientError):
+                await self._pending.reach(_NOTE, [self._key], *fields)
 
     async def resolved(self) -> None:
         """It has its reply."""
-        await self._write(lambda pipeline: pipeline.delete(self._key), lambda pipeline: pipeline.zrem(self._leases, self._key))
+        await self._end(lambda pipeline: pipeline.delete(self._key))
 
     async def failed(self) -> None:
         """Its reply was an error: for an hour a button has it tried again."""
-        await self._write(
-            lambda pipeline: pipeline.zrem(self._leases, self._key), lambda pipeline: pipeline.expire(self._key, ASKED_AGAIN)
-        )
+        await self._end(lambda pipeline: pipeline.expire(self._key, ASKED_AGAIN))
 
     async def leave(self) -> None:
         """This process stops before it is done: the next one may take it at once."""
-        await self._write(lambda pipeline: pipeline.zadd(self._leases, {self._key: 0}, xx=True))
+        with suppress(TransientError):
+            await self._pending.write(lambda pipeline: pipeline.zadd(self._leases, {self._key: 0}, xx=True))
+
+    async def _end(self, then: _Command) -> None:
+        await self._pending.write_surely(self._key, lambda pipeline: pipeline.zrem(self._leases, self._key), then)
 
     async def _renew(self) -> None:
         while True:
-            await asyncio.sleep(self._lease / 3)
+            await asyncio.sleep(self._pending.lease / 3)
             with suppress(TransientError):
-                await self._outage.reach(lambda: _eval(self._redis, _RENEW, [self._key, self._leases], self._lease))
-
-    async def _write(self, *commands: Callable[[Any], object]) -> None:
-        if not self.kept:
-            return
-
-        async def write() -> None:
-            async with self._redis.pipeline(transaction=True) as pipeline:
-                for command in commands:
-                    command(pipeline)
-                await pipeline.execute()
-
-        with suppress(TransientError):
-            await self._outage.reach(write)
+                await self._pending.reach(_RENEW, [self._key, self._leases], self._pending.lease)
 
 
 class Spot:
@@ -174,8 +172,6 @@ class Spot:
 class LeftBehind:
     question: Question
     held: Held
-    claimed: bool
-    """Its message was claimed by the process that left it."""
 
 
 class Pending:
@@ -183,39 +179,46 @@ class Pending:
 
     def __init__(self, redis: Redis, *, lease: float = LEASE_SECONDS) -> None:
         """``lease`` in seconds."""
+        self.lease = lease
         self._redis = redis
-        self._lease = lease
         self._outage = Outage("questions that are being answered are lost if this process dies", timeout=_TIMEOUT)
+        self._unwritten: dict[str, tuple[_Command, ...]] = {}
 
     async def begin(self, question: Question) -> Held | None:
         """Keep it before anything is done for it. None when it is kept already: somebody works on it, or will."""
         message = question.message
         keys, kept = [_key(message.id), _leases(message.platform)], int(KEPT.total_seconds())
-        raw = _QUESTION.dump_json(question).decode()
         try:
-            began = await self._outage.reach(lambda: _eval(self._redis, _BEGIN, keys, raw, kept, self._lease))
+            began = await self.reach(_BEGIN, keys, _QUESTION.dump_json(question).decode(), kept, self.lease)
         except TransientError:
-            return self._held(message, kept=False)
-        return self._held(message, kept=True) if began else None
+            return Held(self, message, kept=False)
+        return Held(self, message, kept=True) if began else None
 
     async def again(self, platform: str, message_id: str, user: str) -> bool:
         """Have a question that failed answered after all. False when it is not known any more, is being answered already, or was
         asked by somebody else. Raises TransientError.
         """
         keys, kept = [_key(message_id), _leases(platform)], int(KEPT.total_seconds())
-        return bool(await self._outage.reach(lambda: _eval(self._redis, _AGAIN, keys, kept, user)))
+        return bool(await self.reach(_AGAIN, keys, kept, user))
 
     async def left_behind(self, platform: str) -> list[LeftBehind]:
         """Take over what nobody works on any more. Raises TransientError."""
-        found = await self._outage.reach(lambda: _eval(self._redis, _TAKE, [_leases(platform)], self._lease, _AT_ONCE))
+        # First what is done with: it must not be taken for left behind.
+        for key, commands in list(self._unwritten.items()):
+            await self.write(*commands)
+            self._unwritten.pop(key, None)
         taken = []
-        for fields in found:
+        for fields in await self.reach(_TAKE, [_leases(platform)], self.lease, _AT_ONCE):
             values = {name.decode(): value.decode() for name, value in zip(fields[::2], fields[1::2], strict=True)}
-            question = _QUESTION.validate_json(values["question"])
+            try:
+                question = _QUESTION.validate_json(values["question"])
+            except ValidationError as error:
+                # Of another version: it goes by itself, after a day.
+                log.error("question.unreadable", platform=platform, problems=error.error_count())
+                continue
             noted = {name.removeprefix(_NOTED): value for name, value in values.items() if name.startswith(_NOTED)}
             question = replace(question, place={**question.place, **noted}, tries=int(values["tries"]))
-            held = self._held(question.message, kept=True)
-            taken.append(LeftBehind(question=question, held=held, claimed="claimed" in values))
+            taken.append(LeftBehind(question=question, held=Held(self, question.message, kept=True)))
         return taken
 
     async def forget_person(self, user: str) -> int:
@@ -223,14 +226,35 @@ class Pending:
         raises.
         """
         forgotten = 0
-        async for key in self._redis.scan_iter(match=f"{_key('*')}", count=1000):
+        async for key in self._redis.scan_iter(match=_key("*"), count=1000):
             raw = await cast("Any", self._redis.hget(key, "question"))
-            if raw and _QUESTION.validate_json(raw).message.user == user:
+            if raw and json.loads(raw)["message"]["user"] == user:
                 forgotten += int(await self._redis.delete(key))
         return forgotten
 
-    def _held(self, message: Message, *, kept: bool) -> Held:
-        return Held(self._redis, self._outage, message, self._lease, kept=kept)
+    async def reach(self, script: str, keys: list[str], *arguments: object) -> Any:
+        """What a script gives. Raises TransientError."""
+        return await self._outage.reach(lambda: cast("Any", self._redis.eval(script, len(keys), *keys, *map(str, arguments))))
+
+    async def write(self, *commands: _Command) -> None:
+        """All of them in one step. Raises TransientError."""
+
+        async def written() -> None:
+            async with self._redis.pipeline(transaction=True) as pipeline:
+                for command in commands:
+                    command(pipeline)
+                await pipeline.execute()
+
+        await self._outage.reach(written)
+
+    async def write_surely(self, key: str, *commands: _Command) -> None:
+        """Now, or as soon as Redis is back. What is over and still looks left behind would be answered twice."""
+        try:
+            await self.write(*commands)
+        except TransientError:
+            self._unwritten[key] = commands
+            while len(self._unwritten) > _REMEMBERED:
+                self._unwritten.pop(next(iter(self._unwritten)))
 
 
 async def finish_left_behind(pending: Pending, platform: Platform) -> None:
@@ -239,13 +263,18 @@ async def finish_left_behind(pending: Pending, platform: Platform) -> None:
         await asyncio.sleep(_LOOK_SECONDS)
         if not platform.connected:
             continue
-        with suppress(TransientError):
-            for left in await pending.left_behind(platform.name):
+        try:
+            found = await pending.left_behind(platform.name)
+        except TransientError:
+            # Leases ran out while Redis was away. Whoever is alive has time to renew theirs.
+            await asyncio.sleep(pending.lease)
+            continue
+        for left in found:
+            try:
                 await platform.resume(left)
-
-
-async def _eval(redis: Redis, script: str, keys: list[str], *arguments: object) -> Any:
-    return await cast("Any", redis.eval(script, len(keys), *keys, *map(str, arguments)))
+            except Exception:
+                # The outermost loop: one question that cannot be resumed must not keep all others waiting.
+                log.exception("message.not_resumed", platform=platform.name, message=left.question.message.id)
 
 
 def _key(message_id: str) -> str:

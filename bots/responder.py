@@ -79,7 +79,7 @@ class Responder:
                 if held is None:
                     log.debug("message.repeated")
                     return
-            await self._work(message, reply, audience_of, held, claimed=False)
+            await self._work(message, _Once(reply, held), audience_of)
 
     async def resume(self, left: LeftBehind, reply: Reply, audience_of: AudienceOf) -> None:
         """Finish what another process began, or have a question that failed answered after all. The ``reply`` knows what stands
@@ -91,13 +91,7 @@ class Responder:
             return
         with structlog.contextvars.bound_contextvars(message=message.id, conversation=message.conversation_id):
             log.info("message.resumed", tries=left.question.tries)
-            if left.question.tries <= TRIES:
-                await self._work(message, reply, audience_of, left.held, claimed=left.claimed)
-                return
-            try:
-                await self._apologise(message, _Once(reply), left.held)
-            finally:
-                await left.held.failed()
+            await self._work(message, _Once(reply, left.held, tries=left.question.tries), audience_of)
 
     async def stop(self, conversation_id: str) -> bool:
         """End the answers that are being written in a conversation here; whether there was one."""
@@ -107,65 +101,72 @@ class Responder:
             task.cancel()
         return bool(stopped)
 
-    async def _work(self, message: Message, reply: Reply, audience_of: AudienceOf, held: Held | None, *, claimed: bool) -> None:
+    async def _work(self, message: Message, once: _Once, audience_of: AudienceOf) -> None:
         task = asyncio.current_task()
         assert task is not None
         running = self._running[task] = _Running(message.id, message.conversation_id)
-        once = _Once(reply)
         try:
-            async with _kept(held):
-                if not claimed and not await self._gate.claim(message):
+            async with once.renewed():
+                if not await self._gate.claim(message, taken_over=once.tries > 0):
                     log.debug("message.repeated")
-                    await _end(held, "repeated")
+                    await once.end()
                     return
-                if held is not None:
-                    await held.claimed()
-                await _end(held, await self._counted(message, once, audience_of, held))
+                await self._counted(message, once, audience_of, running)
         except Exception:
             # A part that may be away raised what it never should.
-            await self._apologise(message, once, held)
-            await _end(held, "failed")
+            await self._apologise(message, once)
         except asyncio.CancelledError:
-            if running.stopped and not once.given:
+            if running.stopped:
                 task.uncancel()
-                await self._stopped(message, once, held)
+                await self._stopped(message, once)
                 return
-            if not once.given:
-                await asyncio.shield(self._interrupted(message, once, held))
+            await asyncio.shield(self._interrupted(message, once))
             raise
         finally:
             del self._running[task]
 
-    async def _stopped(self, message: Message, once: _Once, held: Held | None) -> None:
-        self._record("question.stopped", message)
-        with suppress(FootnoteError):
-            await once.say(STOPPED)
-        await _end(held, "stopped")
-
-    async def _interrupted(self, message: Message, once: _Once, held: Held | None) -> None:
+    async def _interrupted(self, message: Message, once: _Once) -> None:
         """The process stops. Whoever is handed the message again, or finds it left behind, shall answer it."""
-        if held is not None and held.kept:
-            await held.leave()
+        if once.given:
+            await once.end()
+            return
+        if once.kept:
+            await once.leave()
             return
         await self._gate.release(message)
         with suppress(FootnoteError):
             await once.say(RESTARTING)
 
-    async def _counted(self, message: Message, once: _Once, audience_of: AudienceOf, held: Held | None) -> str:
+    async def _counted(self, message: Message, once: _Once, audience_of: AudienceOf, running: _Running) -> None:
         MESSAGES.labels(message.platform).inc()
         started = time.perf_counter()
         outcome = "interrupted"
         try:
             try:
-                outcome = await self._resolve(message, once, audience_of, held)
+                if once.tries > TRIES:
+                    raise _Deadly(f"{TRIES} processes ended while they answered it")
+                outcome = await self._resolve(message, once, audience_of)
             except Exception:
-                outcome = "failed" if await self._apologise(message, once, held) else "unreachable"
+                outcome = "failed" if await self._apologise(message, once) else "unreachable"
+            except asyncio.CancelledError:
+                outcome = "answered" if once.given else "stopped" if running.stopped else outcome
+                raise
         finally:
             RESOLVED.labels(message.platform, outcome).inc()
             ANSWER_SECONDS.labels(message.platform).observe(time.perf_counter() - started)
-        return outcome
 
-    async def _resolve(self, message: Message, once: _Once, audience_of: AudienceOf, held: Held | None) -> str:
+    async def _stopped(self, message: Message, once: _Once) -> None:
+        self._record("question.stopped", message)
+        try:
+            if not once.given:
+                await once.say(STOPPED)
+        except Exception:
+            # Whoever stopped it sees that it stopped; it is not to be answered after all.
+            log.exception("reply.failed")
+        finally:
+            await once.end()
+
+    async def _resolve(self, message: Message, once: _Once, audience_of: AudienceOf) -> str:
         if not message.text.strip():
             await once.say(GREETING)
             return "greeted"
@@ -188,7 +189,8 @@ class Responder:
         except TransientError as error:
             self._record("question.failed", message, reason=type(error).__name__)
             log.warning("answer.failed", error=str(error))
-            await once.fail(f"{error} Nothing was lost.", _again(message, held))
+            again = _again(message, once)
+            await once.fail(f"{error} {'Nothing was lost: try it again.' if again else 'Please ask again in a minute.'}", again)
             return "failed"
         return "answered"
 
@@ -235,7 +237,7 @@ class Responder:
             waited_ms=round((self._clock() - message.sent_at).total_seconds() * 1000),
         )
 
-    async def _apologise(self, message: Message, once: _Once, held: Held | None) -> bool:
+    async def _apologise(self, message: Message, once: _Once) -> bool:
         """Whether the person has a reply now."""
         error_id = secrets.token_hex(4)
         log.exception("answer.failed", error_id=error_id)
@@ -245,14 +247,21 @@ class Responder:
         try:
             await once.fail(
                 f"Something went wrong on my side (error `{error_id}`). If it happens again, give this id to your administrator.",
-                _again(message, held),
+                _again(message, once),
             )
         except Exception:
             log.exception("reply.failed", error_id=error_id)
-            # Nobody saw a reply: a redelivery of the same message must not be taken for a duplicate.
-            await self._gate.release(message)
+            # Nobody saw a reply. A question that is kept is tried again when its lease is over, as often as others; else a
+            # redelivery of the message must not be taken for a duplicate.
+            if not once.kept or once.tries > TRIES:
+                await once.end()
+                await self._gate.release(message)
             return False
         return True
+
+
+class _Deadly(Exception):
+    """A question that ended every process that tried to answer it."""
 
 
 @dataclass
@@ -263,38 +272,50 @@ class _Running:
 
 
 class _Once:
-    """A reply that knows whether it was given."""
+    """A reply that knows whether it was given. From then on its question is over, whatever happens to this process."""
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: Reply, held: Held | None, *, tries: int = 0) -> None:
+        """``tries``: so many processes began with the question, this one included; 0 when it was asked just now."""
         self.reply = reply
+        self.tries = tries
         self.given = False
+        self._held = held
+        self._failed = False
+
+    @property
+    def kept(self) -> bool:
+        """Whether another process finishes the question if this one does not."""
+        return self._held is not None and self._held.kept
+
+    def renewed(self) -> AbstractAsyncContextManager[None]:
+        return nullcontext() if self._held is None else self._held.renewed()
 
     async def answer(self, answer: Answer) -> None:
         await self.reply.answer(answer)
         self.given = True
+        await self.end()
 
     async def say(self, text: str) -> None:
         await self.reply.say(text)
         self.given = True
+        await self.end()
 
     async def fail(self, text: str, again: str) -> None:
         await self.reply.fail(text, again)
-        self.given = True
+        self.given = self._failed = True
+        await self.end()
+
+    async def end(self) -> None:
+        """Nothing more is to be done for the question."""
+        if self._held is not None:
+            await (self._held.failed() if self._failed else self._held.resolved())
+
+    async def leave(self) -> None:
+        """The next process may go on with it at once."""
+        if self._held is not None:
+            await self._held.leave()
 
 
-def _kept(held: Held | None) -> AbstractAsyncContextManager[None]:
-    return nullcontext() if held is None else held.renewed()
-
-
-async def _end(held: Held | None, outcome: str) -> None:
-    if held is None:
-        return
-    if outcome == "failed":
-        await held.failed()
-    else:
-        await held.resolved()
-
-
-def _again(message: Message, held: Held | None) -> str:
+def _again(message: Message, once: _Once) -> str:
     """The command that tries it again, if there is something to try."""
-    return f"{RETRY} {message.id}" if held is not None and held.kept else ""
+    return f"{RETRY} {message.id}" if once.kept else ""

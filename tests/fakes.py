@@ -108,6 +108,11 @@ class ScriptedAssistant:
     def __init__(self, script: Script | None = None) -> None:
         self._script = script or _one_answer
         self.asked: list[tuple[Message, Audience]] = []
+        self.withdrawn: list[str] = []
+        """Messages that are remembered no longer."""
+
+    async def withdraw(self, _conversation_id: str, said_as: str) -> None:
+        self.withdrawn.append(said_as)
 
     def answer(self, message: Message, audience: Audience, config: ChannelConfig = DEFAULT) -> AsyncIterator[str | Answer]:
         self.asked.append((message, audience))
@@ -126,9 +131,9 @@ class MemoryGate:
         self.claimed: set[str] = set()
         self._refusal = refusal
 
-    async def claim(self, message: Message) -> bool:
+    async def claim(self, message: Message, *, taken_over: bool = False) -> bool:
         keys = {message.id, *message.aliases}
-        if self.claimed & keys:
+        if self.claimed & keys and not taken_over:
             return False
         self.claimed |= keys
         return True
