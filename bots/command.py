@@ -59,6 +59,20 @@ class CommandReply(Reply, Protocol):
         """Show an answer to everybody in the channel or thread where the command was given."""
         ...
 
+    async def call(self, who: str, text: str, buttons: Sequence[Button]) -> None:
+        """As :meth:`publish`, a text (Markdown) that begins by mentioning a person or group so that they are notified:
+        ``slack:U123``, ``discord:role:7``. Nothing else that the bot writes notifies anybody.
+
+        Raises UserError where ``who`` is nobody on this platform, or where the bot may not write.
+        """
+        ...
+
+    async def settle(self, text: str) -> None:
+        """The button that gave this command is done with: below the message that it stood in is this text (Markdown) instead
+        of all its buttons. Where it was typed, there is none, and the text is said.
+        """
+        ...
+
 
 Action = Callable[[Command, CommandReply], Awaitable[None]]
 """What a command does. Raises FootnoteError, worded for the person."""
