@@ -16,7 +16,7 @@ _NOT_THEIRS = [
     re.compile(r"```.*?```|``.*?``|`[^`\n]+`", re.DOTALL),
     re.compile(r"^[ \t]*>.*$", re.MULTILINE),
     re.compile(r"\"[^\"\n]*\"|“[^”\n]*”|„[^“”\n]*[“”]|«[^»\n]*»|「[^」\n]*」|『[^』\n]*』"),
-    re.compile(r"\bhttps?://\S+|\bwww\.\S+|\b\S+@\S+\.\S+"),
+    re.compile(r"\bhttps?://\S+|\bwww\.\S+|[^\s@]{1,64}@[^\s@]+\.\w+"),
     re.compile(r"<a?:\w+:\d+>|:[a-z0-9_+'-]+:"),
 ]
 """Code, quoted lines, quoted words, addresses, emoji."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, aclosing, nullcontext, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, aclosing, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +79,12 @@ class Responder:
                 if held is None:
                     log.debug("message.repeated")
                     return
-            await self._work(message, _Once(reply, held), audience_of)
+            await self._work(message, _Once(_heard_by(message, reply), held), audience_of)
+
+    async def tell(self, message: Message, reply: Reply, audience_of: AudienceOf, text: str) -> None:
+        """Reply once with this text: what the message asked for is done, and needed no answer."""
+        with structlog.contextvars.bound_contextvars(message=message.id, conversation=message.conversation_id):
+            await self._work(message, _Once(reply, None, told=text), audience_of)
 
     async def resume(self, left: LeftBehind, reply: Reply, audience_of: AudienceOf) -> None:
         """Finish what another process began, or have a question that failed answered after all. The ``reply`` knows what stands
@@ -91,20 +96,40 @@ class Responder:
             return
         with structlog.contextvars.bound_contextvars(message=message.id, conversation=message.conversation_id):
             log.info("message.resumed", tries=left.question.tries)
-            await self._work(message, _Once(reply, left.held, tries=left.question.tries), audience_of)
+            once = _Once(_heard_by(message, reply), left.held, tries=left.question.tries)
+            await self._work(message, once, audience_of)
 
     async def stop(self, conversation_id: str) -> bool:
         """End the answers that are being written in a conversation here; whether there was one."""
-        stopped = [task for task, running in self._running.items() if running.conversation_id == conversation_id]
-        for task in stopped:
-            self._running[task].stopped = True
-            task.cancel()
-        return bool(stopped)
+        here = [(task, running) for task, running in self._running.items() if running.conversation_id == conversation_id]
+        for task, running in here:
+            # Once: who presses it again must not cut off the notice.
+            if not running.stopped:
+                running.stopped = True
+                task.cancel()
+        return bool(here)
+
+    def withdraw(self, said_as: str) -> None:
+        """End the answers to a message that are being written here, without a word: it is not as it was, or gone. What is
+        just being shown is shown whole, so that its place is known.
+        """
+        for task, running in self._running.items():
+            if running.said_as == said_as and not running.once.withdrawn:
+                running.once.withdrawn = True
+                if not running.once.speaking:
+                    task.cancel()
+
+    async def forget(self, conversation_id: str, said_as: str) -> None:
+        """Remember a message no longer, nor what was answered to it."""
+        try:
+            await self._assistant.withdraw(conversation_id, said_as)
+        except TransientError as error:
+            log.warning("turn.not_forgotten", reason=str(error))
 
     async def _work(self, message: Message, once: _Once, audience_of: AudienceOf) -> None:
         task = asyncio.current_task()
         assert task is not None
-        running = self._running[task] = _Running(message.id, message.conversation_id)
+        running = self._running[task] = _Running(message.id, message.said_as, message.conversation_id, once)
         try:
             async with once.renewed():
                 if not await self._gate.claim(message, taken_over=once.tries > 0):
@@ -116,9 +141,10 @@ class Responder:
             # A part that may be away raised what it never should.
             await self._apologise(message, once)
         except asyncio.CancelledError:
-            if running.stopped:
-                task.uncancel()
-                await self._stopped(message, once)
+            if once.withdrawn or running.stopped:
+                if task.cancelling():
+                    task.uncancel()
+                await (self._withdrawn(message, once) if once.withdrawn else self._stopped(message, once))
                 return
             await asyncio.shield(self._interrupted(message, once))
             raise
@@ -138,7 +164,8 @@ class Responder:
             await once.say(RESTARTING)
 
     async def _counted(self, message: Message, once: _Once, audience_of: AudienceOf, running: _Running) -> None:
-        MESSAGES.labels(message.platform).inc()
+        if message.addressed:
+            MESSAGES.labels(message.platform).inc()
         started = time.perf_counter()
         outcome = "interrupted"
         try:
@@ -149,11 +176,24 @@ class Responder:
             except Exception:
                 outcome = "failed" if await self._apologise(message, once) else "unreachable"
             except asyncio.CancelledError:
-                outcome = "answered" if once.given else "stopped" if running.stopped else outcome
+                given_up = "withdrawn" if once.withdrawn else "stopped" if running.stopped else outcome
+                outcome = "answered" if once.given else given_up
                 raise
         finally:
-            RESOLVED.labels(message.platform, outcome).inc()
-            ANSWER_SECONDS.labels(message.platform).observe(time.perf_counter() - started)
+            self._count(message, once, outcome, time.perf_counter() - started)
+
+    def _count(self, message: Message, once: _Once, outcome: str, seconds: float) -> None:
+        if not message.addressed:
+            if not once.shown:
+                log.debug("question.passed_over")
+                return
+            MESSAGES.labels(message.platform).inc()
+        RESOLVED.labels(message.platform, outcome).inc()
+        ANSWER_SECONDS.labels(message.platform).observe(seconds)
+
+    async def _withdrawn(self, message: Message, once: _Once) -> None:
+        self._record("question.withdrawn", message)
+        await once.end()
 
     async def _stopped(self, message: Message, once: _Once) -> None:
         self._record("question.stopped", message)
@@ -167,21 +207,23 @@ class Responder:
             await once.end()
 
     async def _resolve(self, message: Message, once: _Once, audience_of: AudienceOf) -> str:
-        if not message.text.strip():
-            await once.say(GREETING)
-            return "greeted"
+        if once.told or not message.text.strip():
+            await once.say(once.told or GREETING)
+            return "told" if once.told else "greeted"
         try:
             await self._gate.admit(message)
             # The platform's sign of life and the look-ups do not wait for each other.
             _, audience, config = await asyncio.gather(once.reply.working(), audience_of(message), self._config(message))
-            asked = replace(message, sources=message.sources or config.sources)
             # Closed at once when a reply fails: the model must not go on talking to nobody.
-            async with aclosing(self._assistant.answer(asked, audience, config)) as parts:
+            async with aclosing(self._assistant.answer(message, audience, config)) as parts:
                 async for part in parts:
-                    if isinstance(part, Answer):
+                    if not isinstance(part, Answer):
+                        await once.stream(part)
+                    elif message.addressed or part.grounded:
                         await self._answer(message, part, audience, audience_of, once)
                     else:
-                        await once.reply.stream(part)
+                        await once.end()
+                        return "unasked"
         except UserError as refusal:
             self._record("question.refused", message, reason=type(refusal).__name__)
             await once.say(str(refusal))
@@ -267,18 +309,27 @@ class _Deadly(Exception):
 @dataclass
 class _Running:
     message_id: str
+    said_as: str
     conversation_id: str
+    once: _Once
     stopped: bool = False
 
 
 class _Once:
     """A reply that knows whether it was given. From then on its question is over, whatever happens to this process."""
 
-    def __init__(self, reply: Reply, held: Held | None, *, tries: int = 0) -> None:
-        """``tries``: so many processes began with the question, this one included; 0 when it was asked just now."""
+    def __init__(self, reply: Reply, held: Held | None, *, tries: int = 0, told: str = "") -> None:
+        """``tries``: so many processes began with the question, this one included; 0 when it was asked just now. ``told`` is said
+        instead of an answer.
+        """
         self.reply = reply
         self.tries = tries
+        self.told = told
         self.given = False
+        self.shown = False
+        """An answer was."""
+        self.withdrawn = False
+        self.speaking = False
         self._held = held
         self._failed = False
 
@@ -290,20 +341,38 @@ class _Once:
     def renewed(self) -> AbstractAsyncContextManager[None]:
         return nullcontext() if self._held is None else self._held.renewed()
 
+    async def stream(self, text: str) -> None:
+        with self._whole():
+            await self.reply.stream(text)
+
     async def answer(self, answer: Answer) -> None:
-        await self.reply.answer(answer)
-        self.given = True
-        await self.end()
+        with self._whole():
+            await self.reply.answer(answer)
+            self.given = self.shown = True
+            await self.end()
 
     async def say(self, text: str) -> None:
-        await self.reply.say(text)
-        self.given = True
-        await self.end()
+        with self._whole():
+            await self.reply.say(text)
+            self.given = True
+            await self.end()
 
     async def fail(self, text: str, again: str) -> None:
-        await self.reply.fail(text, again)
-        self.given = self._failed = True
-        await self.end()
+        with self._whole():
+            await self.reply.fail(text, again)
+            self.given = self._failed = True
+            await self.end()
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Not cut short by a withdrawal, which takes effect afterwards."""
+        self.speaking = True
+        try:
+            yield
+        finally:
+            self.speaking = False
+        if self.withdrawn:
+            raise asyncio.CancelledError
 
     async def end(self) -> None:
         """Nothing more is to be done for the question."""
@@ -314,6 +383,32 @@ class _Once:
         """The next process may go on with it at once."""
         if self._held is not None:
             await self._held.leave()
+
+
+class _Discreet:
+    """A reply to somebody who expects none: of all there is to say they see an answer only."""
+
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
+
+    async def working(self) -> None: ...
+
+    async def stream(self, text: str) -> None: ...
+
+    async def answer(self, answer: Answer) -> None:
+        await self._reply.answer(answer)
+
+    async def say(self, text: str) -> None: ...
+
+    async def fail(self, text: str, again: str) -> None: ...
+
+    async def offer_private(self, answer_id: str) -> None: ...
+
+    async def show(self, text: str) -> None: ...
+
+
+def _heard_by(message: Message, reply: Reply) -> Reply:
+    return reply if message.addressed else _Discreet(reply)
 
 
 def _again(message: Message, once: _Once) -> str:
