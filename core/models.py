@@ -219,6 +219,8 @@ class Answer:
     """Ids of all that it was made from, cited or not, and of what the earlier answers were made from that it may repeat."""
     follow_ups: tuple[str, ...] = ()
     """Questions that its readers might ask next, and that can be answered: at most three."""
+    escalates: bool = False
+    """Whether a person can be called to it: somebody is named in the channel's settings."""
 
     @property
     def grounded(self) -> bool:
