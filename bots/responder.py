@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, aclosing, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -220,7 +220,9 @@ class Responder:
                     if not isinstance(part, Answer):
                         await once.stream(part)
                     elif message.addressed or part.grounded:
-                        await self._answer(message, part, audience, audience_of, once)
+                        # Who is called there could not follow into a private conversation.
+                        shown = replace(part, escalates=bool(config.escalate_to) and not message.private)
+                        await self._answer(message, shown, audience, audience_of, once)
                     else:
                         await once.end()
                         return "unasked"

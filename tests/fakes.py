@@ -59,6 +59,9 @@ class RecordingReply:
         self.offered: list[str] = []
         """Answers of which a private one was offered."""
         self.published: list[Answer] = []
+        self.called: list[tuple[str, str]] = []
+        """Who, and with what text."""
+        self.settled: list[str] = []
 
     async def working(self) -> None:
         self.seen.append(("working", ""))
@@ -85,6 +88,13 @@ class RecordingReply:
 
     async def publish(self, answer: Answer) -> None:
         self.published.append(answer)
+
+    async def call(self, who: str, text: str, buttons: Sequence[Button]) -> None:
+        self.called.append((who, text))
+        self.buttons += buttons
+
+    async def settle(self, text: str) -> None:
+        self.settled.append(text)
 
     async def offer(self, text: str, buttons: Sequence[Button]) -> None:
         self.seen.append(("say", text))
