@@ -183,6 +183,7 @@ class App:
             memory=self.memory,
             model_timeout=self.settings.footnote_model_timeout,
             freshness=Freshness(self.jobs.states, self.settings.footnote_sync_interval),
+            sources=self.index.sources,
             budget=Budget(
                 self.redis,
                 daily=self.settings.footnote_daily_tokens,

@@ -9,13 +9,16 @@ from core.models import Access, Answer, Audience, Change, Document, Hit, Known, 
 
 
 class Search(Protocol):
-    async def __call__(self, query: str, audience: Audience, k: int) -> list[Hit]:
-        """The ``k`` best chunks that every reader of ``audience`` may read, best first."""
+    async def __call__(self, query: str, audience: Audience, k: int, sources: Collection[str] = ()) -> list[Hit]:
+        """The ``k`` best chunks that every reader of ``audience`` may read, best first; of these ``sources`` only, if any."""
         ...
 
 
 Accesses = Callable[[Collection[str]], Awaitable[Mapping[str, Access]]]
 """Who may read documents now, by id, as the index has them. A document that is gone, or half written, is missing."""
+
+Sources = Callable[[Audience], Awaitable[Collection[str]]]
+"""The sources in which there is something that every reader may read."""
 
 AudienceOf = Callable[[Message], Awaitable[Audience]]
 """Who will see the answer to this message. Each platform brings its own; unknown people see what everyone may read."""

@@ -31,13 +31,14 @@ def hit(
     headings: tuple[str, ...] = (),
     access: Access = PUBLIC,
     url: str | None = None,
+    source: str = "wiki",
 ) -> Hit:
     return Hit(
         score=score,
         chunk=Chunk(
             document_id=document_id,
             position=position,
-            source="wiki",
+            source=source,
             title=title,
             url=f"https://wiki.acme.com/{document_id.partition(':')[2]}" if url is None else url,
             headings=headings,
@@ -78,12 +79,13 @@ class ScriptedSearch:
         self.seconds = seconds
         self.queries: list[str] = []
 
-    async def __call__(self, query: str, audience: Audience, k: int) -> list[Hit]:
+    async def __call__(self, query: str, audience: Audience, k: int, sources: Collection[str] = ()) -> list[Hit]:
         self.queries.append(query)
         await asyncio.sleep(self.seconds)
         if self.error:
             raise self.error
-        return [item for item in self.hits if audience.may_read(item.chunk.access)][:k]
+        readable = [item for item in self.hits if audience.may_read(item.chunk.access)]
+        return [item for item in readable if not sources or item.chunk.source in sources][:k]
 
     async def accesses(self, document_ids: Collection[str]) -> dict[str, Access]:
         known = {item.chunk.document_id: item.chunk.access for item in self.hits} | self.now

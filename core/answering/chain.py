@@ -22,6 +22,7 @@ from core.answering.model import stream
 from core.answering.prompts import ANSWER, fenced, recent
 from core.answering.quotes import quote
 from core.answering.retriever import SearchRetriever
+from core.answering.style import PLAIN, Style
 from core.answering.thoughts import without_thoughts
 from core.errors import FootnoteError
 from core.models import AnswerMode, Audience, Citation, Hit
@@ -42,6 +43,9 @@ class Ask:
     question: str
     audience: Audience
     history: tuple[BaseMessage, ...] = ()
+    sources: tuple[str, ...] = ()
+    """Answer from these only; from all without any."""
+    style: Style = PLAIN
     failure: str = ""
     """Why the model is not to be asked, if so: a sentence without a full stop."""
 
@@ -109,7 +113,14 @@ def build_chain(
 
     async def retrieve(found: Found) -> Found:
         started = time.perf_counter()
-        retriever = SearchRetriever(search=search, accesses=accesses, audience=found.ask.audience, k=HITS, timeout=search_timeout)
+        retriever = SearchRetriever(
+            search=search,
+            accesses=accesses,
+            audience=found.ask.audience,
+            sources=found.ask.sources,
+            k=HITS,
+            timeout=search_timeout,
+        )
         hits = tuple(await retriever.hits(found.query))
         timings = {**found.timings, "retrieve": _since(started)}
         return replace(found, hits=hits, evidence=collapse(hits), timings=timings)
@@ -125,6 +136,7 @@ def build_chain(
             started = time.perf_counter()
             fence = secrets.token_hex(8)
             prompt = ANSWER.format_messages(
+                style=found.ask.style.wishes,
                 history=recent(found.ask.history),
                 fence=fence,
                 sources=fenced(found.evidence, fence),

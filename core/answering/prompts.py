@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 
 from core.answering.evidence import Evidence
+from core.answering.style import WISHES
 from core.answering.visible import visible
 
 SENTINEL = "NOT_IN_SOURCES"
@@ -44,14 +45,15 @@ _SOURCE = '<source-{fence} number="{number}" title="{title}" updated="{updated}"
 _CONVERSATION = "Conversation:\n{conversation}\n\nQuestion: {question}"
 
 ANSWER = ChatPromptTemplate.from_messages(
-    [("system", _ANSWER), MessagesPlaceholder("history"), ("human", _SOURCES)],
-)
-"""Takes fence, history (messages), sources, question. The fence is a word that nobody else can know, so it is the canary, too:
-if it is said, the instructions were."""
+    [("system", f"{_ANSWER}{{style}}"), MessagesPlaceholder("history"), ("human", _SOURCES)],
+).partial(style="")
+"""Takes fence, style (the wishes of :class:`core.answering.style.Style`), history (messages), sources, question. The fence is a
+word that nobody else can know, so it is the canary, too: if it is said, the instructions were."""
 CONDENSE = ChatPromptTemplate.from_messages([SystemMessage(_CONDENSE), ("human", _CONVERSATION)])
 """Takes conversation, question."""
 
-PROMPT_VERSION = hashlib.sha256("\0".join((_ANSWER, _CONDENSE, _SOURCES, _SOURCE, _CONVERSATION)).encode()).hexdigest()[:12]
+_PARTS = (_ANSWER, WISHES, _CONDENSE, _SOURCES, _SOURCE, _CONVERSATION)
+PROMPT_VERSION = hashlib.sha256("\0".join(_PARTS).encode()).hexdigest()[:12]
 
 _HISTORY_TURNS = 6
 _HISTORY_CHARACTERS = 1200

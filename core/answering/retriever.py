@@ -28,6 +28,8 @@ class SearchRetriever(BaseRetriever):
     accesses: Any
     """A :data:`core.ports.Accesses`."""
     audience: Audience
+    sources: tuple[str, ...] = ()
+    """Of these only, if any."""
     k: int
     timeout: float
     """Seconds. Raises TransientError when search or look-up fail, or both together take longer: a person waits."""
@@ -38,8 +40,8 @@ class SearchRetriever(BaseRetriever):
     async def _aget_relevant_documents(self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun) -> list[Document]:
         try:
             async with asyncio.timeout(self.timeout):
-                found: list[Hit] = await self.search(query, self.audience, self.k)
-                hits = [hit for hit in found if self.audience.may_read(hit.chunk.access)]
+                found: list[Hit] = await self.search(query, self.audience, self.k, self.sources)
+                hits = [hit for hit in found if self._fits(hit)]
                 allowed = await readable({hit.chunk.document_id for hit in hits}, self.audience, self.accesses)
         except (TransientError, TimeoutError) as error:
             raise TransientError(UNAVAILABLE) from error
@@ -48,6 +50,9 @@ class SearchRetriever(BaseRetriever):
             for hit in hits
             if hit.chunk.document_id in allowed
         ]
+
+    def _fits(self, hit: Hit) -> bool:
+        return self.audience.may_read(hit.chunk.access) and (not self.sources or hit.chunk.source in self.sources)
 
     def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
         raise NotImplementedError("Footnote is asynchronous: await ainvoke()")

@@ -396,8 +396,9 @@ class Index:
                     found[payload["document_id"]] = access
         return found
 
-    async def search(self, query: str, audience: Audience, k: int) -> list[Hit]:
-        """The ``k`` best chunks that every reader may read, by meaning and by words together; equal scores by id.
+    async def search(self, query: str, audience: Audience, k: int, sources: Collection[str] = ()) -> list[Hit]:
+        """The ``k`` best chunks that every reader may read, by meaning and by words together; equal scores by id. With
+        ``sources``, of these only.
 
         Who may read is part of the query, in every branch of it, and is checked again on what comes back.
         Without an embedding (a remote model that does not answer) words alone decide. What is invisible in a query
@@ -406,7 +407,7 @@ class Index:
         query = clean(query)
         if not query.strip() or k < 1:
             return []
-        return await self._here(lambda answering: best(self._client, answering, query, audience, k))
+        return await self._here(lambda answering: best(self._client, answering, query, audience, k, sources))
 
     async def _here(self, question: Callable[[Answering], Awaitable[Result]]) -> Result:
         """Ask what answers now; again, if it was exchanged a moment ago."""

@@ -186,7 +186,7 @@ async def test_what_an_audience_may_not_read_reaches_neither_the_model_nor_the_a
 
 async def test_a_search_that_returned_too_much_is_checked_once_more(redis: Redis, server: OpenAIServer) -> None:
     class Leaky(ScriptedSearch):
-        async def __call__(self, query: str, audience: Audience, k: int) -> list[Hit]:
+        async def __call__(self, query: str, audience: Audience, k: int, sources: Collection[str] = ()) -> list[Hit]:
             return list(self.hits)
 
     _, answer = await asked(World(redis, server, search=Leaky(LEAVE_HIT, SALARIES)).assistant, message(QUESTION), ANYONE)
