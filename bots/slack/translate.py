@@ -1,13 +1,14 @@
-"""A Slack event as a Message, or as nothing when it is not meant for us; a command or a button as what was given."""
+"""A Slack event as what was heard, changed or given, or as nothing when it is not meant for us; what was heard as a Message."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from bots.questions import is_question
 from bots.slack.people import SLACKBOT
 from core.models import Message
 
@@ -17,6 +18,7 @@ _CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
 _QUOTE = re.compile(r"^[ \t]*&gt;.*$", re.MULTILINE)
 _REFERENCE = re.compile(r"<([^<>]+)>")
 _PERSON = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
+_TS = re.compile(r"\d{10}\.\d{6}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,9 +46,27 @@ class Heard:
     """In a direct message."""
     mentioned: bool
     """We are mentioned, outside of code and quotes."""
+    question: bool
+    """It asks something, at the top of a channel and of nobody in particular."""
     people: frozenset[str]
     """Ids of the author and of everybody mentioned besides us."""
     aliases: tuple[str, ...]
+    wording: str = ""
+    """When it was edited to be so, as Slack's ts; empty as it was said first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changed:
+    """A person's message that now says something else, or is gone."""
+
+    said: Heard
+    """As it is now; as it was last when it is gone."""
+    gone: bool
+
+    @property
+    def seconds(self) -> float:
+        """From the message to its edit."""
+        return float(self.said.wording or "inf") - float(self.said.ts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,53 +114,97 @@ def _given(line: str, user: str, channel: str, body: Mapping[str, Any], thread: 
 def hear(body: Mapping[str, Any], me: Identity) -> Heard | None:
     """What an ``app_mention`` or ``message`` event says to us; None for what must stay unanswered.
 
-    That is: ourselves, other bots, edits, deletions and all other subtypes, and in a channel whatever neither mentions us
-    nor stands in a thread, and replies that begin by mentioning somebody else. Whether we are in the thread of a reply
-    that does not mention us remains to be asked.
+    That is: ourselves, other bots, edits, deletions and all other subtypes, in a channel whatever neither mentions us nor
+    stands in a thread nor is a question, and replies that begin by mentioning somebody else. Whether we are in the thread of
+    a reply that does not mention us, and whether the channel wants its questions answered, remains to be asked.
+    """
+    event = body.get("event")
+    if not isinstance(event, Mapping) or event.get("hidden") or event.get("edited"):
+        return None
+    said = _said(event, me, _aliases(body, event))
+    return said if said is not None and _meant(said) else None
+
+
+def changed(body: Mapping[str, Any], me: Identity) -> Changed | None:
+    """What a ``message`` event tells of a person's message that might be meant for us: another text, or its deletion.
+
+    Nothing of our own messages, of those of other bots, and of links that unfurl. Of a message that has replies Slack leaves
+    a tombstone.
     """
     event = body.get("event")
     if not isinstance(event, Mapping):
         return None
+    before, after = event.get("previous_message"), event.get("message")
+    place = {"channel": event.get("channel"), "channel_type": event.get("channel_type")}
+    if not isinstance(before, Mapping) or event.get("subtype") not in {"message_changed", "message_deleted"}:
+        return None
+    if event["subtype"] == "message_deleted" or (isinstance(after, Mapping) and after.get("subtype") == "tombstone"):
+        said = _said({**before, **place}, me, ())
+        return Changed(said=said, gone=True) if said is not None and _meant(said) else None
+    edited = after.get("edited") if isinstance(after, Mapping) else None
+    if not isinstance(after, Mapping) or not isinstance(edited, Mapping) or after.get("text") == before.get("text"):
+        return None
+    # Its other ids are those of the first wording, which was heard under them.
+    said = _said({**after, **place}, me, _aliases(body, {}))
+    wording = edited.get("ts")
+    if said is None or not isinstance(wording, str) or not _TS.fullmatch(wording) or not _meant(said):
+        return None
+    return Changed(said=replace(said, wording=wording), gone=False)
+
+
+def _said(event: Mapping[str, Any], me: Identity, aliases: tuple[str, ...]) -> Heard | None:
+    """What a person wrote; None for all others, and for what is no message."""
     user, channel, ts, text = (event.get(name) for name in ("user", "channel", "ts", "text"))
     if not (isinstance(user, str) and isinstance(channel, str) and isinstance(ts, str) and isinstance(text, str)):
         return None
     if event.get("bot_id") or event.get("bot_profile") or user in {me.user, SLACKBOT}:
         return None
-    if event.get("subtype") not in _ANSWERED_SUBTYPES or event.get("hidden") or event.get("edited"):
-        return None
-    if not re.fullmatch(r"\d+\.\d+", ts):
+    if event.get("subtype") not in _ANSWERED_SUBTYPES or not _TS.fullmatch(ts):
         return None
     thread = event.get("thread_ts")
-    said = Heard(
+    private = event.get("channel_type") == "im" or channel.startswith("D")
+    mentioned = bool(_mention(me).search(_QUOTE.sub("", _CODE.sub("", text))))
+    top = not isinstance(thread, str) or thread == ts
+    return Heard(
         channel=channel,
         ts=ts,
-        thread=thread if isinstance(thread, str) else ts,
+        thread=ts if top else str(thread),
         user=user,
         text=text,
-        private=event.get("channel_type") == "im" or channel.startswith("D"),
-        mentioned=bool(_mention(me).search(_QUOTE.sub("", _CODE.sub("", text)))),
+        private=private,
+        mentioned=mentioned,
+        question=top and not private and not mentioned and is_question(readable(text, me, {})),
         people=frozenset({user, *_PERSON.findall(text)}) - {me.user},
-        aliases=_aliases(body, event),
+        aliases=aliases,
     )
-    if said.private or said.mentioned:
-        return said
-    to_somebody_else = _PERSON.match(text.lstrip())
-    return None if said.thread == ts or to_somebody_else else said
 
 
-def to_message(said: Heard, me: Identity, names: Mapping[str, str]) -> Message:
-    """``names`` maps ids of people to what they are called; who is missing keeps the id."""
+def _meant(said: Heard) -> bool:
+    if said.private or said.mentioned or said.question:
+        return True
+    return said.thread != said.ts and not _PERSON.match(said.text.lstrip())
+
+
+def to_message(said: Heard, me: Identity, names: Mapping[str, str], *, addressed: bool = True, alone: bool = False) -> Message:
+    """``names`` maps ids of people to what they are called; who is missing keeps the id. ``addressed`` as of Message; ``alone``:
+    nobody else sees the answer, in a channel.
+    """
+    first = f"slack:{me.team}:{said.channel}:{said.ts}"
+    conversation = f"slack:{me.team}:{said.channel}:{said.thread}"
     return Message(
-        id=f"slack:{me.team}:{said.channel}:{said.ts}",
+        id=f"{first}:{said.wording}" if said.wording else first,
         platform="slack",
-        conversation_id=f"slack:{me.team}:{said.channel}:{said.thread}",
+        # What one person alone is told is no part of what is said in the thread.
+        conversation_id=f"{conversation}:{said.user}" if alone else conversation,
         channel_id=said.channel,
         user=f"slack:{said.user}",
         user_name=names.get(said.user, said.user),
         text=readable(said.text, me, names),
         sent_at=datetime.fromtimestamp(float(said.ts), UTC),
         aliases=said.aliases,
-        private=said.private,
+        private=said.private or alone,
+        addressed=addressed,
+        replaces=first if said.wording else "",
     )
 
 
