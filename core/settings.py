@@ -279,6 +279,10 @@ class Settings(BaseSettings):
     """Stands in place of Google's own address."""
     footnote_folder: Path | None = None
     """A folder of files as a source named ``folder``."""
+    footnote_uploads: str = Field(default="everyone", pattern="^(off|admins|everyone)$")
+    """Who may add files in chat: ``everyone`` for those who see the channel, ``admins``, or ``off``."""
+    footnote_upload_mb: int = Field(default=20, ge=1, le=100)
+    """Size of the largest file that may be added, or asked about, in MB."""
     footnote_sync_interval: Duration = timedelta(minutes=10)
     """How often each source is resynced."""
     footnote_push_secret: SecretStr | None = Field(default=None, min_length=16)

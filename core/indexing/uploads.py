@@ -115,15 +115,15 @@ class Uploads:
 
     async def read(self, document_id: str) -> tuple[Upload, bytes] | None:
         """A file with its bytes, or None when there is none. Raises DocumentError when bytes of it are lost."""
-        for _ in range(2):
-            head = await self._head(document_id)
-            if head is None:
-                return None
-            body = await self._body(head)
-            if body is not None:
+        head = await self._head(document_id)
+        while head is not None:
+            if (body := await self._body(head)) is not None:
                 return _upload(head), body
-            # It was replaced since we looked.
-        raise DocumentError(f"{head['name']} is kept no longer as a whole: add it again")
+            # Perhaps it was replaced since we looked.
+            before, head = head, await self._head(document_id)
+            if head is not None and head["body"] == before["body"]:
+                raise DocumentError(f"{head['name']} is kept no longer as a whole: add it again")
+        return None
 
     async def all(self) -> list[Upload]:
         """All files, in no particular order."""
