@@ -7,6 +7,7 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Protocol
 
 import structlog
@@ -19,19 +20,22 @@ from slack_bolt.response import BoltResponse
 
 from bots.command import Command
 from bots.command import CommandReply as CommandReplies
+from bots.pending import LeftBehind, Spot
 from bots.platform import Groups
 from bots.slack.client import build_client, open_session
 from bots.slack.connection import Connection
 from bots.slack.events import EventsEndpoint
+from bots.slack.place import Place
 from bots.slack.render import ACTION
 from bots.slack.reply import CommandReply, ThreadReply
 from bots.slack.running import Running
 from bots.slack.translate import Given, Heard, given, hear, pressed, to_message
 from bots.slack.workspace import Workspace, enter
-from core.errors import ConfigError
+from core.errors import ConfigError, FootnoteError
 from core.models import Message
 from core.ports import AudienceOf, Reply
 from core.settings import Settings
+from core.together import cancelled
 
 log = structlog.get_logger(__name__)
 
@@ -43,11 +47,16 @@ _RECENT_SECONDS = 3600.0
 _MEMBERSHIP = re.compile(r"^(member_joined_channel|member_left_channel|channel_shared|channel_unshared)$")
 _COMMANDS = re.compile(r"^/(reindex|footnote)$")
 _BUTTONS = re.compile(rf"^{ACTION}_\d+$")
-_RESTARTING = "I am being restarted and could not finish this. Please ask again in a minute."
+_LOOK_SECONDS = 10.0
+"""For looking what stands of an answer already: less than the lease of its question."""
 
 
 class Responds(Protocol):
-    async def respond(self, message: Message, reply: Reply, audience_of: AudienceOf) -> None: ...
+    async def respond(self, message: Message, reply: Reply, audience_of: AudienceOf, *, spot: Spot) -> None: ...
+
+    async def resume(self, left: LeftBehind, reply: Reply, audience_of: AudienceOf) -> None: ...
+
+    async def stop(self, conversation_id: str) -> bool: ...
 
 
 class Runs(Protocol):
@@ -90,6 +99,7 @@ class SlackBot:
         self._answers = Running("answer")
         self._running_commands = Running("command")
         self._stopping = False
+        self._heeding: asyncio.Task[None] | None = None
 
     @property
     def connected(self) -> bool:
@@ -115,6 +125,7 @@ class SlackBot:
             await session.close()
             raise
         self._workspace = workspace
+        self._heeding = asyncio.create_task(workspace.stops.heed(self._responder.stop))
         app = self._build_app(workspace)
         if self._app_token is None:
             secret = self._settings.slack_signing_secret
@@ -126,7 +137,9 @@ class SlackBot:
         log.info("slack.started", team=workspace.me.team, bot=workspace.me.user, socket=self._connection is not None)
 
     async def stop(self, drain: float = 25.0) -> None:
-        """Take no new events, let running answers finish, tell those who wait too long, close. Takes at most ``drain`` s."""
+        """Take no new events, let running answers finish, leave what takes too long to the next process, close. Takes at most
+        ``drain`` s.
+        """
         self._stopping = True
         until = time.monotonic() + drain
         if self._connection is not None:
@@ -135,8 +148,15 @@ class SlackBot:
         await self._answers.drain(until - farewell - time.monotonic())
         # Nobody waits for the end of a sync that a command merely follows.
         await asyncio.gather(self._answers.cancel(farewell), self._running_commands.cancel(farewell))
+        if self._heeding is not None:
+            await cancelled(self._heeding)
         if self._workspace is not None:
             await self._workspace.session.close()
+
+    async def resume(self, left: LeftBehind) -> None:
+        """Begin to finish a question where it was asked; returns at once."""
+        if self._workspace is not None and not self._stopping:
+            self._answers.start(self._finish(self._workspace, left, Place.at(left.question.place)))
 
     async def check(self) -> str:
         """Ask Slack about the tokens: who we are, and where. Raises ConfigError."""
@@ -191,6 +211,9 @@ class SlackBot:
         async def on_membership(event: dict[str, Any]) -> None:
             await workspace.audience.changed(str(event["channel"]))
 
+        async def on_stop(event: dict[str, Any]) -> None:
+            await self._stop_answering(workspace, str(event["channel"]), str(event["thread_ts"]))
+
         async def on_person(event: dict[str, Any]) -> None:
             if not workspace.people.knows(event["user"]):
                 await workspace.audience.changed(str(event["user"]["id"]))
@@ -208,6 +231,7 @@ class SlackBot:
         app.event("app_mention")(on_event)
         app.event("message")(on_event)
         app.event(_MEMBERSHIP)(on_membership)
+        app.event("agent_session_stopped")(on_stop)
         app.event("user_change")(on_person)
         app.event("team_join")(on_newcomer)
         app.command(_COMMANDS)(on_command)
@@ -227,15 +251,43 @@ class SlackBot:
         elif not said.private and not await workspace.threads.joined(said.channel, said.thread):
             return
         message = to_message(said, workspace.me, await workspace.people.names(said.people))
-        reply = ThreadReply(said, message.id, workspace.poster, workspace.hasty)
+        place = Place.of(said)
+        spot = place.spot()
+        reply = ThreadReply(place, message.id, workspace, spot, partial(self._responder.stop, message.conversation_id))
         try:
-            await self._responder.respond(message, reply, workspace.audience.of)
-        except asyncio.CancelledError:
-            if not reply.complete:
-                await reply.say(_RESTARTING)
-            raise
+            await self._responder.respond(message, reply, workspace.audience.of, spot=spot)
         finally:
             await reply.close()
+
+    async def _finish(self, workspace: Workspace, left: LeftBehind, place: Place) -> None:
+        message, spot = left.question.message, Spot(**left.question.place)
+        spot.held = left.held
+        stopped = partial(self._responder.stop, message.conversation_id)
+        reply = ThreadReply(place, message.id, workspace, spot, stopped, resumed=True)
+        try:
+            async with asyncio.timeout(_LOOK_SECONDS):
+                finished = await reply.finished()
+        except (FootnoteError, TimeoutError) as error:
+            # Somebody takes it over once more when its lease is over.
+            log.warning("message.not_resumed", message=message.id, reason=str(error) or "no answer in time")
+            return
+        if finished:
+            await left.held.resolved()
+            return
+        try:
+            await self._responder.resume(left, reply, workspace.audience.of)
+        finally:
+            await reply.close()
+
+    async def _stop_answering(self, workspace: Workspace, channel: str, thread: str) -> None:
+        """Somebody pressed Stop: end the answers in a thread, whichever process writes them."""
+        conversation = f"slack:{workspace.me.team}:{channel}:{thread}"
+        here = await self._responder.stop(conversation)
+        log.info("answer.stopped", conversation=conversation, here=here)
+        await workspace.stops.tell(conversation)
+        if not here:
+            # Slack leaves it to us, also when nobody works on it any more.
+            await workspace.sessions.idle(channel, thread)
 
     async def _run(self, workspace: Workspace, given: Given) -> None:
         command = Command(

@@ -21,7 +21,11 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 TIMEOUT_SECONDS = 30.0
 UNANSWERED = (SlackApiError, aiohttp.ClientError, TimeoutError, AttributeError, KeyError, TypeError)
 """What a look-up raises when Slack refuses it, does not answer, or answers something that is not Slack's."""
+PASSING = {"fatal_error", "internal_error", "ratelimited", "request_timeout", "service_unavailable"}
+"""Slack says so of itself with status 200, too."""
 _SEEN = ("/chat.postMessage", "/chat.postEphemeral")
+_RETRY_AFTER_SECONDS = 30.0
+"""Where Slack does not say how long to be silent."""
 
 
 class _ServerErrors(AsyncServerErrorRetryHandler):
@@ -83,3 +87,17 @@ def failure(error: Exception) -> str:
     code = data.get("error") if status < 500 and isinstance(data, dict) else None
     # Whoever else answers in Slack's place may say anything, and repeat what it was asked with.
     return code if isinstance(code, str) and code.isidentifier() else str(status)
+
+
+def refused(error: Exception) -> bool:
+    """Whether Slack said that it did not do it, and will not do it next time; not that it did not answer."""
+    reason = failure(error)
+    return isinstance(error, SlackApiError) and not reason.isdigit() and reason not in PASSING
+
+
+def retry_after(error: Exception) -> float:
+    """For how many seconds Slack wants not to be asked, where it refused a call for its rate."""
+    response = getattr(error, "response", None)
+    headers = response.headers if isinstance(response, AsyncSlackResponse) else {}
+    wait = str(headers.get("Retry-After", headers.get("retry-after", "")))
+    return float(wait) if wait.isdigit() else _RETRY_AFTER_SECONDS

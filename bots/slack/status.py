@@ -1,4 +1,4 @@
-"""The sign that a question is being answered."""
+"""The signs that a question is being answered."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bots.slack.client import failure
+from bots.slack.session import Sessions
 
 log = structlog.get_logger(__name__)
 
@@ -21,17 +22,22 @@ _PATIENCE_SECONDS = 1.0
 
 
 class Status:
-    """The line "Footnote is searching…" under a thread. It is decoration: no failure of it stops or delays an answer."""
+    """The line "Footnote is searching…" under a thread, and the state of its session. It is decoration: no failure of it stops
+    or delays an answer.
+    """
 
-    def __init__(self, client: AsyncWebClient, channel: str, thread: str) -> None:
+    def __init__(self, client: AsyncWebClient, sessions: Sessions, channel: str, thread: str) -> None:
         self._client = client
+        self._sessions = sessions
         self._channel = channel
         self._thread = thread
         self._renewal: asyncio.Task[None] | None = None
         self._call: asyncio.Task[None] | None = None
+        self._session: asyncio.Task[None] | None = None
         self._shown = False
 
     def show(self) -> None:
+        self._session = asyncio.create_task(self._sessions.begin(self._channel, self._thread))
         self._renewal = asyncio.create_task(self._renew())
 
     async def settle(self) -> None:
@@ -50,6 +56,12 @@ class Status:
         await self.settle()
         if self._shown:
             await self._set("")
+        if self._session is not None:
+            # The one must not overtake the other.
+            await asyncio.wait({self._session}, timeout=_PATIENCE_SECONDS)
+            self._session.cancel()
+            self._session = None
+            await self._sessions.end(self._channel, self._thread)
 
     async def _renew(self) -> None:
         while True:

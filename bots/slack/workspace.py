@@ -16,6 +16,9 @@ from bots.slack.channels import SlackChannels
 from bots.slack.client import build_client, failure
 from bots.slack.people import SlackPeople
 from bots.slack.poster import Poster
+from bots.slack.session import Sessions
+from bots.slack.stops import SlackStops
+from bots.slack.stream import Streams
 from bots.slack.threads import SlackThreads
 from bots.slack.translate import Identity
 from core.errors import ConfigError
@@ -49,6 +52,9 @@ class Workspace:
         self.audience = SlackAudience(me, self.people, SlackChannels(client), SlackChanges(redis, me.team), groups)
         self.threads = SlackThreads(redis, me.team, settings.footnote_memory_ttl)
         self.poster = Poster(client, session)
+        self.streams = Streams(self.hasty, self.poster, me.team)
+        self.sessions = Sessions(self.hasty, client)
+        self.stops = SlackStops(redis, me.team)
 
 
 async def enter(settings: Settings, session: aiohttp.ClientSession, redis: Redis, groups: Groups) -> Workspace:

@@ -1,0 +1,36 @@
+"""Where a question was asked, and so where its reply goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Self
+
+from bots.pending import Spot
+from bots.slack.translate import Heard
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    channel: str
+    thread: str
+    """The ts of the thread's first message."""
+    ts: str
+    """Of the question."""
+    user: str
+    """Who asked, and alone sees what is not for everybody in the channel."""
+    private: bool
+    """In a direct message."""
+
+    @classmethod
+    def of(cls, said: Heard) -> Self:
+        return cls(channel=said.channel, thread=said.thread, ts=said.ts, user=said.user, private=said.private)
+
+    @classmethod
+    def at(cls, fields: Mapping[str, str]) -> Self:
+        """As a spot kept it. Raises KeyError when another version kept something else."""
+        names = ("channel", "thread", "ts", "user")
+        return cls(**{name: fields[name] for name in names}, private=bool(fields["private"]))
+
+    def spot(self) -> Spot:
+        return Spot(**(asdict(self) | {"private": "yes" if self.private else ""}))
