@@ -14,7 +14,7 @@ from bots.private import ASK
 from bots.slack.card import Card
 from bots.slack.place import Place
 from bots.slack.poster import GoneError, OutOfReachError, Poster, Standing
-from bots.slack.render import SlackMessage, render, render_card, render_offer, render_text
+from bots.slack.render import SlackMessage, render, render_card, render_error, render_offer, render_text
 from bots.slack.status import Status
 from bots.slack.stream import Stopped, StreamedMessage
 from bots.slack.translate import Given
@@ -69,7 +69,7 @@ class ThreadReply:
 
     async def fail(self, text: str, again: str) -> None:
         """In a channel only the person who asked sees it."""
-        messages, ts = render_offer(text, retry(again)), await self._stream.end()
+        messages, ts = render_error(text, retry(again)), await self._stream.end()
         if ts is not None and not self._place.private and await self._removed(ts):
             ts = None
         if self._place.private or ts is not None:

@@ -33,7 +33,8 @@ EVENT_SCOPES = {
 _SUBSCRIPTION = {"channel": "message.channels", "group": "message.groups", "mpim": "message.mpim", "im": "message.im"}
 _MEMBERSHIP = {"member_joined_channel", "member_left_channel", "channel_shared", "channel_unshared"}
 _PEOPLE = {"user_change", "team_join"}
-SUBSCRIPTIONS = frozenset({"app_mention", *_SUBSCRIPTION.values(), *_MEMBERSHIP, *_PEOPLE})
+_STOPPED = "agent_session_stopped"
+SUBSCRIPTIONS = frozenset({"app_mention", *_SUBSCRIPTION.values(), *_MEMBERSHIP, *_PEOPLE, _STOPPED})
 
 
 class SlackServer:
@@ -58,6 +59,7 @@ class SlackServer:
         self.faults = Faults()
         self.courier = Courier(retry_seconds)
         self.api = WebApi(self.workspace, self.faults, bot_token=self.bot_token, app_token=self.app_token, scopes=scopes)
+        self.streams = self.api.streams
         self.delivered: set[str] = set()
         """Subscriptions whose events were sent."""
         self._subscriptions = subscriptions
@@ -77,7 +79,8 @@ class SlackServer:
         self.courier.base = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
         self.courier.signing_secret = self.signing_secret
         self.api.open_link = self.courier.open_link
-        self.api.on_post = self._announce
+        self.api.on_post = self.streams.on_post = self._announce
+        self.streams.stoppable = _STOPPED in self._subscriptions
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -175,6 +178,12 @@ class SlackServer:
     async def delete(self, post: Post) -> None:
         self.emit(self.workspace.deleted(post))
 
+    async def stop(self, user: str, post: Post) -> None:
+        """Press Stop in the thread of this message."""
+        stopped = self.streams.press_stop(post.channel, post.root)
+        event = {"type": _STOPPED, "channel": post.channel, "thread_ts": post.root, "user": user}
+        self._happened(event | {"streaming_message_ts": stopped}, "chat:write")
+
     async def command(self, user: str, channel: str, command: str, text: str = "") -> str:
         """Type a slash command; returns the id of its response_url."""
         id = uuid.uuid4().hex
@@ -263,6 +272,10 @@ class SlackServer:
     def status(self, post: Post) -> str | None:
         return self.workspace.statuses.get((post.channel, post.root))
 
+    def session(self, post: Post) -> str | None:
+        """The status of the session in the thread of this message."""
+        return self.streams.sessions.get((post.channel, post.root))
+
     def calls(self, method: str) -> list[Call]:
         return [call for call in self.api.calls if call.method == method]
 
@@ -298,7 +311,7 @@ class SlackServer:
     @property
     def flaws(self) -> list[str]:
         """Whatever Slack would warn about or people would see wrongly, in all messages so far."""
-        return [*self.api.flaws, *self.api.warnings]
+        return [*self.api.flaws, *self.api.warnings, *self.streams.flaws, *self.streams.warnings]
 
     # What goes wrong.
 

@@ -14,14 +14,20 @@ from aiohttp import web
 from tests.emulators import slack_directory
 from tests.emulators.slack_faults import Faults
 from tests.emulators.slack_rules import UPDATE_TEXT, Refused, flaws, refusal, texts
+from tests.emulators.slack_streams import Streams
 from tests.emulators.slack_workspace import BOT, BOT_USER, TEAM, Channel, Post, Whisper, Workspace
 
-JSON_METHODS = {"chat.postMessage", "chat.update", "chat.postEphemeral", "assistant.threads.setStatus"}
+_STREAMING = {"chat.startStream", "chat.appendStream", "chat.stopStream"}
+_SESSIONS = {"agents.sessions.setStatus", "agents.sessions.rename"}
+JSON_METHODS = {"chat.postMessage", "chat.update", "chat.delete", "chat.postEphemeral", "assistant.threads.setStatus"}
+JSON_METHODS |= _STREAMING | _SESSIONS
 HISTORY_SCOPES = {"channel": "channels:history", "group": "groups:history", "mpim": "mpim:history", "im": "im:history"}
 READ_SCOPES = {"channel": "channels:read", "group": "groups:read", "mpim": "mpim:read", "im": "im:read"}
 METHOD_SCOPES = {
     "chat.postMessage": "chat:write",
     "chat.update": "chat:write",
+    "chat.delete": "chat:write",
+    **dict.fromkeys(_STREAMING | _SESSIONS, "chat:write"),
     "chat.postEphemeral": "chat:write",
     "assistant.threads.setStatus": "chat:write",
     "users.info": "users:read",
@@ -56,6 +62,7 @@ class WebApi:
         self.warnings: list[str] = []
         self.used_scopes: set[str] = set()
         self.response_urls: dict[str, ResponseUrl] = {}
+        self.streams = Streams(workspace)
         self.on_post: Callable[[Post], None] = lambda post: None
         self.open_link: Callable[[], str] = lambda: ""
         self.bot_token: str | None = bot_token
@@ -221,12 +228,41 @@ class WebApi:
             raise Refused("message_not_found")
         if post.bot_id != BOT:
             raise Refused("cant_update_message")
+        self.streams.guard(post, "streaming_state_conflict")
         if error := refusal(arguments, text_limit=UPDATE_TEXT):
             raise Refused(error)
         self.flaws += flaws(arguments)
         post.text, post.blocks = str(arguments.get("text", "")), list(arguments.get("blocks") or [])
+        post.metadata = arguments.get("metadata") or post.metadata
         post.edits.append(time.monotonic())
         return {"channel": channel.id, "ts": post.ts, "text": post.text}
+
+    def chat_delete(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        channel = self._writable(arguments)
+        post = self.workspace.find(channel.id, _required(arguments, "ts"))
+        if post is None:
+            raise Refused("message_not_found")
+        if post.bot_id != BOT:
+            raise Refused("cant_delete_message")
+        self.streams.guard(post, "cant_delete_message")
+        self.workspace.posts.remove(post)
+        return {"channel": channel.id, "ts": post.ts}
+
+    def chat_start_stream(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        channel = self._writable(arguments)
+        return self.streams.start(channel, self._thread(channel, arguments), arguments)
+
+    def chat_append_stream(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        return self.streams.append(self._writable(arguments), arguments)
+
+    def chat_stop_stream(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        return self.streams.stop(self._writable(arguments), arguments)
+
+    def set_session_status(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        return self.streams.set_status(self._channel({"channel": arguments.get("channel_id")}), arguments)
+
+    def rename_session(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        return self.streams.rename(self._channel({"channel": arguments.get("channel_id")}), arguments)
 
     def chat_post_ephemeral(self, arguments: dict[str, Any]) -> dict[str, Any]:
         channel = self._writable(arguments)
@@ -331,6 +367,12 @@ _METHODS: dict[str, Callable[[WebApi, dict[str, Any]], dict[str, Any]]] = {
     "users.list": WebApi.users_list,
     "chat.postMessage": WebApi.chat_post_message,
     "chat.update": WebApi.chat_update,
+    "chat.delete": WebApi.chat_delete,
+    "chat.startStream": WebApi.chat_start_stream,
+    "chat.appendStream": WebApi.chat_append_stream,
+    "chat.stopStream": WebApi.chat_stop_stream,
+    "agents.sessions.setStatus": WebApi.set_session_status,
+    "agents.sessions.rename": WebApi.rename_session,
     "chat.postEphemeral": WebApi.chat_post_ephemeral,
     "conversations.members": WebApi.conversations_members,
     "conversations.info": WebApi.conversations_info,
