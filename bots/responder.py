@@ -52,15 +52,18 @@ class Responder:
         desk: AnswerDesk | None = None,
         pending: Pending | None = None,
         channels: Channels | None = None,
+        unanswered: Callable[[Message, Answer], None] | None = None,
         audit: Audit = OFF,
         clock: Callable[[], datetime] = now,
     ) -> None:
-        """With a ``desk``, whoever may read more than the channel they ask in is offered a private answer. With ``pending``, a
-        question that this process does not finish is finished by another one.
+        """With a ``desk``, answers can be rated, and whoever may read more than the channel they ask in is offered a private
+        answer. With ``pending``, a question that this process does not finish is finished by another one. ``unanswered`` is
+        told every answer, and must not make anybody wait.
         """
         self._assistant = assistant
         self._gate = gate
         self._desk = desk
+        self._unanswered = unanswered
         self._pending = pending
         self._channels = channels
         self._running: dict[asyncio.Task[Any], _Running] = {}
@@ -243,9 +246,11 @@ class Responder:
 
     async def _answer(self, message: Message, answer: Answer, audience: Audience, audience_of: AudienceOf, once: _Once) -> None:
         for_others = self._desk is not None and not message.private
-        if self._desk and for_others:
+        if self._desk:
             await self._desk.answered(message, answer)
         await once.answer(answer)
+        if self._unanswered:
+            self._unanswered(message, answer)
         self._log_answer(message, answer)
         self._record(
             "question.answered",
