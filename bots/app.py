@@ -28,25 +28,32 @@ if TYPE_CHECKING:
     from bots.commands import Commands
     from bots.desk import AnswerDesk
     from bots.discord.client import DiscordBot
+    from bots.files import Files
     from bots.forget import Forget
+    from bots.gaps import GapList, Unanswered
     from bots.http import Probe
     from bots.pending import Pending
     from bots.platform import Platform
     from bots.push import Push
     from bots.responder import Responder
     from bots.slack.app import SlackBot
+    from bots.upload import Adding
+    from bots.uploads import UploadCommands
     from core.answering.assistant import Assistant
     from core.answering.gate import Gate
     from core.answering.memory import Memory
     from core.audit import Audit
     from core.channels import Channels
     from core.embedded.keeper import Engines
+    from core.evaluation.feedback import FeedbackLog
+    from core.evaluation.gaps import Gaps
     from core.groups import SourceGroups
     from core.indexing.index import Index
     from core.indexing.jobs import Jobs, Schedule, Worker
     from core.indexing.parsing import Parser
+    from core.indexing.uploads import Uploads
     from core.links import Links
-    from core.ports import Embedder, Source
+    from core.ports import Embedder, Search, Source
 
 
 log = structlog.get_logger(__name__)
@@ -65,10 +72,13 @@ class Checked:
 class App:
     """The parts of one process. What is connected is made by :func:`open_app`, the rest when first asked for."""
 
-    def __init__(self, settings: Settings, *, redis: Redis, index: Index, embedder: Embedder, parser: Parser) -> None:
+    def __init__(
+        self, settings: Settings, *, redis: Redis, index: Index, uploads: Uploads, embedder: Embedder, parser: Parser
+    ) -> None:
         self.settings = settings
         self.redis = redis
         self.index = index
+        self.uploads = uploads
         self.embedder = embedder
         self.parser = parser
 
@@ -79,7 +89,10 @@ class App:
         from connectors.registry import build_sources
         from core.limits import RedisLimiter
 
-        return build_sources(self.settings, lambda credential, rate: RedisLimiter(self.redis, credential, rate))
+        def limiter(credential: str, rate: float) -> RedisLimiter:
+            return RedisLimiter(self.redis, credential, rate)
+
+        return build_sources(self.settings, limiter, self.uploads)
 
     @cached_property
     def jobs(self) -> Jobs:
@@ -143,6 +156,29 @@ class App:
                 states = await self.jobs.states()
             measure((state for name, state in states.items() if name in self.sources), now())
 
+    # A file becomes knowledge.
+
+    @cached_property
+    def files(self) -> Files:
+        """The platforms tell it how theirs are fetched."""
+        from bots.files import Files
+
+        return Files(self.parser, most=self.settings.footnote_upload_mb * 1_000_000)
+
+    @cached_property
+    def adding(self) -> Adding:
+        from bots.upload import Adding
+
+        return Adding(self.uploads, self.files, self.jobs, self.index, audit=self.audit)
+
+    @cached_property
+    def upload_commands(self) -> UploadCommands:
+        from bots.uploads import UploadCommands
+
+        return UploadCommands(
+            self.adding, self.uploads, self.groups, allowed=self.settings.footnote_uploads, admins=self.settings.admins
+        )
+
     # A question becomes an answer.
 
     @cached_property
@@ -169,15 +205,21 @@ class App:
         return Gate(self.redis, self.settings.footnote_rate_limit, self.settings.footnote_channel_rate_limit)
 
     @cached_property
-    def assistant(self) -> Assistant:
+    def search(self) -> Search:
+        """As for answers: no address in what it finds that is not of the document's source."""
         from connectors.registry import build_hosts
         from core.addresses import at_own_hosts
+
+        return at_own_hosts(self.index.search, build_hosts(self.settings))
+
+    @cached_property
+    def assistant(self) -> Assistant:
         from core.answering.assistant import Assistant
         from core.answering.budget import Budget
         from core.answering.freshness import Freshness
 
         return Assistant(
-            search=at_own_hosts(self.index.search, build_hosts(self.settings)),
+            search=self.search,
             accesses=self.index.accesses,
             model=self.model,
             memory=self.memory,
@@ -196,7 +238,13 @@ class App:
         from bots.responder import Responder
 
         return Responder(
-            self.assistant, self.gate, desk=self.desk, pending=self.pending, channels=self.channels, audit=self.audit
+            self.assistant,
+            self.gate,
+            desk=self.desk,
+            pending=self.pending,
+            channels=self.channels,
+            unanswered=self.unanswered,
+            audit=self.audit,
         )
 
     @cached_property
@@ -218,6 +266,30 @@ class App:
         return AnswerDesk(self.redis, self.index.classes)
 
     @cached_property
+    def feedback(self) -> FeedbackLog:
+        from core.evaluation.feedback import FeedbackLog
+
+        return FeedbackLog(self.redis)
+
+    @cached_property
+    def gaps(self) -> Gaps:
+        from core.evaluation.gaps import Gaps
+
+        return Gaps(self.redis, self.embedder)
+
+    @cached_property
+    def gap_list(self) -> GapList:
+        from bots.gaps import GapList
+
+        return GapList(self.gaps, self.search, self.groups, self.settings.admins)
+
+    @cached_property
+    def unanswered(self) -> Unanswered:
+        from bots.gaps import Unanswered
+
+        return Unanswered(self.gaps)
+
+    @cached_property
     def terminal(self) -> Responder:
         """For the one person at the keyboard, who may ask as fast as they like."""
         from bots.responder import Responder
@@ -228,10 +300,13 @@ class App:
     @cached_property
     def commands(self) -> Commands:
         from bots.commands import Commands
+        from bots.feedback import RATE, Ratings
+        from bots.gaps import GAPS
         from bots.link import ISSUE, REDEEM, UNLINK, LinkCommands
         from bots.private import ASK, SHARE, PrivateAnswers
         from bots.responder import RETRY
         from bots.retry import Retry
+        from bots.uploads import ADD, LIST, REMOVE
 
         private = PrivateAnswers(self.desk, self.responder, self.groups, self.index.accesses)
         links = LinkCommands(self.links)
@@ -249,7 +324,12 @@ class App:
                 REDEEM: links.redeem,
                 UNLINK: links.unlink,
                 RETRY: Retry(self.pending).run,
+                RATE: Ratings(self.desk, self.feedback, self.gaps, audit=self.audit).rate,
+                GAPS: self.gap_list.run,
                 "forget": self.forget.run,
+                ADD: self.upload_commands.add,
+                LIST: self.upload_commands.show,
+                REMOVE: self.upload_commands.remove,
             },
         )
 
@@ -260,6 +340,8 @@ class App:
         return Forget(
             memory=self.memory,
             desk=self.desk,
+            feedback=self.feedback,
+            gaps=self.gaps,
             jobs=self.jobs,
             index=self.index,
             sources=self.sources,
@@ -299,7 +381,9 @@ class App:
             return None
         from bots.slack.app import SlackBot
 
-        return SlackBot(self.settings, self.responder, self.commands, self.redis, self.groups)
+        bot = SlackBot(self.settings, self.responder, self.commands, self.redis, self.groups)
+        self.files.fetched_by(bot.name, bot.fetch)
+        return bot
 
     @cached_property
     def discord(self) -> DiscordBot | None:
@@ -307,7 +391,9 @@ class App:
             return None
         from bots.discord.client import DiscordBot
 
-        return DiscordBot(self.settings, self.responder, self.commands, self.groups, self.links.of)
+        bot = DiscordBot(self.settings, self.responder, self.commands, self.groups, self.links.of)
+        self.files.fetched_by(bot.name, bot.fetch)
+        return bot
 
     @property
     def platforms(self) -> list[Platform]:
@@ -327,6 +413,8 @@ class App:
 
     async def close(self) -> None:
         """Let go of what was opened on the way."""
+        if "unanswered" in vars(self):
+            await self.unanswered.settled()
         if "audit" in vars(self):
             await asyncio.to_thread(self.audit.close)
         if "sources" in vars(self):
@@ -425,6 +513,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         from core.indexing.index import Index
         from core.indexing.parsing import Parser
         from core.indexing.qdrant import connect
+        from core.indexing.uploads import Uploads
 
         key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
         socket = engines.qdrant_socket if engines and settings.qdrant_url is None else None
@@ -441,6 +530,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
 
         embedder = await build_embedder(settings)
         index = Index(client, embedder, embedder_of=partial(build_former_embedder, settings))
+        uploads = Uploads(client)
         try:
             await retry(index.open, attempts=4, budget=25)
         except TransientError as error:
@@ -451,7 +541,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
             ) from error
         if rebuild := await index.rebuild():
             log.info("index.rebuilding", **asdict(rebuild))
-        app = App(settings, redis=redis, index=index, embedder=embedder, parser=parser)
+        app = App(settings, redis=redis, index=index, uploads=uploads, embedder=embedder, parser=parser)
         stack.push_async_callback(app.close)
         yield app
 

@@ -333,6 +333,54 @@ def status(as_json: bool) -> None:
 
 
 @main.command()
+@as_option
+@click.option("--done", metavar="ID", help="Take this gap off the list, until somebody asks again.")
+@json_option
+def gaps(readers: tuple[str, ...], done: str | None, as_json: bool) -> None:
+    """Show what people asked and the pages do not answer, what most people miss first."""
+
+    async def work(app: App) -> int:
+        audience = await app.audience(readers)
+        if done:
+            app.audit.command("gaps", "done", done)
+            click.echo(await app.gap_list.done(done, "cli"))
+        elif as_json:
+            _print_json(await app.gap_list.rows(audience))
+        else:
+            text, buttons = await app.gap_list.told(audience, shown=sys.maxsize)
+            click.echo(text)
+            if buttons:
+                click.echo("\nNothing left to write about one of them: footnote gaps --done ID, with the id that --json tells.")
+        return 0
+
+    _run(work, level="error")
+
+
+@main.command()
+@json_option
+def feedback(as_json: bool) -> None:
+    """Export what people said of answers, for evaluation: questions, passages with their scores, reasons; nobody's id."""
+
+    async def work(app: App) -> int:
+        app.audit.command("feedback")
+        ratings = [rating async for rating in app.feedback.ratings()]
+        if as_json:
+            _print_json([rating.as_row() for rating in ratings])
+            return 0
+        from collections import Counter
+
+        counts = Counter("good" if rating.feedback.good else rating.feedback.reason or "bad" for rating in ratings)
+        click.echo(
+            f"{len(ratings)} ratings: {', '.join(f'{name} {count}' for name, count in counts.most_common())}"
+            if ratings
+            else "No ratings yet."
+        )
+        return 0
+
+    _run(work, level="error")
+
+
+@main.command()
 @click.argument("address")
 def link(address: str) -> None:
     """Print a code that links the Discord account of ADDRESS, ana@acme.com, with it: /link there, within ten minutes."""

@@ -34,7 +34,7 @@ I answer from your team's pages and give a footnote for every statement.
 - `/footnote help` shows this
 - `/footnote forget` (Discord: `/forget`) deletes what I remember of your questions
 - `/footnote link` (Slack) gives you a code, and `/link` (Discord) takes it: then I know you there, until `/unlink`
-- for administrators: {USAGE}, `/footnote status`, {forget.USAGE}"""
+- for administrators: {USAGE}, `/footnote status`, `/footnote gaps` (what my pages do not answer), {forget.USAGE}"""
 
 
 class Commands:

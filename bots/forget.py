@@ -22,6 +22,8 @@ from core.redis import AWAY
 if TYPE_CHECKING:
     from bots.desk import AnswerDesk
     from core.answering.memory import Memory
+    from core.evaluation.feedback import FeedbackLog
+    from core.evaluation.gaps import Gaps
     from core.indexing.index import Index
     from core.indexing.jobs import Jobs
 
@@ -44,6 +46,8 @@ class Forget:
         *,
         memory: Memory,
         desk: AnswerDesk,
+        feedback: FeedbackLog,
+        gaps: Gaps,
         jobs: Jobs,
         index: Index,
         sources: Mapping[str, Source],
@@ -53,6 +57,8 @@ class Forget:
     ) -> None:
         self._memory = memory
         self._desk = desk
+        self._feedback = feedback
+        self._gaps = gaps
         self._jobs = jobs
         self._index = index
         self._sources = sources
@@ -85,10 +91,14 @@ class Forget:
             kept = await self._desk.forget_person(user)
         except AWAY as error:
             raise TransientError("What stands behind buttons cannot be reached right now: please try it again.") from error
+        ratings = await self._feedback.forget_person(user) + await self._gaps.forget_person(user)
         requests = await self._jobs.withdraw(user)
-        log.info("person.forgotten", person=user, turns=turns, kept=kept, requests=requests)
-        told = f"Forgotten: {turns} questions with their answers, {kept} kept for buttons, {requests} syncs that were waiting."
-        return told if turns or kept or requests else f"{told} Nothing was left to forget."
+        log.info("person.forgotten", person=user, turns=turns, kept=kept, ratings=ratings, requests=requests)
+        told = (
+            f"Forgotten: {turns} questions with their answers, {kept} kept for buttons, {ratings} ratings and questions without "
+            f"an answer, {requests} syncs that were waiting."
+        )
+        return told if turns or kept or ratings or requests else f"{told} Nothing was left to forget."
 
     async def _here(self, command: Command) -> str:
         if command.conversation_id is None:

@@ -79,6 +79,7 @@ class PrivateAnswers:
             raise UserError("What this answer was made from has changed since. Please ask again.")
         log.info("answer.shared", answer=kept.answer.id, documents=list(kept.answer.documents))
         notice = " ".join(filter(None, (f"Shared by {command.user_name}.", kept.answer.notice)))
+        await self._desk.shared(kept.answer.id)
         await reply.publish(replace(kept.answer, notice=notice))
 
     async def _kept(self, command: Command) -> Kept:

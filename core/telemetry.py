@@ -87,6 +87,11 @@ ANSWER_SECONDS = Histogram(
     ["platform"],
     buckets=(0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60),
 )
+FEEDBACK = Counter(
+    "footnote_feedback_total",
+    "Ratings of answers: good (yes or no), and the reason: none, wrong, outdated, missing, private or other.",
+    ["platform", "good", "reason"],
+)
 STEP_SECONDS = Histogram(
     "footnote_answer_step_seconds",
     "Steps of an answer: condense, retrieve, first_token, generate, total.",
