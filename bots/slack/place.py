@@ -21,16 +21,23 @@ class Place:
     """Who asked, and alone sees what is not for everybody in the channel."""
     private: bool
     """In a direct message."""
+    alone: bool = False
+    """In a channel where each is answered alone: nobody else sees the reply."""
 
     @classmethod
-    def of(cls, said: Heard) -> Self:
-        return cls(channel=said.channel, thread=said.thread, ts=said.ts, user=said.user, private=said.private)
+    def of(cls, said: Heard, *, alone: bool = False) -> Self:
+        return cls(channel=said.channel, thread=said.thread, ts=said.ts, user=said.user, private=said.private, alone=alone)
 
     @classmethod
     def at(cls, fields: Mapping[str, str]) -> Self:
         """As a spot kept it. Raises KeyError when another version kept something else."""
         names = ("channel", "thread", "ts", "user")
-        return cls(**{name: fields[name] for name in names}, private=bool(fields["private"]))
+        private, alone = bool(fields["private"]), bool(fields.get("alone"))
+        return cls(**{name: fields[name] for name in names}, private=private, alone=alone)
 
     def spot(self) -> Spot:
-        return Spot(**(asdict(self) | {"private": "yes" if self.private else ""}))
+        return Spot(**(asdict(self) | {"private": _said(self.private), "alone": _said(self.alone)}))
+
+
+def _said(flag: bool) -> str:
+    return "yes" if flag else ""
