@@ -29,8 +29,6 @@ class Command:
     """None where the platform does not tell in which conversation a command is given."""
     files: tuple[Attachment, ...] = ()
     """Those of the message that it was given on, or that were given with it."""
-    manages_channel: bool = False
-    """Whether the platform itself lets them manage the channel: they may say how the bot behaves there."""
 
 
 @dataclass(frozen=True, kw_only=True)
