@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 
 from bots.command import Command, CommandReply
 from bots.http import HttpServer
+from bots.pending import Pending, finish_left_behind
 from bots.redis import connect_redis
 from bots.responder import Responder
 from bots.slack.app import SlackBot
@@ -20,6 +21,7 @@ from core.answering.gate import Gate
 from core.embedded.redis import RedisServer
 from core.models import Answer, Audience, Message
 from core.settings import Settings
+from core.together import cancelled
 from tests.emulators.slack import SlackServer
 from tests.fakes import Script, ScriptedAssistant, answer, groups
 
@@ -59,6 +61,9 @@ class Dialogue:
         self.assistant = ScriptedAssistant(script)
         self.commands: Any = commands or ScriptedCommands()
         self.groups: dict[str, tuple[str, ...]] = {}
+        self.lease = 2.0
+        """Seconds after which a question of a process that died is taken over."""
+        self._pending: dict[SlackBot, Pending] = {}
 
     def settings(self, **fields: Any) -> Settings:
         tokens = {"slack_bot_token": self.slack.bot_token, "slack_api_url": self.slack.url}
@@ -73,9 +78,12 @@ class Dialogue:
         return self.bot(self.settings(slack_signing_secret=self.slack.signing_secret))
 
     def bot(self, settings: Settings, **options: Any) -> SlackBot:
-        # As in another process: the gate is shared through Redis alone.
-        responder = Responder(self.assistant, Gate(self.redis, rate_limit=1000))  # type: ignore[arg-type]  # scripted
-        return SlackBot(settings, responder, self.commands, self.redis, groups(self.groups), **options)
+        # As in another process: the gate and the questions are shared through Redis alone.
+        gate, pending = Gate(self.redis, rate_limit=1000), Pending(self.redis, lease=self.lease)
+        responder = Responder(self.assistant, gate, pending=pending)  # type: ignore[arg-type]  # scripted
+        bot = SlackBot(settings, responder, self.commands, self.redis, groups(self.groups), **options)
+        self._pending[bot] = pending
+        return bot
 
     @asynccontextmanager
     async def running(self, bot: SlackBot | None = None, *, drain: float = 8.0) -> AsyncIterator[SlackBot]:
@@ -85,11 +93,15 @@ class Dialogue:
             http = HttpServer("127.0.0.1", 0, {}, bot.http_handler)
             await http.start()
             self.slack.courier.request_url = f"http://127.0.0.1:{http.port}/slack/events"
+        finishing: asyncio.Task[None] | None = None
         try:
             await bot.start()
+            finishing = asyncio.create_task(finish_left_behind(self._pending[bot], bot))
             yield bot
         finally:
             await bot.stop(drain)
+            if finishing is not None:
+                await cancelled(finishing)
             if http is not None:
                 await http.stop()
 
