@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Collection
 
 import structlog
 
-from core.errors import FootnoteError
+from core.errors import FootnoteError, UserError
 from core.models import Audience
 
 log = structlog.get_logger(__name__)
@@ -26,11 +26,11 @@ class Choices:
         self._readable = readable
         self._seconds = seconds
 
-    async def sources(self, typed: str, audience: Audience) -> list[str]:
-        """At most 25 names that fit what was typed so far, those that begin with it first. None while it cannot be told."""
+    async def sources(self, typed: str, audience: Awaitable[Audience]) -> list[str]:
+        """At most 25 names that fit what was typed so far, those that begin with it first; none while it cannot be told."""
         try:
             async with asyncio.timeout(self._seconds):
-                names = await self._readable(audience)
+                names = await self._readable(await audience)
         except (FootnoteError, TimeoutError) as error:
             log.info("choices.unknown", error=type(error).__name__)
             return []
@@ -38,6 +38,7 @@ class Choices:
         fitting = [name for name in names if wanted in name.casefold()]
         return sorted(fitting, key=lambda name: (not name.casefold().startswith(wanted), name))[:MOST]
 
-    async def may_choose(self, name: str, audience: Audience) -> bool:
-        """Whether the audience may know that there is such a source. Raises FootnoteError."""
-        return name in await self._readable(audience)
+    async def require(self, name: str, audience: Audience) -> None:
+        """Raises UserError unless the audience may know that there is such a source, in the same words if there is none."""
+        if name not in await self._readable(audience):
+            raise UserError(f"I know no source `{name}` that I could answer you from. Choose one of those offered as you type.")

@@ -21,16 +21,23 @@ from discord.http import Route
 
 from bots.discord.audience import AddressesOf, DiscordAudience
 from bots.discord.buttons import pressed
+from bots.discord.config import chosen
 from bots.discord.inbox import Inbox
+from bots.discord.policies import Policies
 from bots.discord.slash import build_tree, sync_commands
+from bots.discord.threads import DiscordThreads
 from bots.platform import Groups
 from core.errors import ConfigError, TransientError
 from core.models import now
 from core.settings import Settings
 
 if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from bots.choices import Choices
     from bots.commands import Commands
     from bots.responder import Responder
+    from core.channels import Channels
 
 log = structlog.get_logger(__name__)
 
@@ -39,11 +46,13 @@ _LAST_BACKOFF = 60.0
 
 _FATAL_CLOSES = {
     4004: "DISCORD_BOT_TOKEN was refused: copy a new one from the Developer Portal, page Bot",
-    4010: "it refuses this process as a shard, though Footnote needs none",
-    4011: "the bot is in more servers than one connection may serve (2,500)",
+    4010: "it refuses the number of shards: unset DISCORD_SHARDS, and as many are used as Discord recommends",
+    4011: "the bot is in more servers than so few connections may serve (2,500 each): unset DISCORD_SHARDS, or "
+    "set a larger number",
     4012: "the gateway that DISCORD_API_URL names does not speak version 10",
     4013: "the gateway that DISCORD_API_URL names does not know the intents that Footnote asks for",
-    4014: "it refuses the intents that Footnote asks for, though none is privileged",
+    4014: "the bot may not read the content of messages: switch on Message Content Intent in the Developer Portal, page Bot, "
+    "under Privileged Gateway Intents, or unset DISCORD_MESSAGE_CONTENT",
 }
 _GOODBYE = 3.0
 """Seconds that a connection may take to close; a dead one would take 30."""
@@ -63,10 +72,24 @@ class DiscordBot:
         groups: Groups,
         addresses_of: AddressesOf,
         *,
+        channels: Channels | None = None,
+        choices: Choices | None = None,
+        redis: Redis | None = None,
         clock: Callable[[], datetime] = now,
     ) -> None:
         self._settings = settings
-        self._inbox = Inbox(responder, commands, DiscordAudience(groups, addresses_of), clock)
+        self._intents = _intents(content=settings.discord_message_content)
+        self._shards = settings.discord_shards or 1
+        self._inbox = Inbox(
+            responder,
+            commands,
+            DiscordAudience(groups, addresses_of),
+            clock,
+            policies=Policies(channels, DiscordThreads(redis, settings.footnote_memory_ttl) if redis else None),
+            choices=choices,
+            admins=settings.admins,
+            content=settings.discord_message_content,
+        )
         self._client: _Client | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._up = asyncio.Event()
@@ -101,16 +124,16 @@ class DiscordBot:
             await asyncio.wait({self._supervisor})
         self._up.clear()
         if self._client is not None:
-            if self._client.ws is not None and self._client.ws.open:
-                await _within(_GOODBYE, self._client.ws.close(code=1000))
+            await _within(_GOODBYE, self._client.hang_up())
             await self._inbox.close(drain)
             await _within(_GOODBYE, self._client.close())
 
     async def check(self) -> str:
         """One line that says who the bot is and where. Raises ConfigError or TransientError."""
-        client = discord.Client(intents=_intents())
+        client = discord.Client(intents=self._intents)
         try:
             await self._login(client)
+            self._require_granted(client)
         except _UNREACHABLE as error:
             raise TransientError(f"{self._settings.discord_api_url} does not answer ({type(error).__name__})") from error
         finally:
@@ -125,9 +148,14 @@ class DiscordBot:
         failures = 0
         while True:
             begun = time.monotonic()
-            client = self._client = _Client(self._inbox, came_up=self._came_up, went_down=self._went_down)
+            client = self._build(self._shards)
             try:
-                await self._login(client)
+                recommended = await self._login(client)
+                if self._settings.discord_shards is None and recommended != self._shards:
+                    self._shards = recommended
+                    await _within(_GOODBYE, client.close())
+                    client = self._build(self._shards)
+                    await self._login(client)
                 await self._sync_commands(client)
                 await self._connect(client)
             except _UNREACHABLE as error:
@@ -151,13 +179,27 @@ class DiscordBot:
             failures = failures + 1 if time.monotonic() - begun < _LAST_BACKOFF else 1
             await asyncio.sleep(_backoff(failures))
 
-    async def _login(self, client: discord.Client) -> None:
-        """Point discord.py at the API and at the gateway that the API names, and prove who we are."""
+    def _build(self, shards: int) -> _Client:
+        self._client = (_Client if shards == 1 else _ShardedClient)(
+            self._inbox, self._intents, shards, came_up=self._came_up, went_down=self._went_down
+        )
+        return self._client
+
+    def _require_granted(self, client: discord.Client) -> None:
+        """Raises ConfigError when the portal does not grant what the gateway will refuse."""
+        granted = client.application_flags
+        if self._intents.message_content and not (granted.gateway_message_content or granted.gateway_message_content_limited):
+            raise ConfigError(f"DISCORD_MESSAGE_CONTENT is set, but {_FATAL_CLOSES[4014]}.")
+
+    async def _login(self, client: discord.Client) -> int:
+        """Point discord.py at the API and at the gateway that the API names, and prove who we are: how many shards Discord
+        recommends.
+        """
         Route.BASE = self._settings.discord_api_url.rstrip("/")
         token = self._settings.discord_bot_token
         try:
             await client.login(token.get_secret_value() if token else "")
-            _, gateway, _ = await client.http.get_bot_gateway()
+            shards, gateway, _ = await client.http.get_bot_gateway()
         except discord.LoginFailure as error:
             raise ConfigError(
                 "Discord refused DISCORD_BOT_TOKEN (401): copy the bot's token from the Developer Portal, page Bot, "
@@ -170,6 +212,7 @@ class DiscordBot:
         except (TypeError, KeyError) as error:
             raise ConfigError(_wrong_address("answered GET /users/@me with something that is no user")) from error
         DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway)
+        return int(shards)
 
     async def _sync_commands(self, client: _Client) -> None:
         try:
@@ -210,9 +253,18 @@ class DiscordBot:
 class _Client(discord.Client):
     """discord.py's client with our events. It pings nobody and keeps no members and no messages."""
 
-    def __init__(self, inbox: Inbox, *, came_up: Callable[[], None], went_down: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        inbox: Inbox,
+        intents: discord.Intents,
+        shards: int,
+        *,
+        came_up: Callable[[], None],
+        went_down: Callable[[str], None],
+    ) -> None:
         super().__init__(
-            intents=_intents(),
+            intents=intents,
+            shard_count=shards if shards > 1 else None,
             allowed_mentions=discord.AllowedMentions.none(),
             member_cache_flags=discord.MemberCacheFlags.none(),
             max_messages=None,
@@ -221,6 +273,11 @@ class _Client(discord.Client):
         self._inbox = inbox
         self._came_up = came_up
         self._went_down = went_down
+
+    async def hang_up(self) -> None:
+        """Get no more events; what is being written can still be written."""
+        if self.ws is not None and self.ws.open:
+            await self.ws.close(code=1000)
 
     async def on_connect(self) -> None:
         self._came_up()
@@ -237,7 +294,9 @@ class _Client(discord.Client):
 
     async def on_interaction(self, interaction: discord.Interaction[discord.Client]) -> None:
         # Commands go to the tree.
-        if command := pressed(interaction):
+        if wanted := chosen(interaction):
+            await self._inbox.configure(interaction, wanted)
+        elif command := pressed(interaction):
             await self._inbox.command(interaction, *command)
 
     async def on_error(self, event_method: str, /, *args: Any, **_: Any) -> None:
@@ -248,13 +307,46 @@ class _Client(discord.Client):
             log.exception("event.failed", discord_event=event_method)
 
 
+class _ShardedClient(_Client, discord.AutoShardedClient):
+    """The same over several connections, which is up while all of them are. It repeats refused first handshakes by itself."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._away = set(range(self.shard_count or 0))
+
+    async def hang_up(self) -> None:
+        await asyncio.gather(*(shard.disconnect() for shard in self.shards.values()))
+
+    # These come for each shard, and say not for which.
+
+    async def on_connect(self) -> None: ...
+
+    async def on_resumed(self) -> None: ...
+
+    async def on_disconnect(self) -> None: ...
+
+    async def on_shard_connect(self, shard: int) -> None:
+        self._away.discard(shard)
+        if not self._away:
+            self._came_up()
+
+    async def on_shard_resumed(self, shard: int) -> None:
+        await self.on_shard_connect(shard)
+
+    async def on_shard_disconnect(self, shard: int) -> None:
+        self._away.add(shard)
+        self._went_down(f"the connection of shard {shard} was lost")
+
+
 def _wrong_address(what: str) -> str:
     return f"DISCORD_API_URL {Route.BASE} {what}: the base of Discord's REST API ends in /api/v10."
 
 
-def _intents() -> discord.Intents:
-    """None that is privileged: Discord delivers the text of mentions, of replies that ping and of direct messages."""
-    return discord.Intents(guilds=True, guild_messages=True, dm_messages=True)
+def _intents(*, content: bool) -> discord.Intents:
+    """None that is privileged but on demand: Discord delivers the text of mentions, of replies that ping and of direct
+    messages in any case.
+    """
+    return discord.Intents(guilds=True, guild_messages=True, dm_messages=True, message_content=content)
 
 
 def _backoff(failures: int) -> float:
@@ -272,7 +364,8 @@ def _quiet_the_library() -> None:
     """Its DEBUG lines carry texts and interaction tokens, and a lost connection costs it a traceback each time."""
     for name in ("discord.http", "discord.gateway", "discord.webhook.async_", "discord.state", "markdown_it"):
         logging.getLogger(name).setLevel(logging.INFO)
-    logging.getLogger("discord.client").setLevel(logging.CRITICAL)
+    for name in ("discord.client", "discord.shard"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _log_end(supervisor: asyncio.Task[None]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -15,25 +15,34 @@ import discord
 import structlog
 from discord import app_commands
 
+from bots.config import CONFIG
 from bots.discord.audience import DiscordAudience
 from bots.discord.chains import Chains
+from bots.discord.config import notice, policies, written
 from bots.discord.dialect import literal
+from bots.discord.future_thread import FutureThread
 from bots.discord.places import InChannel, InInteraction, Place
+from bots.discord.policies import Policies
 from bots.discord.reply import DiscordReply
 from bots.discord.translate import (
     Asked,
     chain_conversation,
-    is_addressed,
     is_private,
+    manages,
     own_conversation,
     private_conversation,
+    spoken,
+    thread_conversation,
     to_asked,
     to_command,
     to_message,
 )
+from bots.questions import is_farewell
 from core.errors import FootnoteError
+from core.models import Principal
 
 if TYPE_CHECKING:
+    from bots.choices import Choices
     from bots.commands import Commands
     from bots.responder import Responder
 
@@ -47,6 +56,8 @@ _UNKNOWN_INTERACTION = 10062
 _ALREADY_ACKNOWLEDGED = 40060
 
 _RESTARTING = "I am being restarted and could not finish this. Please ask again in a minute."
+_FAREWELL = "I am quiet here now, until somebody mentions me."
+_ALONE = "Here I answer each person alone, and you take no direct messages from me. Ask me with `/ask` instead."
 _OUTDATED = "Discord showed you an old version of this command. Reload Discord (Ctrl+R) and try again."
 
 
@@ -59,11 +70,21 @@ class Inbox:
         commands: Commands,
         audience: DiscordAudience,
         clock: Callable[[], datetime],
+        *,
+        policies: Policies | None = None,
+        choices: Choices | None = None,
+        admins: frozenset[Principal] = frozenset(),
+        content: bool = False,
     ) -> None:
+        """``content``: Discord gives us the text of all messages."""
         self._responder = responder
         self._commands = commands
         self._audience = audience
         self._clock = clock
+        self._policies = policies or Policies()
+        self._choices = choices
+        self._admins = admins
+        self._content = content
         self._chains = Chains()
         self._seen: OrderedDict[int, None] = OrderedDict()
         self._replies: dict[asyncio.Task[object], DiscordReply] = {}
@@ -71,25 +92,66 @@ class Inbox:
 
     async def hear(self, message: discord.Message, me: discord.ClientUser) -> None:
         """Answer a message if it is for us."""
-        if self._closed or not is_addressed(message, me):
+        if self._closed:
             return
+        heard = await self._policies.heard(message, me)
+        if heard is None:
+            return
+        # A channel's settings may have each person answered alone.
+        alone = heard.config.private and not is_private(message)
+        thread = self._thread_of(message, me) if heard.config.threads and not alone else None
         conversation = await self._chains.conversation(message)
         root = self._chains.root(message.id)
-        places: list[Place] = [InChannel(message.channel, message.to_reference(fail_if_not_exists=False))]
-        private = is_private(message)
-        if not private:
-            where = literal(getattr(message.channel, "name", "that channel"))
-            places.append(InChannel(message.author, preface=f"-# I may not write in #{where}, so I answer you here."))
+        if alone:
+            conversation = private_conversation(message.channel.id, message.author.id)
+        elif thread is not None:
+            conversation = thread_conversation(message)
         reply = DiscordReply(
-            places, typing_in=message.channel, on_sent=lambda sent: self._chains.add(sent, root), private=private
+            self._places_of(message, thread, alone=alone),
+            typing_in=message.channel,
+            on_sent=lambda sent: self._chains.add(sent, root),
+            private=alone or is_private(message),
         )
+        asked = to_message(message, me, conversation, private=alone, addressed=heard.addressed)
         async with self._running(reply):
             audience_of = self._audience.of(message.author, message.channel)
-            await self._responder.respond(to_message(message, me, conversation), reply, audience_of)
+            if heard.addressed and isinstance(message.channel, discord.Thread) and is_farewell(asked.text):
+                await self._policies.leave(message.channel)
+                await self._responder.tell(asked, reply, audience_of, _FAREWELL)
+                return
+            await self._responder.respond(asked, reply, audience_of)
+            if alone and not reply.spoken and heard.addressed:
+                await self._say_how_to_ask(message)
 
-    async def ask(self, interaction: Asked, question: str, *, private: bool) -> None:
+    def _thread_of(self, message: discord.Message, me: discord.ClientUser) -> FutureThread | None:
+        """The thread that the channel's settings want for a mention; None where a conversation goes on, or none can be made."""
+        channel = message.channel
+        if not isinstance(channel, discord.TextChannel) or message.type is not discord.MessageType.default:
+            return None
+        may = channel.permissions_for(channel.guild.me)
+        if not (may.create_public_threads and may.send_messages_in_threads):
+            return None
+        return FutureThread(message, spoken(message, me))
+
+    def _places_of(self, message: discord.Message, thread: FutureThread | None, *, alone: bool) -> list[Place]:
+        where = literal(getattr(message.channel, "name", "that channel"))
+        if alone:
+            return [InChannel(message.author, preface=f"-# In #{where} I answer each person alone.")]
+        places: list[Place] = [InChannel(thread)] if thread is not None else []
+        places.append(InChannel(message.channel, message.to_reference(fail_if_not_exists=False)))
+        if not is_private(message):
+            places.append(InChannel(message.author, preface=f"-# I may not write in #{where}, so I answer you here."))
+        return places
+
+    async def _say_how_to_ask(self, message: discord.Message) -> None:
+        with suppress(FootnoteError, discord.HTTPException):
+            reference = message.to_reference(fail_if_not_exists=False)
+            reply = DiscordReply([InChannel(message.channel, reference)])
+            await reply.say(_ALONE)
+
+    async def ask(self, interaction: Asked, question: str, *, private: bool, source: str | None = None) -> None:
         """Answer ``/ask`` and the message menu. Who sees the answer is fixed by the acknowledgement."""
-        private = private or interaction.guild_id is None
+        private = private or interaction.guild_id is None or (await self._policies.of(interaction.channel)).private
         root = await self._acknowledge(interaction, private=private)
         if root is None:
             return
@@ -106,7 +168,16 @@ class Inbox:
             private=private,
         )
         async with self._running(reply):
-            message = to_asked(interaction, question, conversation, private=private)
+            if source is not None and self._choices is not None:
+                try:
+                    await self._choices.require(source, await self._audience.alone(interaction.user, interaction.channel))
+                except FootnoteError as refusal:
+                    await reply.say(str(refusal))
+                    return
+            if not private:
+                await self._policies.join(interaction.channel)
+            sources = (source,) if source is not None else ()
+            message = to_asked(interaction, question, conversation, private=private, sources=sources)
             await self._responder.respond(message, reply, self._audience.of(interaction.user, interaction.channel))
 
     async def command(self, interaction: Asked, name: str, text: str) -> None:
@@ -120,6 +191,28 @@ class Inbox:
         async with self._running(reply):
             held = await self._audience.principals(interaction.user, interaction.channel)
             await self._commands.run(to_command(interaction, name, text, held), reply)
+
+    async def sources(self, interaction: Asked, typed: str) -> list[str]:
+        """The sources that may be offered to somebody who types a name."""
+        if self._choices is None or self._closed:
+            return []
+        return await self._choices.sources(typed, self._audience.alone(interaction.user, interaction.channel))
+
+    async def configure(self, interaction: Asked, wanted: Mapping[str, str]) -> None:
+        """Set how we behave in a channel; without anything ``wanted`` show it, with a list to choose the policy from."""
+        await self.command(interaction, CONFIG, written(wanted))
+        held = await self._audience.principals(interaction.user, interaction.channel)
+        if self._closed or not (manages(interaction) or held & self._admins):
+            return
+        config = await self._policies.of(interaction.channel)
+        said = notice(config, content=self._content)
+        with suppress(discord.HTTPException, aiohttp.ClientError, OSError):
+            if not wanted:
+                await interaction.followup.send(
+                    said or "To which messages I reply:", view=policies(config.policy), ephemeral=True, suppress_embeds=True
+                )
+            elif said and "policy" in wanted:
+                await interaction.followup.send(said, ephemeral=True, suppress_embeds=True)
 
     async def failed(self, interaction: Asked, error: app_commands.AppCommandError) -> None:
         """Tell the person about an error in a command, with an id to find it by."""

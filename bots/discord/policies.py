@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import discord
 
 from bots.discord.threads import DiscordThreads
-from bots.discord.translate import home_id, is_addressed, is_for_others, is_post
+from bots.discord.translate import home_id, is_addressed, is_for_others, is_post, spoken
+from bots.questions import is_question
 from core.channels import DEFAULT, ChannelConfig, Channels, Policy
-
-IsQuestion = Callable[[str], Awaitable[bool]]
 
 _SPOKEN = {discord.MessageType.default, discord.MessageType.reply}
 
@@ -30,10 +28,10 @@ class Policies:
     message content; without it every policy comes down to mentions.
     """
 
-    def __init__(self, channels: Channels | None, threads: DiscordThreads | None, is_question: IsQuestion) -> None:
+    def __init__(self, channels: Channels | None = None, threads: DiscordThreads | None = None) -> None:
+        """Without ``channels`` all are as by default; without ``threads`` the bot takes part only in those that it began."""
         self._channels = channels
         self._threads = threads
-        self._is_question = is_question
 
     async def of(self, channel: object) -> ChannelConfig:
         home = home_id(channel)
@@ -44,7 +42,7 @@ class Policies:
     async def heard(self, message: discord.Message, me: discord.ClientUser) -> Heard | None:
         """None for what is to be left alone."""
         if is_addressed(message, me):
-            await self._join(message)
+            await self.join(message.channel)
             return Heard(addressed=True, config=await self.of(message.channel))
         if message.author.bot or message.webhook_id is not None or message.type not in _SPOKEN:
             return None
@@ -53,19 +51,29 @@ class Policies:
         config = await self.of(message.channel)
         if not await self._invited(message, me, config.policy):
             return None
-        await self._join(message)
+        await self.join(message.channel)
         return Heard(addressed=False, config=config)
 
     async def _invited(self, message: discord.Message, me: discord.ClientUser, policy: Policy) -> bool:
         if policy is Policy.MENTION:
             return False
         thread = message.channel if isinstance(message.channel, discord.Thread) else None
-        if thread is not None and (thread.owner_id == me.id or (self._threads and await self._threads.joined(thread.id))):
+        if thread is not None and await self._takes_part(thread, me):
             return True
         if policy is not Policy.QUESTIONS:
             return False
-        return is_post(message) or await self._is_question(message.content)
+        return is_post(message) or is_question(spoken(message, me))
 
-    async def _join(self, message: discord.Message) -> None:
-        if self._threads is not None and isinstance(message.channel, discord.Thread):
-            await self._threads.join(message.channel.id)
+    async def _takes_part(self, thread: discord.Thread, me: discord.ClientUser) -> bool:
+        known = await self._threads.joined(thread.id) if self._threads is not None else None
+        return thread.owner_id == me.id if known is None else known
+
+    async def join(self, channel: object) -> None:
+        """We were asked there."""
+        if self._threads is not None and isinstance(channel, discord.Thread):
+            await self._threads.join(channel.id)
+
+    async def leave(self, channel: object) -> None:
+        """We were told to be quiet there until somebody asks again."""
+        if self._threads is not None and isinstance(channel, discord.Thread):
+            await self._threads.leave(channel.id)

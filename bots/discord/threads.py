@@ -28,11 +28,17 @@ class DiscordThreads:
         with suppress(TransientError):
             await self._outage.reach(lambda: cast("Any", self._redis.set(_key(thread), 1, ex=self._ttl)))
 
-    async def joined(self, thread: int) -> bool:
+    async def leave(self, thread: int) -> None:
+        with suppress(TransientError):
+            await self._outage.reach(lambda: cast("Any", self._redis.set(_key(thread), 0, ex=self._ttl)))
+
+    async def joined(self, thread: int) -> bool | None:
+        """None of a thread of which nothing is known."""
         try:
-            return bool(await self._outage.reach(lambda: cast("Any", self._redis.expire(_key(thread), self._ttl))))
+            raw = await self._outage.reach(lambda: cast("Any", self._redis.get(_key(thread))))
         except TransientError:
-            return False
+            return None
+        return None if raw is None else bool(int(raw))
 
 
 def _key(thread: int) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import discord
 
 from bots.command import Command
+from bots.config import manager
 from core.models import Message, Principal
 
 Person = discord.User | discord.Member
@@ -49,7 +50,7 @@ def to_message(
     message: discord.Message, me: discord.ClientUser, conversation_id: str, *, private: bool = False, addressed: bool = True
 ) -> Message:
     """What a post in a forum asks stands in its title, too."""
-    text = _spoken(message, me)
+    text = spoken(message, me)
     if is_post(message):
         text = "\n\n".join(filter(None, (getattr(message.channel, "name", ""), text)))
     return Message(
@@ -82,7 +83,10 @@ def to_asked(interaction: Asked, text: str, conversation_id: str, *, private: bo
 
 
 def to_command(interaction: Asked, name: str, text: str, held: frozenset[Principal]) -> Command:
-    """A command by somebody who holds these principals."""
+    """A command by somebody who holds these principals, and besides that of who manages the channel if Discord says so."""
+    channel_id = home_id(interaction.channel) or f"discord:{interaction.channel_id}"
+    if manages(interaction):
+        held |= {manager("discord", channel_id)}
     return Command(
         name=name,
         text=text,
@@ -90,10 +94,16 @@ def to_command(interaction: Asked, name: str, text: str, held: frozenset[Princip
         user_name=interaction.user.display_name,
         principals=held,
         platform="discord",
-        channel_id=home_id(interaction.channel) or f"discord:{interaction.channel_id}",
+        channel_id=channel_id,
         conversation_id=own_conversation(interaction.channel)
         or private_conversation(interaction.channel_id, interaction.user.id),
     )
+
+
+def manages(interaction: Asked) -> bool:
+    """Whether Discord lets them manage the channel where they gave a command, as it resolved their permissions there."""
+    may = interaction.permissions
+    return may.administrator or may.manage_guild or may.manage_channels
 
 
 def user_id(person: Person) -> str:
@@ -130,6 +140,11 @@ def chain_conversation(channel_id: int | None, root: int) -> str:
     return f"discord:{channel_id}:{root}"
 
 
+def thread_conversation(message: discord.Message) -> str:
+    """The conversation of the thread that hangs on a message: Discord gives both the same id."""
+    return f"discord:{message.id}"
+
+
 def private_conversation(channel_id: int | None, user: int) -> str:
     """The conversation of one person's private questions in a channel or thread: nobody can reply to what only they see."""
     return f"discord:{channel_id}:private:{user}"
@@ -163,7 +178,7 @@ def _replies_to(message: discord.Message, me: discord.ClientUser) -> bool:
     return any(user.id == me.id for user in message.mentions)
 
 
-def _spoken(message: discord.Message, me: discord.ClientUser) -> str:
+def spoken(message: discord.Message, me: discord.ClientUser) -> str:
     """The text as people read it: our mention left out, other mentions by their names. Code stays as it is."""
     names: list[tuple[re.Pattern[str], str]] = [(_mention(me), " ")]
     names += [(re.compile(rf"<@!?{user.id}>"), f"@{user.display_name}") for user in message.mentions]
