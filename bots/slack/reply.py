@@ -25,6 +25,10 @@ from core.models import Answer
 log = structlog.get_logger(__name__)
 
 
+EARLIER = "earlier"
+"""Of a spot: the ts of the messages whose place the reply takes, one behind the other."""
+
+
 class ThreadReply:
     """The reply to a question, in its thread. Of a resumed one something may stand there already."""
 
@@ -41,6 +45,8 @@ class ThreadReply:
         self._card = Card(self._show)
         self._card_ts: str | None = None
         self._resumed = resumed
+        self._earlier = spot.fields.get(EARLIER, "").split()
+        """The messages that an earlier wording of the question was answered with: they become what this one is."""
 
     async def finished(self) -> bool:
         """Whether all of the reply stands there, and whoever wrote it only did not come to say so. Raises FootnoteError."""
@@ -50,25 +56,29 @@ class ThreadReply:
         self._status.show()
 
     async def stream(self, text: str) -> None:
-        self._stream.feed(text)
+        if not self._earlier and not self._place.alone:
+            self._stream.feed(text)
 
     async def answer(self, answer: Answer) -> None:
         # A long one takes some tenths of a second.
         messages = await asyncio.to_thread(render, answer)
-        await self._post(messages, await self._stream.end())
+        if self._place.alone:
+            await self._whisper_alone(messages)
+        else:
+            await self._post(messages, await self._stream.end())
 
     async def say(self, text: str) -> None:
         """In a channel only the person who asked sees it; but where a part of an answer stands, it takes the place of that: what
         its footnotes do not hold is not left standing.
         """
         messages, ts = render_text(text), await self._stream.end()
-        if self._place.private or ts is not None:
+        if self._place.private or ts is not None or self._earlier:
             await self._post(messages, ts)
         else:
             await self._whisper_alone(messages)
 
     async def fail(self, text: str, again: str) -> None:
-        """In a channel only the person who asked sees it."""
+        """In a channel only the person who asked sees it. What an earlier wording was answered with stays for now."""
         messages, ts = render_error(text, retry(again)), await self._stream.end()
         if ts is not None and not self._place.private and await self._removed(ts):
             ts = None
@@ -104,7 +114,9 @@ class ThreadReply:
         """The first of them becomes what the message ``ts`` says, if there is one."""
         await self._status.settle()
         parts = len(messages) if final else 0
-        there = dict((await self._standing()).parts) if self._resumed or self._stream.unclear else {}
+        there = {f"{self._key}/{number}": earlier for number, earlier in enumerate(self._earlier)}
+        if self._resumed or self._stream.unclear:
+            there |= (await self._standing()).parts
         for number, message in enumerate(messages):
             key = f"{self._key}/{number}"
             standing = there.pop(key, None)
@@ -112,7 +124,7 @@ class ThreadReply:
                 standing = ts or standing
             if standing is None or not await self._replaced(message, standing, key, parts):
                 await self._post_one(message, key, parts)
-            self._status.replaced()
+                self._status.replaced()
         for left_over in there.values():
             await self._poster.remove(channel=self._place.channel, ts=left_over)
 
