@@ -389,9 +389,19 @@ class App:
     def discord(self) -> DiscordBot | None:
         if self.settings.discord_bot_token is None:
             return None
+        from bots.choices import Choices
         from bots.discord.client import DiscordBot
 
-        bot = DiscordBot(self.settings, self.responder, self.commands, self.groups, self.links.of)
+        bot = DiscordBot(
+            self.settings,
+            self.responder,
+            self.commands,
+            self.groups,
+            self.links.of,
+            channels=self.channels,
+            choices=Choices(self.index.sources),
+            redis=self.redis,
+        )
         self.files.fetched_by(bot.name, bot.fetch)
         return bot
 
