@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from redis.asyncio import Redis
 
+    from bots.command import Command
     from bots.commands import Commands
+    from bots.config import ConfigCommand
     from bots.desk import AnswerDesk
     from bots.discord.client import DiscordBot
     from bots.files import Files
@@ -244,6 +246,7 @@ class App:
             pending=self.pending,
             channels=self.channels,
             unanswered=self.unanswered,
+            uploads=self.upload_commands,
             audit=self.audit,
         )
 
@@ -300,9 +303,11 @@ class App:
     @cached_property
     def commands(self) -> Commands:
         from bots.commands import Commands
+        from bots.config import CONFIG
         from bots.feedback import RATE, Ratings
         from bots.gaps import GAPS
         from bots.link import ISSUE, REDEEM, UNLINK, LinkCommands
+        from bots.memory import MEMORY, NEW, MemoryCommands
         from bots.private import ASK, SHARE, PrivateAnswers
         from bots.responder import RETRY
         from bots.retry import Retry
@@ -310,6 +315,7 @@ class App:
 
         private = PrivateAnswers(self.desk, self.responder, self.groups, self.index.accesses)
         links = LinkCommands(self.links)
+        remembered = MemoryCommands(self.memory)
         return Commands(
             jobs=self.jobs,
             index=self.index,
@@ -327,11 +333,27 @@ class App:
                 RATE: Ratings(self.desk, self.feedback, self.gaps, audit=self.audit).rate,
                 GAPS: self.gap_list.run,
                 "forget": self.forget.run,
+                NEW: remembered.new,
+                MEMORY: remembered.show,
+                CONFIG: self.config.run,
                 ADD: self.upload_commands.add,
                 LIST: self.upload_commands.show,
                 REMOVE: self.upload_commands.remove,
             },
         )
+
+    @cached_property
+    def config(self) -> ConfigCommand:
+        from bots.config import ConfigCommand
+
+        return ConfigCommand(
+            self.channels, self.sources_for, self.settings.admins, model=self.model is not None, audit=self.audit
+        )
+
+    async def sources_for(self, command: Command) -> frozenset[str]:
+        """Those in which there is something that whoever gives the command may read; for an administrator all."""
+        own = await self.index.sources(Audience.of(expand(command.principals, await self.groups())))
+        return own if self.settings.admins.isdisjoint(command.principals) else own | self.sources.keys()
 
     @cached_property
     def forget(self) -> Forget:
@@ -340,6 +362,7 @@ class App:
         return Forget(
             memory=self.memory,
             desk=self.desk,
+            pending=self.pending,
             feedback=self.feedback,
             gaps=self.gaps,
             jobs=self.jobs,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from bots.memory import ANEW, new_topic
 from bots.pending import TRIES, Question, Spot
 from core.audit import OFF, Audit, question_facts
 from core.channels import DEFAULT, ChannelConfig
@@ -24,8 +25,10 @@ from core.telemetry import ANSWER_SECONDS, MESSAGES, RESOLVED
 if TYPE_CHECKING:
     from bots.desk import AnswerDesk
     from bots.pending import Held, LeftBehind, Pending
+    from bots.uploads import UploadCommands
     from core.answering.assistant import Assistant
     from core.answering.gate import Gate
+    from core.answering.memory import Memory
     from core.channels import Channels
 
 log = structlog.get_logger(__name__)
@@ -34,6 +37,8 @@ GREETING = (
     "Hello! Ask me a question and I answer from your team's pages, with a footnote for every statement. "
     "For example: *How many days of leave do I have?*"
 )
+
+FILES = "What is to become of it? Say *add this* with the file, and I know it from then on."
 
 RETRY = "retry"
 """The command of the button below an error; it takes the id of the message."""
@@ -52,13 +57,16 @@ class Responder:
         desk: AnswerDesk | None = None,
         pending: Pending | None = None,
         channels: Channels | None = None,
+        memory: Memory | None = None,
         unanswered: Callable[[Message, Answer], None] | None = None,
+        uploads: UploadCommands | None = None,
         audit: Audit = OFF,
         clock: Callable[[], datetime] = now,
     ) -> None:
         """With a ``desk``, answers can be rated, and whoever may read more than the channel they ask in is offered a private
         answer. With ``pending``, a question that this process does not finish is finished by another one. ``unanswered`` is
-        told every answer, and must not make anybody wait.
+        told every answer, and must not make anybody wait. With ``uploads``, a message may say that the files on it are to be
+        known.
         """
         self._assistant = assistant
         self._gate = gate
@@ -66,6 +74,8 @@ class Responder:
         self._unanswered = unanswered
         self._pending = pending
         self._channels = channels
+        self._memory = memory
+        self._uploads = uploads
         self._running: dict[asyncio.Task[Any], _Running] = {}
         self._audit = audit
         self._clock = clock
@@ -211,10 +221,21 @@ class Responder:
 
     async def _resolve(self, message: Message, once: _Once, audience_of: AudienceOf) -> str:
         if once.told or not message.text.strip():
-            await once.say(once.told or GREETING)
+            await once.say(once.told or (FILES if message.files else GREETING))
             return "told" if once.told else "greeted"
         try:
             await self._gate.admit(message)
+            if self._uploads is not None and self._uploads.wished(message):
+                await once.reply.working()
+                await once.say(await self._uploads.of_message(message, audience_of))
+                return "added"
+            topic = new_topic(message.text) if self._memory is not None and message.addressed else None
+            if self._memory is not None and topic is not None:
+                await self._memory.begin_anew(message.conversation_id, self._clock())
+                if not topic:
+                    await once.say(ANEW)
+                    return "told"
+                message = replace(message, text=topic)
             # The platform's sign of life and the look-ups do not wait for each other.
             _, audience, config = await asyncio.gather(once.reply.working(), audience_of(message), self._config(message))
             # Closed at once when a reply fails: the model must not go on talking to nobody.

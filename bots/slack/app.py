@@ -29,10 +29,11 @@ from bots.slack.place import Place
 from bots.slack.render import ACTION
 from bots.slack.reply import CommandReply, ThreadReply
 from bots.slack.running import Running
-from bots.slack.translate import Given, Heard, given, hear, pressed, to_message
+from bots.slack.translate import Given, Heard, chosen, given, hear, pressed, to_message
 from bots.slack.workspace import Workspace, enter
-from core.errors import ConfigError, FootnoteError
-from core.models import Message
+from bots.uploads import ADD
+from core.errors import ConfigError, FootnoteError, TransientError
+from core.models import Attachment, Message
 from core.ports import AudienceOf, Reply
 from core.settings import Settings
 from core.together import cancelled
@@ -46,6 +47,7 @@ _RECENT_SECONDS = 3600.0
 """How far back a card is looked for; more than clocks differ."""
 _MEMBERSHIP = re.compile(r"^(member_joined_channel|member_left_channel|channel_shared|channel_unshared)$")
 _COMMANDS = re.compile(r"^/(reindex|footnote)$")
+_SHORTCUTS = re.compile(rf"^{ADD}$")
 _BUTTONS = re.compile(rf"^{ACTION}_\d+$")
 _LOOK_SECONDS = 10.0
 """For looking what stands of an answer already: less than the lease of its question."""
@@ -158,6 +160,12 @@ class SlackBot:
         if self._workspace is not None and not self._stopping:
             self._answers.start(self._finish(self._workspace, left, Place.at(left.question.place)))
 
+    async def fetch(self, file: Attachment, most: int) -> bytes:
+        """See :data:`bots.files.Fetch`."""
+        if self._workspace is None:
+            raise TransientError("Slack is not connected.")
+        return await self._workspace.files.fetch(file, most)
+
     async def check(self) -> str:
         """Ask Slack about the tokens: who we are, and where. Raises ConfigError."""
         async with open_session() as session:
@@ -208,6 +216,10 @@ class SlackBot:
             await ack()
             self._running_commands.start(self._run(workspace, pressed(body)))
 
+        async def on_shortcut(ack: AsyncAck, body: dict[str, Any]) -> None:
+            await ack()
+            self._running_commands.start(self._run(workspace, chosen(body)))
+
         async def on_membership(event: dict[str, Any]) -> None:
             await workspace.audience.changed(str(event["channel"]))
 
@@ -236,6 +248,7 @@ class SlackBot:
         app.event("team_join")(on_newcomer)
         app.command(_COMMANDS)(on_command)
         app.action(_BUTTONS)(on_button)
+        app.message_shortcut(_SHORTCUTS)(on_shortcut)
         app.event(re.compile(".*"))(ignore)
         app.error(on_error)
         return app
@@ -299,6 +312,7 @@ class SlackBot:
             platform=self.name,
             channel_id=given.channel,
             conversation_id=None,  # Slack says the channel of a command, never the thread.
+            files=given.files,
         )
         key = f"slack:{workspace.me.team}:{given.channel}:{given.trigger}"
         reply = CommandReply(given, key, f"{time.time() - _RECENT_SECONDS:.6f}", workspace.poster)

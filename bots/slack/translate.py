@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bots.questions import is_question
+from bots.slack.files import attached
 from bots.slack.people import SLACKBOT
-from core.models import Message
+from core.models import Attachment, Message
 
 _ANSWERED_SUBTYPES = {None, "file_share"}
 """All other subtypes are edits, deletions, joins, broadcasts, bots. A file with a question is a question."""
@@ -53,6 +54,7 @@ class Heard:
     aliases: tuple[str, ...]
     wording: str = ""
     """When it was edited to be so, as Slack's ts; empty as it was said first."""
+    files: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +84,8 @@ class Given:
     response_url: str
     trigger: str
     """Unique for each time it is given."""
+    files: tuple[Attachment, ...] = ()
+    """Those of the message that it was chosen for."""
 
 
 def given(body: Mapping[str, Any]) -> Given:
@@ -96,6 +100,14 @@ def pressed(body: Mapping[str, Any]) -> Given:
     places = [body[place] for place in ("container", "message") if isinstance(body.get(place), Mapping)]
     thread = next((place["thread_ts"] for place in places if isinstance(place.get("thread_ts"), str)), None)
     return _given(str(body["actions"][0]["value"]), str(body["user"]["id"]), str(body["channel"]["id"]), body, thread)
+
+
+def chosen(body: Mapping[str, Any]) -> Given:
+    """A shortcut of ours from the menu of a message; its callback id is a command. What comes of it stands in its thread."""
+    message, channel = body["message"], str(body["channel"]["id"])
+    thread = str(message.get("thread_ts") or message["ts"])
+    command = _given(str(body["callback_id"]), str(body["user"]["id"]), channel, body, thread)
+    return replace(command, files=attached(message, channel, private=channel.startswith("D")))
 
 
 def _given(line: str, user: str, channel: str, body: Mapping[str, Any], thread: str | None = None) -> Given:
@@ -176,6 +188,7 @@ def _said(event: Mapping[str, Any], me: Identity, aliases: tuple[str, ...]) -> H
         question=top and not private and not mentioned and is_question(readable(text, me, {})),
         people=frozenset({user, *_PERSON.findall(text)}) - {me.user},
         aliases=aliases,
+        files=attached(event, channel, private=private),
     )
 
 
@@ -205,6 +218,7 @@ def to_message(said: Heard, me: Identity, names: Mapping[str, str], *, addressed
         private=said.private or alone,
         addressed=addressed,
         replaces=first if said.wording else "",
+        files=said.files,
     )
 
 

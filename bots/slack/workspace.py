@@ -14,6 +14,7 @@ from bots.slack.audience import SlackAudience
 from bots.slack.changes import SlackChanges
 from bots.slack.channels import SlackChannels
 from bots.slack.client import build_client, failure
+from bots.slack.files import SlackFiles
 from bots.slack.people import SlackPeople
 from bots.slack.poster import Poster
 from bots.slack.session import Sessions
@@ -52,6 +53,7 @@ class Workspace:
         self.audience = SlackAudience(me, self.people, SlackChannels(client), SlackChanges(redis, me.team), groups)
         self.threads = SlackThreads(redis, me.team, settings.footnote_memory_ttl)
         self.poster = Poster(client, session)
+        self.files = SlackFiles(client, session)
         self.streams = Streams(self.hasty, self.poster, me.team)
         self.sessions = Sessions(self.hasty, client)
         self.stops = SlackStops(redis, me.team)
