@@ -102,6 +102,14 @@ class Poster:
 
         return await retry(attempt, attempts=4, budget=_BUDGET_SECONDS)
 
+    async def authors(self, *, channel: str, thread: str, after: str) -> AsyncIterator[str]:
+        """Who wrote the messages of a thread behind the message ``after``, one by one."""
+        try:
+            async for message in self._messages(channel, thread, after):
+                yield str(message.get("user", ""))
+        except UNANSWERED as error:
+            raise _explained(error) from error
+
     async def _look(self, channel: str, thread: str | None, after: str, key: str) -> Standing:
         ours: dict[str, str] = {}
         wanted = 0
