@@ -51,13 +51,13 @@ _END = """
 if redis.call('HGET', KEYS[1], 'busy') == ARGV[1] then redis.call('HDEL', KEYS[1], 'busy', 'till', 'on') end
 return 1
 """
-# Returns 1 for the first who tells of this wording, unless a later one is known.
+# Nothing for all but the first who tells of this wording, and where a later one is known; else whether there was one before.
 _TELL = """
 local latest = redis.call('HGET', KEYS[1], 'latest')
-if latest and latest >= ARGV[1] then return 0 end
+if latest and latest >= ARGV[1] then return false end
 redis.call('HSET', KEYS[1], 'latest', ARGV[1])
 redis.call('EXPIRE', KEYS[1], ARGV[2])
-return 1
+return latest and 1 or 0
 """
 
 
@@ -78,16 +78,18 @@ class Wordings:
         self._outage = Outage("edits and deletions of questions are not heard", timeout=_TIMEOUT)
         self._working: dict[str, asyncio.Event] = {}
 
-    async def tell(self, said: Heard, wording: str) -> bool:
-        """There is a new wording: whoever works on an earlier one stops. False when that was known before, or cannot be told."""
+    async def tell(self, said: Heard, wording: str) -> bool | None:
+        """There is a new wording: whoever works on an earlier one stops. Whether an earlier one was heard; None when this one, or
+        a later one, is known already, and when it cannot be told.
+        """
         key = self._key(said)
         try:
-            new = bool(await self._eval(_TELL, key, wording, KEPT_SECONDS))
+            before = await self._eval(_TELL, key, wording, KEPT_SECONDS)
         except TransientError:
-            return False
-        if new and (working := self._working.get(key)):
+            return None
+        if before is not None and (working := self._working.get(key)):
             working.set()
-        return new
+        return None if before is None else bool(before)
 
     @asynccontextmanager
     async def turn(
