@@ -9,6 +9,7 @@ from typing import Any
 
 from bots.command import Button
 from bots.escalate import ESCALATE
+from bots.feedback import RATE
 from bots.slack.markup import cut, link, size
 from bots.slack.mrkdwn import SECTION, sections
 from core.errors import UserError
@@ -32,8 +33,8 @@ ACTION = "footnote_command"
 """What the ``action_id`` of each of our buttons begins with; its ``value`` is the command."""
 FEEDBACK = "footnote_rate"
 """The ``action_id`` of the two sides of the feedback buttons."""
-FOLLOW_UP, RATE = "ask", "rate"
-"""The commands of follow-up questions, ``ask QUESTION``, and of feedback, ``rate ANSWER_ID good|bad``."""
+FOLLOW_UP = "ask"
+"""The command of follow-up questions, ``ask QUESTION``."""
 _ERROR_ID = re.compile(r" \(error `([0-9a-f]+)`\)")
 _CALLED = {"U": "<@{}>", "W": "<@{}>", "S": "<!subteam^{}>"}
 """By the first letter of the id: a person, one of Enterprise Grid, a group."""

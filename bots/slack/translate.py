@@ -99,7 +99,11 @@ def pressed(body: Mapping[str, Any]) -> Given:
     # Of a button that one person alone sees Slack sends no message, but its container.
     places = [body[place] for place in ("container", "message") if isinstance(body.get(place), Mapping)]
     thread = next((place["thread_ts"] for place in places if isinstance(place.get("thread_ts"), str)), None)
-    return _given(str(body["actions"][0]["value"]), str(body["user"]["id"]), str(body["channel"]["id"]), body, thread)
+    said = _given(str(body["actions"][0]["value"]), str(body["user"]["id"]), str(body["channel"]["id"]), body, thread)
+    message = body.get("message")
+    if not isinstance(message, Mapping):
+        return said
+    return replace(said, message=str(message["ts"]), blocks=tuple(message.get("blocks") or ()))
 
 
 def chosen(body: Mapping[str, Any]) -> Given:
