@@ -245,6 +245,7 @@ class App:
             desk=self.desk,
             pending=self.pending,
             channels=self.channels,
+            memory=self.memory,
             unanswered=self.unanswered,
             uploads=self.upload_commands,
             audit=self.audit,

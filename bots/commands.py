@@ -33,6 +33,8 @@ HELP = f"""\
 I answer from your team's pages and give a footnote for every statement.
 - `/footnote help` shows this
 - `/footnote forget` (Discord: `/forget`) deletes what I remember of your questions
+- “new topic”, said to me, has me leave out what was said before; `/footnote memory` (Discord: `/memory`) shows what I remember
+- `/footnote config` (Discord: `/config`) shows how I behave in this channel, and whoever looks after it changes that there
 - `/footnote link` (Slack) gives you a code, and `/link` (Discord) takes it: then I know you there, until `/unlink`
 - for administrators: {USAGE}, `/footnote status`, `/footnote gaps` (what my pages do not answer), {forget.USAGE}"""
 

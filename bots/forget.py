@@ -21,6 +21,7 @@ from core.redis import AWAY
 
 if TYPE_CHECKING:
     from bots.desk import AnswerDesk
+    from bots.pending import Pending
     from core.answering.memory import Memory
     from core.evaluation.feedback import FeedbackLog
     from core.evaluation.gaps import Gaps
@@ -46,6 +47,7 @@ class Forget:
         *,
         memory: Memory,
         desk: AnswerDesk,
+        pending: Pending,
         feedback: FeedbackLog,
         gaps: Gaps,
         jobs: Jobs,
@@ -57,6 +59,7 @@ class Forget:
     ) -> None:
         self._memory = memory
         self._desk = desk
+        self._pending = pending
         self._feedback = feedback
         self._gaps = gaps
         self._jobs = jobs
@@ -89,16 +92,17 @@ class Forget:
         turns = await self._memory.forget_person(user)
         try:
             kept = await self._desk.forget_person(user)
+            waiting = await self._pending.forget_person(user)
         except AWAY as error:
-            raise TransientError("What stands behind buttons cannot be reached right now: please try it again.") from error
+            raise TransientError("What is kept of you cannot be reached right now: please try it again.") from error
         ratings = await self._feedback.forget_person(user) + await self._gaps.forget_person(user)
         requests = await self._jobs.withdraw(user)
-        log.info("person.forgotten", person=user, turns=turns, kept=kept, ratings=ratings, requests=requests)
+        log.info("person.forgotten", person=user, turns=turns, kept=kept, waiting=waiting, ratings=ratings, requests=requests)
         told = (
-            f"Forgotten: {turns} questions with their answers, {kept} kept for buttons, {ratings} ratings and questions without "
-            f"an answer, {requests} syncs that were waiting."
+            f"Forgotten: {turns} questions with their answers, {waiting} that wait for one, {kept} kept for buttons, {ratings} "
+            f"ratings and questions without an answer, {requests} syncs that were waiting."
         )
-        return told if turns or kept or ratings or requests else f"{told} Nothing was left to forget."
+        return told if turns or kept or waiting or ratings or requests else f"{told} Nothing was left to forget."
 
     async def _here(self, command: Command) -> str:
         if command.conversation_id is None:

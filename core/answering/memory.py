@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import cast
 
 import structlog
@@ -43,10 +43,10 @@ class Memory:
     """
 
     def __init__(self, redis: Redis, turns: int, ttl: timedelta, accesses: Accesses) -> None:
+        self.turns = turns
+        self.ttl = ttl
         self._redis = redis
         self._accesses = accesses
-        self._turns = turns
-        self._ttl = ttl
         self._outage = Outage("questions are answered without their conversation", timeout=_TIMEOUT)
 
     async def read(self, conversation_id: str, audience: Audience) -> list[Turn]:
@@ -54,7 +54,7 @@ class Memory:
         No turns while nobody knows.
         """
         try:
-            stored = await self._outage.reach(lambda: self._stored(conversation_id))
+            stored = await self._outage.reach(lambda: self._of_this_topic(conversation_id))
             turns = [item.turn for item in stored if _might_read(audience, item.turn)]
             async with asyncio.timeout(_TIMEOUT):
                 still = await readable({id for turn in turns for id in turn.documents}, audience, self._accesses)
@@ -66,6 +66,16 @@ class Memory:
         """Remember ``turn``; the oldest ones make room."""
         with suppress(TransientError):
             await self._outage.reach(lambda: self._store(conversation_id, turn))
+
+    async def begin_anew(self, conversation_id: str, at: datetime) -> None:
+        """Another topic: what was remembered until then is not read any more. Raises TransientError."""
+        await self._outage.reach(
+            lambda: self._redis.set(_anew_key(conversation_id), repr(at.timestamp()), ex=int(self.ttl.total_seconds()) or 1)
+        )
+
+    async def asked(self, user: str, conversation_id: str | None = None) -> list[Turn]:
+        """What is remembered of a person's questions, in one conversation or in all, oldest first. Raises TransientError."""
+        return await self._outage.reach(lambda: self._asked(user, conversation_id), timeout=_FORGETTING)
 
     async def forget(self, conversation_id: str) -> int:
         """Delete a conversation: how many turns there were. Raises TransientError."""
@@ -90,7 +100,7 @@ class Memory:
     async def _store(self, conversation_id: str, turn: Turn) -> None:
         key, person = _conversation_key(conversation_id), _person_key(turn.asked_by)
         # The person's set first: it may name a conversation too many, never one too few.
-        kept = self._ttl + timedelta(days=1)
+        kept = self.ttl + timedelta(days=1)
         async with self._redis.pipeline(transaction=True) as index:
             index.zadd(person, {conversation_id: turn.at.timestamp()})
             index.zremrangebyscore(person, "-inf", (turn.at - kept).timestamp())
@@ -98,8 +108,9 @@ class Memory:
             await index.execute()
         async with self._redis.pipeline(transaction=True) as turns:
             turns.rpush(key, _TURN.dump_json(turn))
-            turns.ltrim(key, -self._turns, -1)
-            turns.expire(key, self._ttl)
+            turns.ltrim(key, -self.turns, -1)
+            turns.expire(key, self.ttl)
+            turns.expire(_anew_key(conversation_id), self.ttl)
             await turns.execute()
 
     async def _delete(self, conversation_id: str) -> int:
@@ -107,7 +118,8 @@ class Memory:
         async with self._redis.pipeline(transaction=True) as pipeline:
             pipeline.llen(key)
             pipeline.delete(key)
-            turns, _ = await pipeline.execute()
+            pipeline.delete(_anew_key(conversation_id))
+            turns, *_ = await pipeline.execute()
         return int(turns)
 
     async def _delete_said(self, conversation_id: str, said_as: str) -> int:
@@ -117,17 +129,28 @@ class Memory:
                 forgotten += await self._redis.lrem(key, 1, cast("str", stored.raw))
         return forgotten
 
+    async def _asked(self, user: str, conversation_id: str | None) -> list[Turn]:
+        places = [conversation_id] if conversation_id is not None else await self._asked_in(user)
+        found = [stored.turn for place in places for stored in await self._stored(place)]
+        return sorted((turn for turn in found if turn.asked_by == user), key=lambda turn: turn.at)
+
+    async def _asked_in(self, user: str) -> list[str]:
+        members = cast("list[bytes | str]", await self._redis.zrange(_person_key(user), 0, -1))
+        return [member.decode() if isinstance(member, bytes) else member for member in members]
+
+    async def _of_this_topic(self, conversation_id: str) -> list[_Stored]:
+        began, stored = await self._redis.get(_anew_key(conversation_id)), await self._stored(conversation_id)
+        return stored if began is None else [item for item in stored if item.turn.at.timestamp() > float(began)]
+
     async def _delete_person(self, user: str) -> int:
         forgotten = 0
-        asked_in = cast("list[bytes | str]", await self._redis.zrange(_person_key(user), 0, -1))
-        for member in asked_in:
-            conversation_id = member.decode() if isinstance(member, bytes) else member
+        for conversation_id in await self._asked_in(user):
             key = _conversation_key(conversation_id)
             for stored in await self._stored(conversation_id):
                 if stored.turn.asked_by == user:
                     forgotten += await self._redis.lrem(key, 1, cast("str", stored.raw))
             # One by one: what the person asks meanwhile elsewhere stays findable.
-            await self._redis.zrem(_person_key(user), member)
+            await self._redis.zrem(_person_key(user), conversation_id)
         return forgotten
 
     async def _stored(self, conversation_id: str) -> list[_Stored]:
@@ -147,6 +170,10 @@ def _might_read(audience: Audience, turn: Turn) -> bool:
 
 def _conversation_key(conversation_id: str) -> str:
     return f"footnote:turns:{{{conversation_id}}}"
+
+
+def _anew_key(conversation_id: str) -> str:
+    return f"{_conversation_key(conversation_id)}:anew"
 
 
 def _person_key(user: str) -> str:

@@ -32,14 +32,23 @@ class Style:
     @property
     def wishes(self) -> str:
         """What is added to the rules; empty without any wish."""
-        language, tone = cleaned(self.language, _NOT_A_LANGUAGE)[:LONGEST_LANGUAGE], cleaned(self.tone, _MARKUP)[:LONGEST_TONE]
+        language, tone = language_of(self.language), tone_of(self.tone)
         lines = [f"- Language: {language}, whatever the language of the question."] if language else []
         lines += [f'- Tone: "{tone}"'] if tone else []
         return "\n".join([_WISHES, *lines]) if lines else ""
 
 
-def cleaned(text: str, unwanted: re.Pattern[str] = _MARKUP) -> str:
-    """One line of visible characters, without markup."""
+def language_of(text: str) -> str:
+    """What of ``text`` can be a language's name."""
+    return _cleaned(text, _NOT_A_LANGUAGE)[:LONGEST_LANGUAGE].rstrip()
+
+
+def tone_of(text: str) -> str:
+    """What of ``text`` can be a tone: one line of visible characters, without markup."""
+    return _cleaned(text, _MARKUP)[:LONGEST_TONE].rstrip()
+
+
+def _cleaned(text: str, unwanted: re.Pattern[str]) -> str:
     return " ".join(unwanted.sub(" ", visible(text)).split())
 
 

@@ -13,11 +13,15 @@ from redis.asyncio import Redis
 from bots.commands import Commands
 from bots.desk import AnswerDesk
 from bots.forget import Forget
+from bots.pending import Pending
 from core.answering.memory import Memory
+from core.evaluation.feedback import FeedbackLog
+from core.evaluation.gaps import Gaps
 from core.indexing.ledger import Row
 from core.models import Audience, SyncReport, SyncRequest, SyncState, SyncStatus
 from tests.answering import public
 from tests.fakes import NOON, ScopedSource
+from tests.memory_index import WordEmbedder
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,14 @@ def commands_over(jobs: ScriptedJobs, redis: Redis, *, admins: set[str]) -> Comm
         "admins": frozenset(admins),
     }
     memory = Memory(redis, turns=20, ttl=timedelta(days=1), accesses=public)
-    forget = Forget(**parts, memory=memory, desk=AnswerDesk(redis, nothing))
+    forget = Forget(
+        **parts,
+        memory=memory,
+        desk=AnswerDesk(redis, nothing),
+        pending=Pending(redis),
+        feedback=FeedbackLog(redis),
+        gaps=Gaps(redis, WordEmbedder()),
+    )
     return Commands(**parts, interval=timedelta(minutes=10), more={"forget": forget.run})
 
 

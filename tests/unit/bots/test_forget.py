@@ -17,16 +17,19 @@ from redis.backoff import NoBackoff
 from bots.command import Command
 from bots.desk import AnswerDesk, Kept
 from bots.forget import MOST, Forget
+from bots.pending import Pending, Question
 from connectors.folder.source import FolderSource
 from core.answering.memory import Memory
 from core.embedded.keeper import Engines
 from core.errors import TransientError, UserError
+from core.evaluation.feedback import FeedbackLog
+from core.evaluation.gaps import Gaps
 from core.indexing.index import Index
 from core.indexing.jobs import Jobs, Worker
 from core.indexing.qdrant import connect
 from core.indexing.sync import Syncer
 from core.models import ANYONE, PUBLIC, SyncRequest, SyncState, SyncStatus, Turn
-from tests.fakes import NOON, RecordingReply, ScopedSource
+from tests.fakes import NOON, RecordingReply, ScopedSource, message
 from tests.memory_index import LineParser, WordEmbedder
 
 WIKI = "https://wiki.acme.com"
@@ -50,6 +53,8 @@ class House:
         self.jobs = Jobs(redis)
         self.memory = Memory(redis, turns=10, ttl=timedelta(days=1), accesses=self.index.accesses)
         self.desk = AnswerDesk(redis, self.index.classes)
+        self.pending = Pending(redis)
+        self.feedback, self.gaps = FeedbackLog(redis), Gaps(redis, self.embedder)
         # Files count as settled at once.
         self.source = FolderSource("folder", folder, url=WIKI, clock=lambda: time.time() + 3600)
         self.forget = self.a_forget({"folder": self.source})
@@ -58,6 +63,9 @@ class House:
         return Forget(
             memory=self.memory,
             desk=self.desk,
+            pending=self.pending,
+            feedback=self.feedback,
+            gaps=self.gaps,
             jobs=self.jobs,
             index=self.index,
             sources=sources,
@@ -126,16 +134,22 @@ async def test_all_that_is_kept_of_a_person_goes_and_is_counted_by_its_kind(hous
     for user in ("slack:ANA", "slack:ANA", "slack:BOB"):
         await house.remember(user, PAY)
     await house.desk.keep("a1", Kept(user="slack:ANA", channel_id="C1", question="What?"))
+    await house.pending.begin(Question(message=message(user="slack:ANA", id="m1")))
+    await house.pending.begin(Question(message=message(user="slack:BOB", id="m2")))
     await house.jobs.submit(SyncRequest(id="r1", source="folder", requested_by="slack:ANA", at=NOON, full=True))
     await house.jobs.submit(SyncRequest(id="r2", source="folder", requested_by="slack:BOB", at=NOON, force=True))
     told = await house.given("", user="slack:ANA")
-    assert told == "Forgotten: 2 questions with their answers, 1 kept for buttons, 1 syncs that were waiting."
+    assert told == (
+        "Forgotten: 2 questions with their answers, 1 that wait for one, 1 kept for buttons, 0 ratings and questions without an "
+        "answer, 1 syncs that were waiting."
+    )
     assert [turn.asked_by for turn in await house.memory.read("c1", ANYONE)] == ["slack:BOB"]
     assert await house.desk.load("a1") is None
     assert b"ANA" not in b"".join([key async for key in house.redis.scan_iter("*")])
     told = await house.given("me", user="slack:ANA")
     assert told == (
-        "Forgotten: 0 questions with their answers, 0 kept for buttons, 0 syncs that were waiting. Nothing was left to forget."
+        "Forgotten: 0 questions with their answers, 0 that wait for one, 0 kept for buttons, 0 ratings and questions without an "
+        "answer, 0 syncs that were waiting. Nothing was left to forget."
     )
 
 
