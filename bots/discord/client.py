@@ -22,13 +22,14 @@ from discord.http import Route
 from bots.discord.audience import AddressesOf, DiscordAudience
 from bots.discord.buttons import pressed
 from bots.discord.config import chosen
+from bots.discord.files import fetch
 from bots.discord.inbox import Inbox
 from bots.discord.policies import Policies
 from bots.discord.slash import build_tree, sync_commands
 from bots.discord.threads import DiscordThreads
 from bots.platform import Groups
 from core.errors import ConfigError, TransientError
-from core.models import now
+from core.models import Attachment, now
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -127,6 +128,10 @@ class DiscordBot:
             await _within(_GOODBYE, self._client.hang_up())
             await self._inbox.close(drain)
             await _within(_GOODBYE, self._client.close())
+
+    async def fetch(self, file: Attachment, most: int) -> bytes:
+        """See :data:`bots.files.Fetch`."""
+        return await fetch(file, most, self._settings.discord_api_url)
 
     async def check(self) -> str:
         """One line that says who the bot is and where. Raises ConfigError or TransientError."""

@@ -39,7 +39,7 @@ from bots.discord.translate import (
 )
 from bots.questions import is_farewell
 from core.errors import FootnoteError
-from core.models import Principal
+from core.models import Attachment, Principal
 
 if TYPE_CHECKING:
     from bots.choices import Choices
@@ -180,7 +180,7 @@ class Inbox:
             message = to_asked(interaction, question, conversation, private=private, sources=sources)
             await self._responder.respond(message, reply, self._audience.of(interaction.user, interaction.channel))
 
-    async def command(self, interaction: Asked, name: str, text: str) -> None:
+    async def command(self, interaction: Asked, name: str, text: str, files: tuple[Attachment, ...] = ()) -> None:
         """Run a command. Its answer may name pages that others must not know of, so only who gave it sees it."""
         root = await self._acknowledge(interaction, private=True)
         if root is None:
@@ -190,7 +190,7 @@ class Inbox:
         reply = DiscordReply(self._places(interaction, root, preface, private=True), publish_in=channel)
         async with self._running(reply):
             held = await self._audience.principals(interaction.user, interaction.channel)
-            await self._commands.run(to_command(interaction, name, text, held), reply)
+            await self._commands.run(to_command(interaction, name, text, held, files), reply)
 
     async def sources(self, interaction: Asked, typed: str) -> list[str]:
         """The sources that may be offered to somebody who types a name."""

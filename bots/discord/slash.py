@@ -10,8 +10,11 @@ import discord
 import structlog
 from discord import app_commands
 
+from bots.discord.files import attached
 from bots.discord.translate import Asked
 from bots.link import REDEEM, UNLINK
+from bots.uploads import ADD, LIST
+from core.models import Attachment
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +31,7 @@ class Callbacks(Protocol):
 
     async def configure(self, interaction: Asked, wanted: Mapping[str, str]) -> None: ...
 
-    async def command(self, interaction: Asked, name: str, text: str) -> None: ...
+    async def command(self, interaction: Asked, name: str, text: str, files: tuple[Attachment, ...] = ()) -> None: ...
 
     async def failed(self, interaction: Asked, error: app_commands.AppCommandError) -> None: ...
 
@@ -60,6 +63,19 @@ def build_tree(client: discord.Client, callbacks: Callbacks) -> app_commands.Com
     @tree.context_menu(name="Ask about this")
     async def ask_about_this(interaction: Asked, message: discord.Message) -> None:
         await callbacks.ask(interaction, message.content, private=True)
+
+    @tree.context_menu(name="Add to Footnote")
+    async def add_to_footnote(interaction: Asked, message: discord.Message) -> None:
+        files = attached(message.attachments, interaction.channel, message.jump_url)
+        await callbacks.command(interaction, ADD, "", files)
+
+    @tree.command(name="add", description="Add a file to what Footnote knows, for all who see this channel")
+    @app_commands.describe(
+        file="PDF, Word, PowerPoint, Excel, CSV, HTML, Markdown or text", title="What it is called; without it, by its file name"
+    )
+    async def add(interaction: Asked, file: discord.Attachment, title: app_commands.Range[str, 1, 200] | None = None) -> None:
+        # Discord keeps it with the command, which no address leads to.
+        await callbacks.command(interaction, ADD, title or "", attached([file], interaction.channel, ""))
 
     @tree.command(name="reindex", description="Read the sources again (administrators)")
     @app_commands.describe(
@@ -157,6 +173,10 @@ def build_tree(client: discord.Client, callbacks: Callbacks) -> app_commands.Com
     @group.command(name="help", description="What I can do")
     async def show_help(interaction: Asked) -> None:
         await callbacks.command(interaction, "help", "")
+
+    @group.command(name="uploads", description="Files that were added here, and how to remove them")
+    async def uploads(interaction: Asked) -> None:
+        await callbacks.command(interaction, LIST, "")
 
     @group.command(name="status", description="Sources, their last sync and what is indexed (administrators)")
     async def status(interaction: Asked) -> None:

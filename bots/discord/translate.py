@@ -9,7 +9,8 @@ import discord
 
 from bots.command import Command
 from bots.config import manager
-from core.models import Message, Principal
+from bots.discord.files import attached
+from core.models import Attachment, Message, Principal
 
 Person = discord.User | discord.Member
 Asked = discord.Interaction[discord.Client]
@@ -64,6 +65,7 @@ def to_message(
         sent_at=message.created_at,
         private=private or is_private(message),
         addressed=addressed,
+        files=attached(message.attachments, message.channel, message.jump_url),
     )
 
 
@@ -82,7 +84,9 @@ def to_asked(interaction: Asked, text: str, conversation_id: str, *, private: bo
     )
 
 
-def to_command(interaction: Asked, name: str, text: str, held: frozenset[Principal]) -> Command:
+def to_command(
+    interaction: Asked, name: str, text: str, held: frozenset[Principal], files: tuple[Attachment, ...] = ()
+) -> Command:
     """A command by somebody who holds these principals, and besides that of who manages the channel if Discord says so."""
     channel_id = home_id(interaction.channel) or f"discord:{interaction.channel_id}"
     if manages(interaction):
@@ -97,6 +101,7 @@ def to_command(interaction: Asked, name: str, text: str, held: frozenset[Princip
         channel_id=channel_id,
         conversation_id=own_conversation(interaction.channel)
         or private_conversation(interaction.channel_id, interaction.user.id),
+        files=files,
     )
 
 
