@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from bots.forget import Forget
     from bots.gaps import GapList, Unanswered
     from bots.http import Probe
+    from bots.overview import Overview
     from bots.pending import Pending
     from bots.platform import Platform
     from bots.push import Push
@@ -60,6 +61,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+_AWAITED = ("uploads",)
+"""Sources that a worker takes up however many others it syncs: whoever added a file wants to ask about it now."""
 _MEASURE_SECONDS = 3.0
 """Whoever scrapes does not wait longer for the freshness of the sources."""
 
@@ -107,7 +110,8 @@ class App:
         from core.indexing.jobs import Worker
         from core.indexing.sync import Syncer
 
-        return Worker(self.jobs, self.sources, Syncer(self.index, self.parser, self.embedder), audit=self.audit)
+        syncer = Syncer(self.index, self.parser, self.embedder)
+        return Worker(self.jobs, self.sources, syncer, awaited=_AWAITED, audit=self.audit)
 
     @cached_property
     def schedule(self) -> Schedule:
@@ -136,7 +140,8 @@ class App:
         helping = Helping(url, self.redis, self.index, self.parser, self.embedder.count)
         syncer = Syncer(self.index, self.parser, self.embedder, helpers=helping)
         log.info("fleet.joined")
-        return [Worker(self.jobs, self.sources, syncer, helping=helping, audit=self.audit).run(), Ticks(url, self.schedule).run()]
+        worker = Worker(self.jobs, self.sources, syncer, helping=helping, awaited=_AWAITED, audit=self.audit)
+        return [worker.run(), Ticks(url, self.schedule).run()]
 
     @cached_property
     def push(self) -> Push | None:
@@ -305,6 +310,7 @@ class App:
     def commands(self) -> Commands:
         from bots.commands import Commands
         from bots.config import CONFIG
+        from bots.escalate import ESCALATE, RESOLVED
         from bots.feedback import RATE, Ratings
         from bots.gaps import GAPS
         from bots.link import ISSUE, REDEEM, UNLINK, LinkCommands
@@ -315,6 +321,7 @@ class App:
         from bots.uploads import ADD, LIST, REMOVE
 
         private = PrivateAnswers(self.desk, self.responder, self.groups, self.index.accesses)
+        escalation = Escalation(self.channels, self.desk)
         links = LinkCommands(self.links)
         remembered = MemoryCommands(self.memory)
         return Commands(
@@ -331,6 +338,8 @@ class App:
                 REDEEM: links.redeem,
                 UNLINK: links.unlink,
                 RETRY: Retry(self.pending).run,
+                ESCALATE: escalation.escalate,
+                RESOLVED: escalation.resolved,
                 RATE: Ratings(self.desk, self.feedback, self.gaps, audit=self.audit).rate,
                 GAPS: self.gap_list.run,
                 "forget": self.forget.run,
@@ -400,12 +409,26 @@ class App:
     # Platforms.
 
     @cached_property
+    def overview(self) -> Overview:
+        from bots.overview import Overview
+
+        return Overview(self.index.counts_for, self.index.glimpses, self.jobs.states)
+
+    @cached_property
     def slack(self) -> SlackBot | None:
         if self.settings.slack_bot_token is None:
             return None
         from bots.slack.app import SlackBot
 
-        bot = SlackBot(self.settings, self.responder, self.commands, self.redis, self.groups)
+        bot = SlackBot(
+            self.settings,
+            self.responder,
+            self.commands,
+            self.redis,
+            self.groups,
+            channels=self.channels,
+            overview=self.overview,
+        )
         self.files.fetched_by(bot.name, bot.fetch)
         return bot
 

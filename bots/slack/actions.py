@@ -16,7 +16,6 @@ import structlog
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 
-from bots.command import CommandReply
 from bots.config import CONFIG, manager
 from bots.platform import Groups
 from bots.slack import modals
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 
 Find = Callable[[Mapping[str, Any]], Awaitable[Workspace]]
 """The workspace that a payload comes from."""
-Run = Callable[[Workspace, Given, CommandReply | None], None]
+Run = Callable[[Workspace, Given, ToldReply | None], None]
 """Begin to run a command; without a reply, in the place where it was given."""
 Ask = Callable[[Workspace, Asked], None]
 """Begin to answer a question that a button asked."""

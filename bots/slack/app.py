@@ -6,9 +6,9 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 from aiohttp import web
@@ -22,14 +22,16 @@ from bots.command import Command
 from bots.command import CommandReply as CommandReplies
 from bots.pending import LeftBehind, Spot
 from bots.platform import Groups
+from bots.slack.actions import Actions
+from bots.slack.asked import Asked, first, put
 from bots.slack.client import build_client, open_session
 from bots.slack.connection import Connection
 from bots.slack.events import EventsEndpoint
 from bots.slack.place import Place
-from bots.slack.render import ACTION
+from bots.slack.render import render_text
 from bots.slack.reply import CommandReply, ThreadReply
 from bots.slack.running import Running
-from bots.slack.translate import Given, Heard, chosen, given, hear, pressed, to_message
+from bots.slack.translate import Given, Heard, chosen, hear, to_message
 from bots.slack.workspace import Workspace, enter
 from bots.uploads import ADD
 from core.errors import ConfigError, FootnoteError, TransientError
@@ -37,6 +39,10 @@ from core.models import Attachment, Message
 from core.ports import AudienceOf, Reply
 from core.settings import Settings
 from core.together import cancelled
+
+if TYPE_CHECKING:
+    from bots.overview import Overview
+    from core.channels import Channels
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +54,6 @@ _RECENT_SECONDS = 3600.0
 _MEMBERSHIP = re.compile(r"^(member_joined_channel|member_left_channel|channel_shared|channel_unshared)$")
 _COMMANDS = re.compile(r"^/(reindex|footnote)$")
 _SHORTCUTS = re.compile(rf"^{ADD}$")
-_BUTTONS = re.compile(rf"^{ACTION}_\d+$")
 _LOOK_SECONDS = 10.0
 """For looking what stands of an answer already: less than the lease of its question."""
 
@@ -59,6 +64,12 @@ class Responds(Protocol):
     async def resume(self, left: LeftBehind, reply: Reply, audience_of: AudienceOf) -> None: ...
 
     async def stop(self, conversation_id: str) -> bool: ...
+
+
+class Replies(CommandReplies, Protocol):
+    """One that has to be closed."""
+
+    async def close(self) -> None: ...
 
 
 class Runs(Protocol):
@@ -83,6 +94,8 @@ class SlackBot:
         *,
         ping: float = 5.0,
         grace: float = 15.0,
+        channels: Channels | None = None,
+        overview: Overview | None = None,
     ) -> None:
         if settings.slack_bot_token is None:
             raise ConfigError("SLACK_BOT_TOKEN is not set: copy the Bot User OAuth Token (xoxb-...) from OAuth & Permissions")
@@ -95,6 +108,8 @@ class SlackBot:
         self._groups = groups
         self._ping = ping
         self._grace = grace
+        self._channels = channels
+        self._overview = overview
         self._workspace: Workspace | None = None
         self._connection: Connection | None = None
         self._endpoint: EventsEndpoint | None = None
@@ -208,13 +223,19 @@ class SlackBot:
             if said is not None:
                 self._answers.start(self._answer(workspace, said))
 
-        async def on_command(ack: AsyncAck, body: dict[str, Any]) -> None:
-            await ack()
-            self._running_commands.start(self._run(workspace, given(body)))
+        async def find(_body: Mapping[str, Any]) -> Workspace:
+            return workspace
 
-        async def on_button(ack: AsyncAck, body: dict[str, Any]) -> None:
-            await ack()
-            self._running_commands.start(self._run(workspace, pressed(body)))
+        actions = Actions(
+            find,
+            lambda workspace, said, reply: self._running_commands.start(self._run(workspace, said, reply)),
+            lambda workspace, asked: self._answers.start(self._ask(workspace, asked)),
+            self._groups,
+            admins=self._settings.admins,
+            remembered_for=self._settings.footnote_memory_ttl,
+            channels=self._channels,
+            overview=self._overview,
+        )
 
         async def on_shortcut(ack: AsyncAck, body: dict[str, Any]) -> None:
             await ack()
@@ -246,8 +267,8 @@ class SlackBot:
         app.event("agent_session_stopped")(on_stop)
         app.event("user_change")(on_person)
         app.event("team_join")(on_newcomer)
-        app.command(_COMMANDS)(on_command)
-        app.action(_BUTTONS)(on_button)
+        app.command(_COMMANDS)(actions.on_command)
+        actions.listen(app)
         app.message_shortcut(_SHORTCUTS)(on_shortcut)
         app.event(re.compile(".*"))(ignore)
         app.error(on_error)
@@ -302,7 +323,19 @@ class SlackBot:
             # Slack leaves it to us, also when nobody works on it any more.
             await workspace.sessions.idle(channel, thread)
 
-    async def _run(self, workspace: Workspace, given: Given) -> None:
+    async def _ask(self, workspace: Workspace, asked: Asked) -> None:
+        """A button asked a question: it is answered like a mention by whoever pressed it."""
+        if not await first(self._redis, asked):
+            return
+        try:
+            said = await put(workspace.poster, asked, (await workspace.people.find(asked.user)).name)
+        except FootnoteError as error:
+            if asked.response_url:
+                await workspace.poster.respond(render_text(str(error))[0], asked.response_url, asked.thread)
+            raise
+        await self._answer(workspace, said)
+
+    async def _run(self, workspace: Workspace, given: Given, told: Replies | None = None) -> None:
         command = Command(
             name=given.name,
             text=given.text,
@@ -315,7 +348,7 @@ class SlackBot:
             files=given.files,
         )
         key = f"slack:{workspace.me.team}:{given.channel}:{given.trigger}"
-        reply = CommandReply(given, key, f"{time.time() - _RECENT_SECONDS:.6f}", workspace.poster)
+        reply = told or CommandReply(given, key, f"{time.time() - _RECENT_SECONDS:.6f}", workspace.poster)
         try:
             await self._commands.run(command, reply)
         except asyncio.CancelledError:
