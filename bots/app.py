@@ -310,7 +310,7 @@ class App:
     def commands(self) -> Commands:
         from bots.commands import Commands
         from bots.config import CONFIG
-        from bots.escalate import ESCALATE, RESOLVED
+        from bots.escalate import ESCALATE, RESOLVED, Escalation
         from bots.feedback import RATE, Ratings
         from bots.gaps import GAPS
         from bots.link import ISSUE, REDEEM, UNLINK, LinkCommands

@@ -14,7 +14,16 @@ from bots.private import ASK
 from bots.slack.card import Card
 from bots.slack.place import Place
 from bots.slack.poster import GoneError, OutOfReachError, Poster, Standing
-from bots.slack.render import SlackMessage, render, render_card, render_error, render_offer, render_text
+from bots.slack.render import (
+    SlackMessage,
+    render,
+    render_call,
+    render_card,
+    render_error,
+    render_offer,
+    render_settled,
+    render_text,
+)
 from bots.slack.status import Status
 from bots.slack.stream import Stopped, StreamedMessage
 from bots.slack.translate import Given
@@ -192,13 +201,14 @@ class CommandReply:
         """Slack gets whole answers."""
 
     async def answer(self, answer: Answer) -> None:
-        await self._tell(await asyncio.to_thread(render, answer))
+        # What is asked by a button is asked in front of everybody.
+        await self._tell(await asyncio.to_thread(render, answer, follow_ups=False))
 
     async def say(self, text: str) -> None:
         await self._tell(render_text(text))
 
     async def fail(self, text: str, again: str) -> None:
-        await self._tell(render_offer(text, retry(again)))
+        await self._tell(render_error(text, retry(again)))
 
     async def offer(self, text: str, buttons: Sequence[Button]) -> None:
         await self._tell(render_offer(text, buttons))
@@ -207,8 +217,22 @@ class CommandReply:
         """Only the person sees this answer, so it is made with their access already."""
 
     async def publish(self, answer: Answer) -> None:
-        for message in await asyncio.to_thread(render, answer):
+        # They were made of all that one person may read.
+        for message in await asyncio.to_thread(render, answer, follow_ups=False):
             await self._post(message)
+
+    async def call(self, who: str, text: str, buttons: Sequence[Button]) -> None:
+        await self._post(render_call(who, text, buttons))
+
+    async def settle(self, text: str) -> None:
+        if self._given.message is None or not self._given.blocks:
+            await self.say(text)
+            return
+        settled = render_settled(self._given.blocks, text)
+        try:
+            await self._poster.update(settled, channel=self._given.channel, ts=self._given.message)
+        except GoneError:
+            await self.say(text)
 
     async def show(self, text: str) -> None:
         self._card.want(text)

@@ -86,6 +86,10 @@ class Given:
     """Unique for each time it is given."""
     files: tuple[Attachment, ...] = ()
     """Those of the message that it was chosen for."""
+    message: str | None = None
+    """The ts of the message that the button stands in."""
+    blocks: tuple[Mapping[str, Any], ...] = ()
+    """What that message says; nothing where only one person sees it."""
 
 
 def given(body: Mapping[str, Any]) -> Given:
