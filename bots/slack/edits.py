@@ -8,6 +8,7 @@ from typing import Protocol
 import structlog
 
 from bots.slack.people import SLACKBOT
+from bots.slack.place import Place
 from bots.slack.policies import Regarded
 from bots.slack.translate import Changed, Heard, to_message
 from bots.slack.wordings import GONE, Turn
@@ -42,15 +43,13 @@ class Edits:
             await self._clear_away(said)
         elif change.seconds <= HEARD_SECONDS:
             regarded = await self._workspace.policies.regard(said)
-            if regarded is not None and await self._workspace.wordings.tell(said, said.wording) is not None:
+            if regarded is not None and await self._workspace.wordings.tell(Place.of(said), said.wording) is not None:
                 log.info("question.edited", message=self._id(said))
                 await self._answer(said, regarded)
 
     async def earlier(self, said: Heard, turn: Turn) -> list[str]:
         """The messages that stand as the reply to earlier wordings, in their order. Raises FootnoteError."""
-        found = await self._workspace.poster.standing(
-            channel=said.channel, thread=said.thread, after=said.ts, key=self._id(said)
-        )
+        found = await self._workspace.poster.standing(channel=said.channel, thread=said.thread, after=said.ts, key=self._id(said))
         parts = {ts: _number(key) for key, ts in found.parts.items()}
         # What did not come to its end carries no key.
         unfinished = [turn.stream] if turn.stream and turn.stream not in parts else []
@@ -63,10 +62,10 @@ class Edits:
             await self._responder.forget(message.conversation_id, message.said_as)
 
     async def _clear_away(self, said: Heard) -> None:
-        known = await self._workspace.wordings.tell(said, GONE)
+        known = await self._workspace.wordings.tell(Place.of(said), GONE)
         if not known:
             return
-        async with self._workspace.wordings.turn(said, GONE, _nothing, wait=True) as turn:
+        async with self._workspace.wordings.turn(Place.of(said), GONE, _nothing, wait=True) as turn:
             if turn is None:
                 return
             await self.forget(said)

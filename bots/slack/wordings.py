@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from bots.slack.translate import Heard
+from bots.slack.place import Place
 from core.errors import TransientError
 from core.outage import Outage
 from core.together import cancelled
@@ -21,6 +21,7 @@ KEPT_SECONDS = 3600
 GONE = "gone"
 """The last wording of a question that was deleted: later than the ts of any edit, as texts compare."""
 
+_PREFIX = "footnote:slack:wording"
 _LEASE_SECONDS = 10.0
 _LOOK_SECONDS = 0.5
 _TIMEOUT = 1.0
@@ -78,11 +79,11 @@ class Wordings:
         self._outage = Outage("edits and deletions of questions are not heard", timeout=_TIMEOUT)
         self._working: dict[str, asyncio.Event] = {}
 
-    async def tell(self, said: Heard, wording: str) -> bool | None:
+    async def tell(self, place: Place, wording: str) -> bool | None:
         """There is a new wording: whoever works on an earlier one stops. Whether an earlier one was heard; None when this one, or
         a later one, is known already, and when it cannot be told.
         """
-        key = self._key(said)
+        key = self._key(place)
         try:
             before = await self._eval(_TELL, key, wording, KEPT_SECONDS)
         except TransientError:
@@ -93,13 +94,13 @@ class Wordings:
 
     @asynccontextmanager
     async def turn(
-        self, said: Heard, wording: str, withdraw: Callable[[], None], *, wait: bool = False
+        self, place: Place, wording: str, withdraw: Callable[[], None], *, wait: bool = False
     ) -> AsyncIterator[Turn | None]:
         """Our turn to reply to this wording; None when there is a later one, or, unless we ``wait``, when somebody is at it.
 
         ``withdraw`` is called, again and again, once there is a later one: the work shall end.
         """
-        key, owner = self._key(said), secrets.token_hex(8)
+        key, owner = self._key(place), secrets.token_hex(8)
         try:
             mine = await self._begun(key, wording, owner, wait=wait)
         except TransientError:
@@ -121,13 +122,6 @@ class Wordings:
                 del self._working[key]
             with suppress(TransientError):
                 await self._ended(key, owner, turn)
-
-    async def forget_person(self, user: str) -> int:
-        """Drop what is kept of a person's questions (``slack:U1``): of how many. Raises what the client raises."""
-        forgotten = 0
-        async for key in self._redis.scan_iter(match=f"{_PREFIX}:{self._team}:{user.removeprefix('slack:')}:*", count=1000):
-            forgotten += int(await self._redis.delete(key))
-        return forgotten
 
     async def _begun(self, key: str, wording: str, owner: str, *, wait: bool) -> bool:
         with suppress(TimeoutError):
@@ -162,11 +156,16 @@ class Wordings:
     async def _eval(self, script: str, key: str, *arguments: object) -> Any:
         return await self._outage.reach(lambda: cast("Any", self._redis.eval(script, 1, key, *map(str, arguments))))
 
-    def _key(self, said: Heard) -> str:
-        return f"{_PREFIX}:{self._team}:{said.user}:{said.channel}:{said.ts}"
+    def _key(self, place: Place) -> str:
+        return f"{_PREFIX}:{self._team}:{place.user}:{place.channel}:{place.ts}"
 
 
-_PREFIX = "footnote:slack:wording"
+async def forget_person(redis: Redis, user: str) -> int:
+    """Drop what is kept of a person's questions (``slack:U1``): of how many. Raises what the client raises."""
+    forgotten = 0
+    async for key in redis.scan_iter(match=f"{_PREFIX}:*:{user.removeprefix('slack:')}:*", count=1000):
+        forgotten += int(await redis.delete(key))
+    return forgotten
 
 
 def _text(value: bytes | str | None) -> str:

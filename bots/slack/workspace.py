@@ -16,12 +16,15 @@ from bots.slack.channels import SlackChannels
 from bots.slack.client import build_client, failure
 from bots.slack.files import SlackFiles
 from bots.slack.people import SlackPeople
+from bots.slack.policies import Policies
 from bots.slack.poster import Poster
 from bots.slack.session import Sessions
 from bots.slack.stops import SlackStops
 from bots.slack.stream import Streams
 from bots.slack.threads import SlackThreads
 from bots.slack.translate import Identity
+from bots.slack.wordings import Wordings
+from core.channels import Channels
 from core.errors import ConfigError
 from core.settings import Settings
 
@@ -42,6 +45,7 @@ class Workspace:
         me: Identity,
         team_name: str,
         user_name: str,
+        channels: Channels | None = None,
     ) -> None:
         self.session = session
         self.client = client
@@ -57,9 +61,13 @@ class Workspace:
         self.streams = Streams(self.hasty, self.poster, me.team)
         self.sessions = Sessions(self.hasty, client)
         self.stops = SlackStops(redis, me.team)
+        self.policies = Policies(channels or Channels(redis), self.threads)
+        self.wordings = Wordings(redis, me.team)
 
 
-async def enter(settings: Settings, session: aiohttp.ClientSession, redis: Redis, groups: Groups) -> Workspace:
+async def enter(
+    settings: Settings, session: aiohttp.ClientSession, redis: Redis, groups: Groups, channels: Channels | None = None
+) -> Workspace:
     """Ask Slack about the tokens. Raises ConfigError, which names the setting to mend, within 10 s."""
     if settings.slack_bot_token is None:
         raise ConfigError("SLACK_BOT_TOKEN is not set: copy the Bot User OAuth Token (xoxb-...) from OAuth & Permissions")
@@ -79,7 +87,7 @@ async def enter(settings: Settings, session: aiohttp.ClientSession, redis: Redis
             "check the address, the network and the proxy, and try again"
         ) from error
     me = Identity(team=who["team_id"], user=who["user_id"], bot=who["bot_id"])
-    return Workspace(settings, session, client, redis, groups, me, who["team"], who["user"])
+    return Workspace(settings, session, client, redis, groups, me, who["team"], who["user"], channels)
 
 
 async def _identify(client: AsyncWebClient) -> dict[str, str]:
