@@ -80,10 +80,11 @@ class Responder:
         self._audit = audit
         self._clock = clock
 
-    async def respond(self, message: Message, reply: Reply, audience_of: AudienceOf, *, spot: Spot | None = None) -> None:
+    async def respond(self, message: Message, reply: Reply, audience_of: AudienceOf, *, spot: Spot | None = None) -> bool:
         """Reply once: an answer, a refusal with its reason, or an error with its id. A duplicate gets nothing.
 
-        With a ``spot``, which tells where the reply goes, the question survives this process.
+        With a ``spot``, which tells where the reply goes, the question survives this process. Returns whether an answer was
+        shown.
         """
         with structlog.contextvars.bound_contextvars(message=message.id, conversation=message.conversation_id):
             held: Held | None = None
@@ -91,8 +92,10 @@ class Responder:
                 held = spot.held = await self._pending.begin(Question(message=message, place=spot.fields))
                 if held is None:
                     log.debug("message.repeated")
-                    return
-            await self._work(message, _Once(_heard_by(message, reply), held), audience_of)
+                    return False
+            once = _Once(_heard_by(message, reply), held)
+            await self._work(message, once, audience_of)
+            return once.shown
 
     async def tell(self, message: Message, reply: Reply, audience_of: AudienceOf, text: str) -> None:
         """Reply once with this text: what the message asked for is done, and needed no answer."""
