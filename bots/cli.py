@@ -268,14 +268,59 @@ def _sync(words: tuple[str, ...], as_json: bool, **flags: bool) -> None:
 
 
 @main.command()
-@click.argument("source")
-def remove(source: str) -> None:
-    """Take SOURCE, which is not configured any more, out of the index."""
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--title", default="", help="What it is called; by default its name.")
+@click.option(
+    "readers",
+    "--access",
+    metavar="PRINCIPAL",
+    multiple=True,
+    required=True,
+    callback=_readers,
+    help="Who may read it: everyone, user:ana@acme.com, group:NAME, channel:slack:ID ... Repeatable: then any of them may.",
+)
+def add(file: Path, title: str, readers: tuple[str, ...]) -> None:
+    """Add FILE to what Footnote knows; it can be asked about at once. A newer version takes the place of the older one."""
 
     async def work(app: App) -> int:
-        from bots import sync
+        from bots import adding
+
+        click.echo(await adding.add(app, file, title, readers))
+        return 0
+
+    _run(work, level="error")
+
+
+@main.command()
+@json_option
+def uploads(as_json: bool) -> None:
+    """List the files that were added, in chat and here."""
+
+    async def work(app: App) -> int:
+        from bots import adding
+
+        files = await adding.listed(app)
+        if as_json:
+            _print_json([adding.row(file) for file in files])
+        else:
+            click.echo("\n".join(map(adding.line, files)) or "Nobody added a file yet.")
+        return 0
+
+    _run(work, level="error")
+
+
+@main.command()
+@click.argument("source", metavar="SOURCE_OR_ID")
+def remove(source: str) -> None:
+    """Take SOURCE, which is not configured any more, out of the index, or remove a file that was added, by its ID."""
+
+    async def work(app: App) -> int:
+        from bots import adding, sync
 
         app.audit.command("remove", source)
+        if source.startswith("uploads:"):
+            click.echo(await adding.remove(app, source))
+            return 0
         click.echo(f"{source}: {await sync.remove(app, source)} documents removed")
         return 0
 
