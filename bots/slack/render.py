@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,9 +116,9 @@ def render_call(who: str, markdown: str, buttons: Sequence[Button]) -> SlackMess
     return SlackMessage(shown, (*(section(text) for text in (shown, *rest)), actions(buttons)))
 
 
-def render_settled(blocks: Sequence[Block], markdown: str) -> SlackMessage:
+def render_settled(blocks: Sequence[Mapping[str, Any]], markdown: str) -> SlackMessage:
     """A message of ours as Slack has it, with this text below it in place of its buttons."""
-    kept = [block for block in blocks if block.get("type") in {"section", "context"}]
+    kept = [dict(block) for block in blocks if block.get("type") in {"section", "context"}]
     small = [context(text) for text in sections(markdown, limit=_SMALL_PRINT)]
     return _message([*kept[: BLOCKS - len(small)], *small])
 
