@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from bots.platform import Platform
     from bots.push import Push
     from bots.responder import Responder
+    from bots.reviewed import ReviewedAnswers
     from bots.slack.app import SlackBot
     from bots.upload import Adding
     from bots.uploads import UploadCommands
@@ -293,6 +294,12 @@ class App:
         return GapList(self.gaps, self.search, self.groups, self.settings.admins)
 
     @cached_property
+    def reviewed(self) -> ReviewedAnswers:
+        from bots.reviewed import ReviewedAnswers
+
+        return ReviewedAnswers(self.adding, self.uploads)
+
+    @cached_property
     def unanswered(self) -> Unanswered:
         from bots.gaps import Unanswered
 
@@ -318,6 +325,7 @@ class App:
         from bots.private import ASK, SHARE, PrivateAnswers
         from bots.responder import RETRY
         from bots.retry import Retry
+        from bots.reviewed import KEEP, Keeping
         from bots.uploads import ADD, LIST, REMOVE
 
         private = PrivateAnswers(self.desk, self.responder, self.groups, self.index.accesses)
@@ -342,6 +350,7 @@ class App:
                 RESOLVED: escalation.resolved,
                 RATE: Ratings(self.desk, self.feedback, self.gaps, audit=self.audit).rate,
                 GAPS: self.gap_list.run,
+                KEEP: Keeping(self.reviewed, self.desk, self.gaps, self.channels, self.settings.admins).keep,
                 "forget": self.forget.run,
                 NEW: remembered.new,
                 MEMORY: remembered.show,
@@ -375,6 +384,7 @@ class App:
             pending=self.pending,
             feedback=self.feedback,
             gaps=self.gaps,
+            reviewed=self.reviewed,
             jobs=self.jobs,
             index=self.index,
             sources=self.sources,

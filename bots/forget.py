@@ -22,6 +22,7 @@ from core.redis import AWAY
 if TYPE_CHECKING:
     from bots.desk import AnswerDesk
     from bots.pending import Pending
+    from bots.reviewed import ReviewedAnswers
     from core.answering.memory import Memory
     from core.evaluation.feedback import FeedbackLog
     from core.evaluation.gaps import Gaps
@@ -50,6 +51,7 @@ class Forget:
         pending: Pending,
         feedback: FeedbackLog,
         gaps: Gaps,
+        reviewed: ReviewedAnswers,
         jobs: Jobs,
         index: Index,
         sources: Mapping[str, Source],
@@ -62,6 +64,7 @@ class Forget:
         self._pending = pending
         self._feedback = feedback
         self._gaps = gaps
+        self._reviewed = reviewed
         self._jobs = jobs
         self._index = index
         self._sources = sources
@@ -134,11 +137,14 @@ class Forget:
                 changed |= await self._index.readmit(of_source)
             else:
                 changed |= await self._index.forget(of_source, source, by=by, at=self._clock())
+        # What repeats them goes, too, and an undo does not bring it back.
+        repeated = [] if undo else await self._reviewed.forget_made_from(ids, by)
         event = "documents.readmitted" if undo else "documents.forgotten"
         log.info(event, documents=ids, by=by)
         self._audit.record(event, who=by, documents=ids)
         await self._request(found)
-        return _said(ids, changed, undo=undo)
+        also = f" Reviewed answers that repeated it are removed, too: {_listed(repeated)}." if repeated else ""
+        return _said(ids, changed, undo=undo) + also
 
     async def _found(self, name: str) -> list[_Document]:
         """By its id in the index, else what the sources know by that name, else by its address in the index."""

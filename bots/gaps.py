@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 GAPS = "gaps"
 SHOWN = 10
 """Gaps in one list."""
+_OTHER_WORDS = 3
 _SETTLE_SECONDS = 5.0
 
 log = structlog.get_logger(__name__)
@@ -146,6 +147,7 @@ class _Page:
 
 def _line(number: int, gap: Gap, page: _Page | None) -> str:
     question = f"**{_plain(gap.question)}**" if gap.question else "A question that was asked in private"
+    also = "".join(f" · “{_plain(sample)}”" for sample in gap.samples[1:_OTHER_WORDS])
     parts = [f"{_times(gap.asked)} by {_people(gap.people)} since {gap.first_at:%Y-%m-%d}, last {gap.last_at:%Y-%m-%d}"]
     if reasons := [f"{reason} {count}" for reason, count in sorted(gap.reasons.items(), key=lambda pair: -pair[1])]:
         parts.append(", ".join(reasons))
@@ -156,7 +158,7 @@ def _line(number: int, gap: Gap, page: _Page | None) -> str:
         parts.append(f"nearest page: {page}")
     if gap.again:
         parts.append("asked again after it was done")
-    return f"{number}. {question}: {'; '.join(parts)}"
+    return f"{number}. {question}{also}: {'; '.join(parts)}"
 
 
 def _row(gap: Gap, page: _Page | None) -> dict[str, Any]:

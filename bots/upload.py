@@ -47,6 +47,9 @@ class Offered:
     url: str = ""
     title: str = ""
     """Default: the name without its suffix."""
+    expires_at: datetime | None = None
+    made_from: tuple[str, ...] = ()
+    """As of :class:`~core.indexing.uploads.Upload`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,4 +176,6 @@ def _upload(offered: Offered, media_type: str, at: datetime) -> Upload:
         by_name=offered.by_name,
         at=at,
         version=version_of(title, media_type, offered.url, offered.body),
+        expires_at=offered.expires_at,
+        made_from=offered.made_from,
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from datetime import datetime
 
 from core.errors import DocumentError, UserError
 from core.indexing.uploads import SOURCE, Upload, Uploads
-from core.models import AccessChanged, Change, Checkpoint, Document, Failed, Known, Listed, Upsert
+from core.models import AccessChanged, Change, Checkpoint, Document, Failed, Known, Listed, Skipped, Upsert, now
 
 _CURSOR = "listed"
 """There is nothing to remember: every sync looks at all heads, which is one request for some hundred files."""
@@ -19,8 +20,9 @@ class UploadSource:
 
     name = SOURCE
 
-    def __init__(self, uploads: Uploads) -> None:
+    def __init__(self, uploads: Uploads, *, clock: Callable[[], datetime] = now) -> None:
         self._uploads = uploads
+        self._clock = clock
 
     async def check(self) -> str:
         files = await self._uploads.all()
@@ -30,7 +32,7 @@ class UploadSource:
         if not _ID.fullmatch(document_id):
             return None
         found = await self._uploads.read(document_id)
-        return _document(*found) if found else None
+        return _document(*found) if found and not self._expired(found[0]) else None
 
     async def select(self, scope: str) -> AsyncIterator[str]:
         """``scope`` is the id of a document, also of one that was removed a moment ago, its address, or a file's name."""
@@ -47,8 +49,14 @@ class UploadSource:
 
     async def changes(self, cursor: str | None, known: Mapping[str, Known]) -> AsyncGenerator[Change, None]:
         files = await self._uploads.all()
+        listed = frozenset(file.id for file in files)
+        expired = [file for file in files if self._expired(file)]
+        files = [file for file in files if not self._expired(file)]
         changed = {file.id: file for file in files if file.id not in known or known[file.id].version != file.version}
-        yield Listed(document_ids=frozenset(file.id for file in files), expected=len(changed))
+        yield Listed(document_ids=listed, expected=len(changed))
+        for file in expired:
+            # Hidden at once, however many they are.
+            yield Skipped(document_id=file.id, reason="expired", version=file.version)
         for file in files:
             if file.id not in changed and known[file.id].access_class not in {"", file.access.class_id}:
                 yield AccessChanged(document_id=file.id, access=file.access)
@@ -61,6 +69,9 @@ class UploadSource:
             if document is not None:
                 yield Upsert(document=document)
         yield Checkpoint(cursor=_CURSOR)
+
+    def _expired(self, upload: Upload) -> bool:
+        return upload.expires_at is not None and upload.expires_at <= self._clock()
 
 
 def _document(upload: Upload, body: bytes) -> Document:

@@ -63,6 +63,10 @@ class Upload:
     at: datetime
     version: str
     """Changes with all of the above that is told of the document, its access excepted, and with its bytes."""
+    expires_at: datetime | None = None
+    """From then on nobody is told it any more."""
+    made_from: tuple[str, ...] = ()
+    """Ids of the documents that it repeats: it goes when one of them is forgotten."""
 
 
 def document_id(place: Principal, name: str) -> str:
@@ -211,6 +215,8 @@ def _head(upload: Upload, body: str, pieces: int) -> models.PointStruct:
         "by_name": upload.by_name,
         "at": upload.at.isoformat(),
         "version": upload.version,
+        "expires_at": upload.expires_at.isoformat() if upload.expires_at else None,
+        "made_from": list(upload.made_from),
         "body": body,
         "pieces": pieces,
     }
@@ -243,6 +249,8 @@ def _upload(head: dict[str, Any]) -> Upload:
         by_name=head["by_name"],
         at=datetime.fromisoformat(head["at"]),
         version=head["version"],
+        expires_at=datetime.fromisoformat(head["expires_at"]) if head.get("expires_at") else None,
+        made_from=tuple(head.get("made_from", ())),
     )
 
 
