@@ -27,7 +27,7 @@ async def add(app: App, path: Path, title: str, readers: Sequence[Principal]) ->
     There is no default: whoever sits at a terminal is nobody that a platform knows, and "everyone" must be meant. Raises
     UserError for what cannot be read, and TransientError.
     """
-    app.files.measure(path.name, path.stat().st_size)
+    app.files.measure(path.name, (await asyncio.to_thread(path.stat)).st_size)
     offered = Offered(
         name=path.name,
         body=await asyncio.to_thread(path.read_bytes),
