@@ -7,7 +7,6 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
@@ -20,23 +19,23 @@ from slack_bolt.response import BoltResponse
 
 from bots.command import Command
 from bots.command import CommandReply as CommandReplies
-from bots.pending import LeftBehind, Spot
+from bots.pending import LeftBehind
 from bots.platform import Groups
 from bots.slack.actions import Actions
+from bots.slack.answering import Answering, Responds
 from bots.slack.asked import Asked, first, put
 from bots.slack.client import build_client, open_session
 from bots.slack.connection import Connection
 from bots.slack.events import EventsEndpoint
 from bots.slack.place import Place
 from bots.slack.render import render_text
-from bots.slack.reply import CommandReply, ThreadReply
+from bots.slack.reply import CommandReply
 from bots.slack.running import Running
-from bots.slack.translate import Given, Heard, chosen, hear, to_message
+from bots.slack.translate import Given, changed, chosen, hear
 from bots.slack.workspace import Workspace, enter
 from bots.uploads import ADD
 from core.errors import ConfigError, FootnoteError, TransientError
-from core.models import Attachment, Message
-from core.ports import AudienceOf, Reply
+from core.models import Attachment
 from core.settings import Settings
 from core.together import cancelled
 
@@ -54,16 +53,6 @@ _RECENT_SECONDS = 3600.0
 _MEMBERSHIP = re.compile(r"^(member_joined_channel|member_left_channel|channel_shared|channel_unshared)$")
 _COMMANDS = re.compile(r"^/(reindex|footnote)$")
 _SHORTCUTS = re.compile(rf"^{ADD}$")
-_LOOK_SECONDS = 10.0
-"""For looking what stands of an answer already: less than the lease of its question."""
-
-
-class Responds(Protocol):
-    async def respond(self, message: Message, reply: Reply, audience_of: AudienceOf, *, spot: Spot) -> None: ...
-
-    async def resume(self, left: LeftBehind, reply: Reply, audience_of: AudienceOf) -> None: ...
-
-    async def stop(self, conversation_id: str) -> bool: ...
 
 
 class Replies(CommandReplies, Protocol):
@@ -137,7 +126,7 @@ class SlackBot:
         """
         session = open_session()
         try:
-            workspace = await enter(self._settings, session, self._redis, self._groups)
+            workspace = await enter(self._settings, session, self._redis, self._groups, self._channels)
         except BaseException:
             await session.close()
             raise
@@ -173,7 +162,8 @@ class SlackBot:
     async def resume(self, left: LeftBehind) -> None:
         """Begin to finish a question where it was asked; returns at once."""
         if self._workspace is not None and not self._stopping:
-            self._answers.start(self._finish(self._workspace, left, Place.at(left.question.place)))
+            answering = Answering(self._workspace, self._responder)
+            self._answers.start(answering.finish(left, Place.at(left.question.place)))
 
     async def fetch(self, file: Attachment, most: int) -> bytes:
         """See :data:`bots.files.Fetch`."""
@@ -219,9 +209,10 @@ class SlackBot:
             return None
 
         async def on_event(body: dict[str, Any]) -> None:
-            said = hear(body, me)
-            if said is not None:
-                self._answers.start(self._answer(workspace, said))
+            if (said := hear(body, me)) is not None:
+                self._answers.start(Answering(workspace, self._responder).hear(said))
+            elif (change := changed(body, me)) is not None:
+                self._answers.start(Answering(workspace, self._responder).heed(change))
 
         async def find(_body: Mapping[str, Any]) -> Workspace:
             return workspace
@@ -279,40 +270,6 @@ class SlackBot:
             return web.Response(status=503, text="not ready, try again")
         return await self._endpoint(request)
 
-    async def _answer(self, workspace: Workspace, said: Heard) -> None:
-        if said.mentioned and not said.private:
-            await workspace.threads.join(said.channel, said.thread)
-        elif not said.private and not await workspace.threads.joined(said.channel, said.thread):
-            return
-        message = to_message(said, workspace.me, await workspace.people.names(said.people))
-        place = Place.of(said)
-        spot = place.spot()
-        reply = ThreadReply(place, message.id, workspace, spot, partial(self._responder.stop, message.conversation_id))
-        try:
-            await self._responder.respond(message, reply, workspace.audience.of, spot=spot)
-        finally:
-            await reply.close()
-
-    async def _finish(self, workspace: Workspace, left: LeftBehind, place: Place) -> None:
-        message, spot = left.question.message, Spot(**left.question.place)
-        spot.held = left.held
-        stopped = partial(self._responder.stop, message.conversation_id)
-        reply = ThreadReply(place, message.id, workspace, spot, stopped, resumed=True)
-        try:
-            async with asyncio.timeout(_LOOK_SECONDS):
-                finished = await reply.finished()
-        except (FootnoteError, TimeoutError) as error:
-            # Somebody takes it over once more when its lease is over.
-            log.warning("message.not_resumed", message=message.id, reason=str(error) or "no answer in time")
-            return
-        if finished:
-            await left.held.resolved()
-            return
-        try:
-            await self._responder.resume(left, reply, workspace.audience.of)
-        finally:
-            await reply.close()
-
     async def _stop_answering(self, workspace: Workspace, channel: str, thread: str) -> None:
         """Somebody pressed Stop: end the answers in a thread, whichever process writes them."""
         conversation = f"slack:{workspace.me.team}:{channel}:{thread}"
@@ -333,7 +290,7 @@ class SlackBot:
             if asked.response_url:
                 await workspace.poster.respond(render_text(str(error))[0], asked.response_url, asked.thread)
             raise
-        await self._answer(workspace, said)
+        await Answering(workspace, self._responder).hear(said)
 
     async def _run(self, workspace: Workspace, given: Given, told: Replies | None = None) -> None:
         command = Command(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import structlog
@@ -20,8 +19,6 @@ log = structlog.get_logger(__name__)
 HEARD_SECONDS = 600.0
 """After the message. Later edits change what is written, and not what was asked."""
 
-Answers = Callable[[Heard, Regarded], Awaitable[None]]
-
 
 class Forgets(Protocol):
     async def forget(self, conversation_id: str, said_as: str) -> None: ...
@@ -32,20 +29,20 @@ class Edits:
     went on from it.
     """
 
-    def __init__(self, workspace: Workspace, responder: Forgets, answer: Answers) -> None:
+    def __init__(self, workspace: Workspace, responder: Forgets) -> None:
         self._workspace = workspace
         self._responder = responder
-        self._answer = answer
 
-    async def heed(self, change: Changed) -> None:
+    async def reworded(self, change: Changed) -> Regarded | None:
+        """How the new wording is to be answered; None when it is not. Whoever works on an earlier one is told to stop."""
         said = change.said
-        if change.gone:
-            await self._clear_away(said)
-        elif change.seconds <= HEARD_SECONDS:
-            regarded = await self._workspace.policies.regard(said)
-            if regarded is not None and await self._workspace.wordings.tell(Place.of(said), said.wording) is not None:
-                log.info("question.edited", message=self._id(said))
-                await self._answer(said, regarded)
+        if change.seconds > HEARD_SECONDS:
+            return None
+        regarded = await self._workspace.policies.regard(said)
+        if regarded is None or await self._workspace.wordings.tell(Place.of(said), said.wording) is None:
+            return None
+        log.info("question.edited", message=self._id(said))
+        return regarded
 
     async def earlier(self, said: Heard, turn: Turn) -> list[str]:
         """The messages that stand as the reply to earlier wordings, in their order. Raises FootnoteError."""
@@ -61,7 +58,8 @@ class Edits:
             message = to_message(said, self._workspace.me, {}, alone=alone)
             await self._responder.forget(message.conversation_id, message.said_as)
 
-    async def _clear_away(self, said: Heard) -> None:
+    async def clear_away(self, said: Heard) -> None:
+        """Delete what was replied, unless somebody else wrote behind the question, and remember none of it."""
         known = await self._workspace.wordings.tell(Place.of(said), GONE)
         if not known:
             return
