@@ -384,7 +384,7 @@ class App:
             pending=self.pending,
             feedback=self.feedback,
             gaps=self.gaps,
-            reviewed=self.reviewed,
+            repeating=self.reviewed.forget_made_from,
             jobs=self.jobs,
             index=self.index,
             sources=self.sources,

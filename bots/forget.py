@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -22,7 +22,6 @@ from core.redis import AWAY
 if TYPE_CHECKING:
     from bots.desk import AnswerDesk
     from bots.pending import Pending
-    from bots.reviewed import ReviewedAnswers
     from core.answering.memory import Memory
     from core.evaluation.feedback import FeedbackLog
     from core.evaluation.gaps import Gaps
@@ -33,7 +32,14 @@ USAGE = "`/footnote forget document <address or id> [undo]` (Discord: `/forget-d
 MOST = 20
 """Documents that are forgotten at once: a page with what hangs on it. A space or a folder is more."""
 
+Repeating = Callable[[Collection[str], str], Awaitable[list[str]]]
+"""Takes out what repeats these documents, for whoever had them forgotten: the ids. Raises TransientError."""
+
 log = structlog.get_logger(__name__)
+
+
+async def nothing(_document_ids: Collection[str], _by: str) -> list[str]:
+    return []
 
 
 class Forget:
@@ -51,7 +57,7 @@ class Forget:
         pending: Pending,
         feedback: FeedbackLog,
         gaps: Gaps,
-        reviewed: ReviewedAnswers,
+        repeating: Repeating = nothing,
         jobs: Jobs,
         index: Index,
         sources: Mapping[str, Source],
@@ -64,7 +70,7 @@ class Forget:
         self._pending = pending
         self._feedback = feedback
         self._gaps = gaps
-        self._reviewed = reviewed
+        self._repeating = repeating
         self._jobs = jobs
         self._index = index
         self._sources = sources
@@ -138,7 +144,7 @@ class Forget:
             else:
                 changed |= await self._index.forget(of_source, source, by=by, at=self._clock())
         # What repeats them goes, too, and an undo does not bring it back.
-        repeated = [] if undo else await self._reviewed.forget_made_from(ids, by)
+        repeated = [] if undo else await self._repeating(ids, by)
         event = "documents.readmitted" if undo else "documents.forgotten"
         log.info(event, documents=ids, by=by)
         self._audit.record(event, who=by, documents=ids)
