@@ -60,6 +60,7 @@ class SlackServer:
         self.courier = Courier(retry_seconds)
         self.api = WebApi(self.workspace, self.faults, bot_token=self.bot_token, app_token=self.app_token, scopes=scopes)
         self.streams = self.api.streams
+        self.files = self.api.files
         self.delivered: set[str] = set()
         """Subscriptions whose events were sent."""
         self._subscriptions = subscriptions
@@ -72,11 +73,13 @@ class SlackServer:
         app.router.add_route("*", "/api/{method}", self.api.handle)
         app.router.add_post("/respond/{id}", self.api.respond)
         app.router.add_get("/link/", self.courier.accept)
+        app.router.add_get("/files-pri/{id}/{path:.*}", self.files.handle)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
         self.courier.base = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        self.files.base = self.courier.base
         self.courier.signing_secret = self.signing_secret
         self.api.open_link = self.courier.open_link
         self.api.on_post = self.streams.on_post = self._announce
@@ -162,13 +165,16 @@ class SlackServer:
         """``@Footnote text``; ``how`` as for :meth:`say`."""
         return await self.say(user, channel, f"<@{BOT_USER}> {text}", **how)
 
-    async def dm(self, user: str, text: str, *, thread: Post | None = None) -> Post:
-        return await self.say(user, f"D{user}", text, thread=thread)
+    async def dm(self, user: str, text: str, *, thread: Post | None = None, **how: Any) -> Post:
+        return await self.say(user, f"D{user}", text, thread=thread, **how)
 
     async def say(self, user: str, channel: str, text: str, *, thread: Post | None = None, times: int = 1, **fields: Any) -> Post:
-        """Deliver each event ``times`` times; ``fields`` are added to them: ``bot_id``, ``subtype``, ``client_msg_id`` ..."""
+        """Deliver each event ``times`` times; ``fields`` are added to them: ``bot_id``, ``subtype``, ``client_msg_id`` ...
+        ``files`` hang on the message.
+        """
         gesture = fields.pop("client_msg_id", str(uuid.uuid4()))
-        post = self.workspace.write(channel, user, text, thread_ts=thread.root if thread else None, client_msg_id=gesture)
+        root, files = thread.root if thread else None, fields.pop("files", [])
+        post = self.workspace.write(channel, user, text, thread_ts=root, client_msg_id=gesture, files=files)
         self._announce(post, times=times, **fields)
         return post
 
@@ -230,6 +236,29 @@ class SlackServer:
             "response_url": f"{self.courier.base}/respond/{id}",
             "trigger_id": f"{time.time_ns()}.{id[:8]}",
             "actions": [button | {"block_id": "b1", "action_ts": self.workspace.next_ts()}],
+        }
+        self._start(self.courier.deliver("interactive", payload, id=id, retried=False))
+        return id
+
+    async def choose(self, user: str, post: Post, shortcut: str) -> str:
+        """Choose a shortcut, by its callback id, from the menu of a message; returns the id of its response_url."""
+        id = uuid.uuid4().hex
+        self.api.response_urls[id] = ResponseUrl(post.channel, user)
+        self.api.used_scopes.add("commands")
+        payload = {
+            "type": "message_action",
+            "callback_id": shortcut,
+            "token": "verification",
+            "team": {"id": TEAM, "domain": "footnote"},
+            "user": {"id": user, "username": self.workspace.users[user].name.lower(), "team_id": TEAM, "name": "x"},
+            "channel": {"id": post.channel, "name": "directmessage" if post.channel.startswith("D") else "general"},
+            "is_enterprise_install": False,
+            "enterprise": None,
+            "message": post.payload(),
+            "message_ts": post.ts,
+            "action_ts": self.workspace.next_ts(),
+            "response_url": f"{self.courier.base}/respond/{id}",
+            "trigger_id": f"{time.time_ns()}.{id[:8]}",
         }
         self._start(self.courier.deliver("interactive", payload, id=id, retried=False))
         return id

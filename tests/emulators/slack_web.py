@@ -13,6 +13,7 @@ from aiohttp import web
 
 from tests.emulators import slack_directory
 from tests.emulators.slack_faults import Faults
+from tests.emulators.slack_files import SlackFiles
 from tests.emulators.slack_rules import UPDATE_TEXT, Refused, flaws, refusal, texts
 from tests.emulators.slack_streams import Streams
 from tests.emulators.slack_workspace import BOT, BOT_USER, TEAM, Channel, Post, Whisper, Workspace
@@ -67,6 +68,7 @@ class WebApi:
         self.open_link: Callable[[], str] = lambda: ""
         self.bot_token: str | None = bot_token
         self.app_token: str | None = app_token
+        self.files = SlackFiles(lambda: self.bot_token, self._need)
         self._faults = faults
         self._scopes = scopes
 
@@ -379,4 +381,5 @@ _METHODS: dict[str, Callable[[WebApi, dict[str, Any]], dict[str, Any]]] = {
     "conversations.replies": WebApi.conversations_replies,
     "conversations.history": WebApi.conversations_history,
     "assistant.threads.setStatus": WebApi.set_status,
+    "files.info": lambda api, arguments: api.files.info(arguments),
 }

@@ -72,6 +72,7 @@ class Post:
     client_msg_id: str | None = None
     at: float = field(default_factory=time.monotonic)
     edits: list[float] = field(default_factory=list)
+    files: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def root(self) -> str:
@@ -94,6 +95,8 @@ class Post:
             fields["blocks"] = self.blocks
         if metadata and self.metadata:
             fields["metadata"] = self.metadata
+        if self.files:
+            fields |= {"files": self.files, "upload": False}
         return fields
 
 
@@ -157,7 +160,8 @@ class Workspace:
             return
         if f"<@{BOT_USER}" in post.text and channel.kind != "im":
             yield post.payload() | {"type": "app_mention", "channel": post.channel, "event_ts": post.ts}
-        yield post.payload() | {"channel": post.channel, "channel_type": channel.kind, "event_ts": post.ts}
+        subtype = {"subtype": "file_share"} if post.files else {}
+        yield post.payload() | subtype | {"channel": post.channel, "channel_type": channel.kind, "event_ts": post.ts}
 
     def changed(self, post: Post, text: str) -> dict[str, Any]:
         """The event of an edit."""
