@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from bots.redis import connect_redis
 from core.settings import Settings
+from tests.counted import unresolved
 
 if TYPE_CHECKING:
     from core.embedded.keeper import Engines
@@ -30,6 +31,13 @@ for _name in Settings.model_fields:
 hypothesis.settings.register_profile("search", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.register_profile("same", hypothesis.settings.get_profile("search"), derandomize=True, database=None)
 hypothesis.settings.load_profile("same")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_addressed_is_left_without_an_end() -> Iterator[None]:
+    before = unresolved()
+    yield
+    assert unresolved() == before, "a message was addressed to the bot and did not end, or ended twice"
 
 
 @pytest.fixture
