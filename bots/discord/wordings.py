@@ -1,0 +1,134 @@
+"""How a message was worded last, and what was replied to it: an edit replaces the reply, a deletion takes it along."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from core.errors import TransientError
+from core.outage import Outage
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+KEPT_SECONDS = 3600
+GONE = "gone"
+"""The last wording of a message that was deleted."""
+
+_TIMEOUT = 1.0
+_LOOK_SECONDS = 0.1
+_PATIENCE_SECONDS = 10.0
+"""For whoever replies to an earlier wording: they stop at once, unless their process died."""
+
+# A hash for each message: its latest wording, who replies to it now, and what stands of a reply. Returns whether it is our turn:
+# 1; 0: not yet; -1: never, because there is a later wording.
+_BEGIN = """
+redis.call('HSETNX', KEYS[1], 'wording', ARGV[1])
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+if redis.call('HGET', KEYS[1], 'wording') ~= ARGV[1] then return -1 end
+if ARGV[4] == '1' then redis.call('HSET', KEYS[1], 'busy', ARGV[2]) return 1 end
+return redis.call('HSETNX', KEYS[1], 'busy', ARGV[2])
+"""
+# Returns 1 to the first who tells of this wording of a message that is known.
+_TELL = """
+local latest = redis.call('HGET', KEYS[1], 'wording')
+if not latest or latest == ARGV[1] or latest == ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], 'wording', ARGV[1])
+return 1
+"""
+_END = """
+if redis.call('HGET', KEYS[1], 'busy') == ARGV[1] then redis.call('HDEL', KEYS[1], 'busy') end
+return 1
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stands:
+    """What was replied to a message."""
+
+    conversation_id: str = ""
+    channel_id: int = 0
+    message_ids: tuple[int, ...] = ()
+
+
+def wording_of(text: str) -> str:
+    """What tells two wordings apart; the words themselves are not kept."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Wordings:
+    """In Redis, for an hour. Without it messages are answered as they were said first."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._outage = Outage("edits and deletions of questions are not heard", timeout=_TIMEOUT)
+
+    @asynccontextmanager
+    async def turn(self, message_id: int, wording: str, *, wait: bool = False) -> AsyncIterator[bool]:
+        """Reply to a wording; ``wait`` for those who reply to an earlier one. False when there is a later one."""
+        owner = secrets.token_hex(4)
+        try:
+            latest = await self._begun(message_id, wording, owner, wait=wait)
+        except TransientError:
+            yield True
+            return
+        try:
+            yield latest
+        finally:
+            with suppress(TransientError):
+                await self._eval(_END, message_id, owner)
+
+    async def told(self, message_id: int, wording: str) -> bool:
+        """There is a new wording, or the message is :data:`GONE`. True for the first who tells it of a message that we heard."""
+        try:
+            return bool(await self._eval(_TELL, message_id, wording, GONE))
+        except TransientError:
+            return False
+
+    async def replied(self, message_id: int, stands: Stands) -> None:
+        fields = {
+            "conversation": stands.conversation_id,
+            "channel": stands.channel_id,
+            "messages": " ".join(map(str, stands.message_ids)),
+        }
+        with suppress(TransientError):
+            await self._outage.reach(lambda: cast("Any", self._redis.hset(_key(message_id), mapping=cast("Any", fields))))
+
+    async def stands(self, message_id: int) -> Stands:
+        try:
+            call = self._outage.reach(lambda: cast("Any", self._redis.hgetall(_key(message_id))))
+            fields: dict[str, str] = {name.decode(): value.decode() for name, value in (await call).items()}
+        except TransientError:
+            return Stands()
+        return Stands(
+            conversation_id=fields.get("conversation", ""),
+            channel_id=int(fields.get("channel", 0)),
+            message_ids=_ids(fields.get("messages", "").split()),
+        )
+
+    async def _begun(self, message_id: int, wording: str, owner: str, *, wait: bool) -> bool:
+        for _ in range(round(_PATIENCE_SECONDS / _LOOK_SECONDS) if wait else 1):
+            turn = int(await self._eval(_BEGIN, message_id, wording, owner, KEPT_SECONDS, 0))
+            if turn:
+                return turn > 0
+            if wait:
+                await asyncio.sleep(_LOOK_SECONDS)
+        # Who heard the same message besides finds out from the gate which of them answers it.
+        return not wait or int(await self._eval(_BEGIN, message_id, wording, owner, KEPT_SECONDS, 1)) > 0
+
+    async def _eval(self, script: str, message_id: int, *arguments: object) -> Any:
+        key = _key(message_id)
+        return await self._outage.reach(lambda: cast("Any", self._redis.eval(script, 1, key, *map(str, arguments))))
+
+
+def _ids(words: Sequence[str]) -> tuple[int, ...]:
+    return tuple(int(word) for word in words)
+
+
+def _key(message_id: int) -> str:
+    return f"footnote:discord:wording:{message_id}"
