@@ -31,6 +31,8 @@ _UNDERSTOOD = frozenset({"reindex", "forget", SHARE})
 HELP = f"""\
 **Ask me** by mentioning me, in a direct message, or with `/ask` (Discord).
 I answer from your team's pages and give a footnote for every statement.
+- **Add a file**: "Add to Footnote" in the menu of its message, or mention me with it and say *add this* (Discord: also `/add`)
+- `/footnote uploads` lists the files that were added here, with buttons that remove them
 - `/footnote help` shows this
 - `/footnote forget` (Discord: `/forget`) deletes what I remember of your questions
 - “new topic”, said to me, has me leave out what was said before; `/footnote memory` (Discord: `/memory`) shows what I remember

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from bots.slack.files import attached
+from bots.uploads import ADD
 from tests.e2e.slack_dialogue import ANA, BEN, GENERAL, SECRET, ScriptedCommands, dialogue
 from tests.e2e.test_slack_commands import reindexes
 
@@ -19,7 +21,7 @@ async def test_every_scope_and_event_of_the_manifest_is_used_and_no_other() -> N
     scopes = set(MANIFEST["oauth_config"]["scopes"]["bot"])
     events = frozenset(MANIFEST["settings"]["event_subscriptions"]["bot_events"])
     talking = dialogue(commands=ScriptedCommands(reindexes), scopes=scopes, subscriptions=events)
-    async with talking as talk, talk.running():
+    async with talking as talk, talk.running() as bot:
         talk.slack.channel("C3SEVERAL", ANA, BEN, kind="mpim")
         for channel in (GENERAL, SECRET, "C3SEVERAL"):
             question = await talk.slack.mention(ANA, channel, "how many days?")
@@ -29,6 +31,9 @@ async def test_every_scope_and_event_of_the_manifest_is_used_and_no_other() -> N
             await talk.slack.until_reply(question, 2)
         talk.slack.lose("chat.postMessage")
         await talk.slack.until_reply(await talk.slack.dm(ANA, "how many days?"))
+        pay = talk.slack.files.upload(ANA, "pay.txt", b"Thirty days.", "text/plain")
+        (file,) = attached({"files": [pay]}, GENERAL, private=False)
+        assert await bot.fetch(file, 100) == b"Thirty days."
         await talk.slack.mention(ANA, GENERAL, "")
         await talk.slack.until_whisper(ANA)
         talk.slack.lose("chat.postMessage")
@@ -49,3 +54,8 @@ async def test_every_scope_and_event_of_the_manifest_is_used_and_no_other() -> N
 
 def test_the_manifest_declares_the_commands_that_are_understood() -> None:
     assert {command["command"] for command in MANIFEST["features"]["slash_commands"]} == {"/reindex", "/footnote"}
+
+
+def test_the_manifest_declares_the_shortcuts_that_are_understood() -> None:
+    assert {shortcut["callback_id"] for shortcut in MANIFEST["features"]["shortcuts"]} == {ADD}
+    assert all(len(shortcut["name"]) <= 24 for shortcut in MANIFEST["features"]["shortcuts"])
