@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from core.errors import TransientError
@@ -52,7 +53,8 @@ class Stands:
     """What was replied to a message."""
 
     conversation_id: str = ""
-    channel_id: int = 0
+    place: Mapping[str, str] = field(default_factory=dict)
+    """As its spot kept it; empty of a message whose reply has not begun."""
     message_ids: tuple[int, ...] = ()
 
 
@@ -93,7 +95,7 @@ class Wordings:
     async def replied(self, message_id: int, stands: Stands) -> None:
         fields = {
             "conversation": stands.conversation_id,
-            "channel": stands.channel_id,
+            "place": json.dumps(dict(stands.place)),
             "messages": " ".join(map(str, stands.message_ids)),
         }
         with suppress(TransientError):
@@ -107,8 +109,8 @@ class Wordings:
             return Stands()
         return Stands(
             conversation_id=fields.get("conversation", ""),
-            channel_id=int(fields.get("channel", 0)),
-            message_ids=_ids(fields.get("messages", "").split()),
+            place=json.loads(fields.get("place", "{}")),
+            message_ids=tuple(int(id) for id in fields.get("messages", "").split()),
         )
 
     async def _begun(self, message_id: int, wording: str, owner: str, *, wait: bool) -> bool:
@@ -124,10 +126,6 @@ class Wordings:
     async def _eval(self, script: str, message_id: int, *arguments: object) -> Any:
         key = _key(message_id)
         return await self._outage.reach(lambda: cast("Any", self._redis.eval(script, 1, key, *map(str, arguments))))
-
-
-def _ids(words: Sequence[str]) -> tuple[int, ...]:
-    return tuple(int(word) for word in words)
 
 
 def _key(message_id: int) -> str:

@@ -12,16 +12,21 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from bots.choices import Choices
+from bots.command import Command
+from bots.config import CONFIG, ConfigCommand
 from bots.discord.client import DiscordBot
 from bots.redis import connect_redis
 from bots.responder import Responder
 from core.answering.gate import Gate
+from core.channels import ChannelConfig, Channels
 from core.embedded.redis import RedisServer
 from core.links import Links
-from core.models import Answer, Audience, Citation, Message
+from core.models import PUBLIC, Answer, Audience, Citation, Message
 from core.settings import Settings
 from tests.e2e.scripted_syncs import ScriptedJobs, commands_over
 from tests.emulators.discord import DiscordServer
+from tests.emulators.discord_world import Channel
 from tests.fakes import NOON, Script, ScriptedAssistant, answer, groups
 
 TRAVEL = Citation(
@@ -69,15 +74,40 @@ class Dialogue:
         self.jobs = ScriptedJobs()
         self.admins = {f"discord:{self.root.id}"}
         self.groups: dict[str, tuple[str, ...]] = {}
+        self.channels = Channels(redis)
+        self.sources = {"handbook": PUBLIC}
+        """Who may read something in each."""
 
     def bot(self, **settings: Any) -> DiscordBot:
         """Another bot of the same app, as in another process; not started."""
         fields = {"discord_bot_token": self.discord.token, "discord_api_url": self.discord.api_url} | settings
         loaded = Settings(_env_file=None, **fields)
         # Scripted parts stand where the real ones are typed.
-        responder: Any = Responder(self.assistant, Gate(self.redis, rate_limit=1000))  # type: ignore[arg-type]
-        commands: Any = commands_over(self.jobs, self.redis, admins=self.admins)
-        return DiscordBot(loaded, responder, commands, groups(self.groups), Links(self.redis).of, clock=self.discord.clock)
+        gate = Gate(self.redis, rate_limit=1000)
+        responder: Any = Responder(self.assistant, gate, channels=self.channels)  # type: ignore[arg-type]
+        config = ConfigCommand(self.channels, self._sources, frozenset(self.admins), model=True)
+        commands: Any = commands_over(self.jobs, self.redis, admins=self.admins, more={CONFIG: config.run})
+        return DiscordBot(
+            loaded,
+            responder,
+            commands,
+            groups(self.groups),
+            Links(self.redis).of,
+            channels=self.channels,
+            choices=Choices(self._readable),
+            redis=self.redis,
+            clock=self.discord.clock,
+        )
+
+    async def _readable(self, audience: Audience) -> list[str]:
+        return [name for name, access in self.sources.items() if audience.may_read(access)]
+
+    async def _sources(self, command: Command) -> list[str]:
+        return await self._readable(Audience.of(command.principals))
+
+    async def set(self, channel: Channel, **settings: Any) -> None:
+        """Change how the bot behaves in a channel."""
+        await self.channels.change("discord", str(channel.id), ChannelConfig(**settings))
 
     @property
     def members(self) -> Audience:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from redis.asyncio import Redis
 
+from bots.command import Action
 from bots.commands import Commands
 from bots.desk import AnswerDesk
 from bots.forget import Forget
@@ -91,7 +92,7 @@ class CountedIndex:
         return set(document_ids)
 
 
-def commands_over(jobs: ScriptedJobs, redis: Redis, *, admins: set[str]) -> Commands:
+def commands_over(jobs: ScriptedJobs, redis: Redis, *, admins: set[str], more: Mapping[str, Action] | None = None) -> Commands:
     parts: Any = {
         "jobs": jobs,
         "index": CountedIndex(),
@@ -107,7 +108,7 @@ def commands_over(jobs: ScriptedJobs, redis: Redis, *, admins: set[str]) -> Comm
         feedback=FeedbackLog(redis),
         gaps=Gaps(redis, WordEmbedder()),
     )
-    return Commands(**parts, interval=timedelta(minutes=10), more={"forget": forget.run})
+    return Commands(**parts, interval=timedelta(minutes=10), more={"forget": forget.run, **(more or {})})
 
 
 async def nothing(_audience: Audience) -> list[str]:
