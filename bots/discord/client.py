@@ -24,7 +24,9 @@ from bots.discord.buttons import pressed
 from bots.discord.config import chosen
 from bots.discord.files import fetch
 from bots.discord.inbox import Inbox
+from bots.discord.modals import form_for
 from bots.discord.policies import Policies
+from bots.discord.reply import FOLLOW_UP
 from bots.discord.slash import build_tree, sync_commands
 from bots.discord.threads import DiscordThreads
 from bots.platform import Groups
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
     from bots.choices import Choices
     from bots.commands import Commands
+    from bots.pending import LeftBehind
     from bots.responder import Responder
     from core.channels import Channels
 
@@ -132,6 +135,11 @@ class DiscordBot:
     async def fetch(self, file: Attachment, most: int) -> bytes:
         """See :data:`bots.files.Fetch`."""
         return await fetch(file, most, self._settings.discord_api_url)
+
+    async def resume(self, left: LeftBehind) -> None:
+        """Begin to answer what another process left behind, or what is tried again. It returns at once."""
+        if self._client is not None and not self._stopping:
+            self._inbox.resume(self._client, left)
 
     async def check(self) -> str:
         """One line that says who the bot is and where. Raises ConfigError or TransientError."""
@@ -301,8 +309,14 @@ class _Client(discord.Client):
         # Commands go to the tree.
         if wanted := chosen(interaction):
             await self._inbox.configure(interaction, wanted)
+        elif form := form_for(interaction):
+            await self._inbox.open(interaction, form)
         elif command := pressed(interaction):
-            await self._inbox.command(interaction, *command)
+            name, text = command
+            if name == FOLLOW_UP:
+                await self._inbox.ask_on(interaction, text)
+            else:
+                await self._inbox.command(interaction, name, text)
 
     async def on_error(self, event_method: str, /, *args: Any, **_: Any) -> None:
         error = sys.exc_info()[1]

@@ -23,7 +23,7 @@ class FutureThread(discord.abc.Messageable):
     name from what was asked.
     """
 
-    def __init__(self, message: discord.Message, question: str) -> None:
+    def __init__(self, message: discord.Message | discord.PartialMessage, question: str) -> None:
         self._state = message._state
         self._message = message
         self._name = name_of(question)

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import discord
@@ -17,13 +17,13 @@ from discord import app_commands
 
 from bots.config import CONFIG
 from bots.discord.audience import DiscordAudience
+from bots.discord.cards import Card
 from bots.discord.chains import Chains
 from bots.discord.config import notice, policies, written
-from bots.discord.dialect import literal
-from bots.discord.future_thread import FutureThread
-from bots.discord.places import InChannel, InInteraction, Place
+from bots.discord.places import InChannel, Place
 from bots.discord.policies import Policies
 from bots.discord.reply import DiscordReply
+from bots.discord.spots import Spots, asked_line, spot_of_interaction, spot_of_message
 from bots.discord.translate import (
     Asked,
     chain_conversation,
@@ -37,9 +37,11 @@ from bots.discord.translate import (
     to_command,
     to_message,
 )
+from bots.pending import LeftBehind, Spot
 from bots.questions import is_farewell
-from core.errors import FootnoteError
+from core.errors import FootnoteError, TransientError
 from core.models import Attachment, Principal
+from core.retry import retry
 
 if TYPE_CHECKING:
     from bots.choices import Choices
@@ -86,8 +88,11 @@ class Inbox:
         self._admins = admins
         self._content = content
         self._chains = Chains()
+        self._spots = Spots(clock)
         self._seen: OrderedDict[int, None] = OrderedDict()
         self._replies: dict[asyncio.Task[object], DiscordReply] = {}
+        self._commanded: set[asyncio.Task[object]] = set()
+        self._resumed: set[asyncio.Task[None]] = set()
         self._closed = False
 
     async def hear(self, message: discord.Message, me: discord.ClientUser) -> None:
@@ -99,49 +104,33 @@ class Inbox:
             return
         # A channel's settings may have each person answered alone.
         alone = heard.config.private and not is_private(message)
-        thread = self._thread_of(message, me) if heard.config.threads and not alone else None
+        thread = heard.config.threads and not alone and _takes_threads(message)
         conversation = await self._chains.conversation(message)
         root = self._chains.root(message.id)
         if alone:
             conversation = private_conversation(message.channel.id, message.author.id)
-        elif thread is not None:
+        elif thread:
             conversation = thread_conversation(message)
+        asked = to_message(message, me, conversation, private=alone, addressed=heard.addressed)
+        spot = spot_of_message(message, root=root, thread=thread)
         reply = DiscordReply(
-            self._places_of(message, thread, alone=alone),
+            self._spots.of_message(
+                asked.id, spoken(message, me), message, message.channel, message.author, thread=thread, alone=alone
+            ),
             typing_in=message.channel,
             on_sent=lambda sent: self._chains.add(sent, root),
             private=alone or is_private(message),
+            spot=spot,
         )
-        asked = to_message(message, me, conversation, private=alone, addressed=heard.addressed)
         async with self._running(reply):
             audience_of = self._audience.of(message.author, message.channel)
             if heard.addressed and isinstance(message.channel, discord.Thread) and is_farewell(asked.text):
                 await self._policies.leave(message.channel)
                 await self._responder.tell(asked, reply, audience_of, _FAREWELL)
                 return
-            await self._responder.respond(asked, reply, audience_of)
+            await self._responder.respond(asked, reply, audience_of, spot=spot)
             if alone and not reply.spoken and heard.addressed:
                 await self._say_how_to_ask(message)
-
-    def _thread_of(self, message: discord.Message, me: discord.ClientUser) -> FutureThread | None:
-        """The thread that the channel's settings want for a mention; None where a conversation goes on, or none can be made."""
-        channel = message.channel
-        if not isinstance(channel, discord.TextChannel) or message.type is not discord.MessageType.default:
-            return None
-        may = channel.permissions_for(channel.guild.me)
-        if not (may.create_public_threads and may.send_messages_in_threads):
-            return None
-        return FutureThread(message, spoken(message, me))
-
-    def _places_of(self, message: discord.Message, thread: FutureThread | None, *, alone: bool) -> list[Place]:
-        where = literal(getattr(message.channel, "name", "that channel"))
-        if alone:
-            return [InChannel(message.author, preface=f"-# In #{where} I answer each person alone.")]
-        places: list[Place] = [InChannel(thread)] if thread is not None else []
-        places.append(InChannel(message.channel, message.to_reference(fail_if_not_exists=False)))
-        if not is_private(message):
-            places.append(InChannel(message.author, preface=f"-# I may not write in #{where}, so I answer you here."))
-        return places
 
     async def _say_how_to_ask(self, message: discord.Message) -> None:
         with suppress(FootnoteError, discord.HTTPException):
@@ -149,23 +138,57 @@ class Inbox:
             reply = DiscordReply([InChannel(message.channel, reference)])
             await reply.say(_ALONE)
 
-    async def ask(self, interaction: Asked, question: str, *, private: bool, source: str | None = None) -> None:
-        """Answer ``/ask`` and the message menu. Who sees the answer is fixed by the acknowledgement."""
-        private = private or interaction.guild_id is None or (await self._policies.of(interaction.channel)).private
-        root = await self._acknowledge(interaction, private=private)
-        if root is None:
+    async def ask_on(self, interaction: Asked, question: str) -> None:
+        """Answer the question on a button below an answer: for those who see that one."""
+        below = interaction.message
+        await self.ask(interaction, question, private=below is None or below.flags.ephemeral, below=below)
+
+    async def open(self, interaction: Asked, form: discord.ui.Modal) -> None:
+        """Show a form, which has to be the first that comes of the press of its button."""
+        if self._closed or not self._is_new(interaction):
             return
+        try:
+            await interaction.response.send_modal(form)
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            # Discord tells them itself that it failed; they can press it again.
+            log.warning("form.not_opened", error=type(error).__name__)
+
+    async def ask(
+        self,
+        interaction: Asked,
+        question: str,
+        *,
+        private: bool,
+        source: str | None = None,
+        below: discord.Message | None = None,
+    ) -> None:
+        """Answer ``/ask``, the message menu, and what was asked ``below`` an answer. Who sees the answer is fixed by the
+        acknowledgement.
+        """
+        private = private or interaction.guild_id is None or (await self._policies.of(interaction.channel)).private
+        original = await self._acknowledge(interaction, private=private)
+        if original is None:
+            return
+        root = original
+        if below is not None and not private:
+            await self._chains.conversation(below)
+            root = self._chains.root(below.id)
         own = own_conversation(interaction.channel)
         if private and (own is None or interaction.guild_id is not None):
             # Also in a thread: what others say there must not be answered from a question that they never saw.
             conversation = private_conversation(interaction.channel_id, interaction.user.id)
         else:
             conversation = own or chain_conversation(interaction.channel_id, root)
-        asked = f"-# {literal(interaction.user.display_name)} asked: {literal(' '.join(question.split())[:300])}"
+        sources = (source,) if source is not None else ()
+        message = to_asked(interaction, question, conversation, private=private, sources=sources)
+        spot = spot_of_interaction(interaction, root=root, original=original, named=below is not None)
+        asked = asked_line(interaction.user.display_name, question)
+        self._chains.add(original, root)
         reply = DiscordReply(
-            self._places(interaction, root, asked, private=private),
+            self._places(message.id, interaction, original, asked, private=private, preface=asked if below else ""),
             on_sent=lambda sent: self._chains.add(sent, root),
             private=private,
+            spot=spot,
         )
         async with self._running(reply):
             if source is not None and self._choices is not None:
@@ -176,9 +199,37 @@ class Inbox:
                     return
             if not private:
                 await self._policies.join(interaction.channel)
-            sources = (source,) if source is not None else ()
-            message = to_asked(interaction, question, conversation, private=private, sources=sources)
-            await self._responder.respond(message, reply, self._audience.of(interaction.user, interaction.channel))
+            audience_of = self._audience.of(interaction.user, interaction.channel)
+            await self._responder.respond(message, reply, audience_of, spot=spot)
+
+    def resume(self, client: discord.Client, left: LeftBehind) -> None:
+        """Begin to answer what another process left behind, or what is tried again."""
+        task = asyncio.create_task(self._resume(client, left))
+        self._resumed.add(task)
+        task.add_done_callback(self._resumed.discard)
+
+    async def _resume(self, client: discord.Client, left: LeftBehind) -> None:
+        message = left.question.message
+        spot = Spot(**left.question.place)
+        spot.held = left.held
+        try:
+            found = await retry(lambda: self._spots.find(client, left.question), attempts=10, budget=10)
+        except TransientError as error:
+            # Whoever takes it over next, this process perhaps, tries it again.
+            log.warning("message.not_resumed", message=message.id, reason=str(error))
+            return
+        reply = DiscordReply(
+            found.places,
+            typing_in=found.channel if isinstance(found.channel, discord.abc.Messageable) else None,
+            on_sent=lambda sent: self._chains.add(sent, found.root),
+            private=message.private,
+            spot=spot,
+            standing=found.standing,
+        )
+        if found.standing is not None:
+            self._chains.add(found.standing.sent.id, found.root)
+        async with self._running(reply):
+            await self._responder.resume(left, reply, self._audience.of(found.person, found.channel))
 
     async def command(self, interaction: Asked, name: str, text: str, files: tuple[Attachment, ...] = ()) -> None:
         """Run a command. Its answer may name pages that others must not know of, so only who gave it sees it."""
@@ -187,8 +238,9 @@ class Inbox:
             return
         preface = "-# Your command took longer than Discord keeps its window open."
         channel = interaction.channel if isinstance(interaction.channel, discord.abc.Messageable) else None
-        reply = DiscordReply(self._places(interaction, root, preface, private=True), publish_in=channel)
-        async with self._running(reply):
+        key = f"discord:{interaction.id}"
+        reply = DiscordReply(self._places(key, interaction, root, preface, private=True), publish_in=channel)
+        async with self._running(reply, command=True):
             held = await self._audience.principals(interaction.user, interaction.channel)
             await self._commands.run(to_command(interaction, name, text, held, files), reply)
 
@@ -229,7 +281,7 @@ class Inbox:
 
     async def failed_to_hear(self, message: discord.Message, error: BaseException) -> None:
         with suppress(FootnoteError, discord.HTTPException):
-            await InChannel(message.channel).send(_report("message.failed", error))
+            await InChannel(message.channel).send(Card(text=_report("message.failed", error), failed=True))
 
     async def close(self, drain: float) -> None:
         """Take nothing new, wait for what runs, then cancel the rest and tell who waits for it: ``drain`` seconds in all."""
@@ -238,7 +290,8 @@ class Inbox:
             return
         farewell = min(_FAREWELL_SECONDS, drain / 2)
         _, late = await asyncio.wait(set(self._replies), timeout=drain - farewell)
-        unfinished = [self._replies[task] for task in late if task in self._replies]
+        # The responder tells those who asked.
+        unfinished = [self._replies[task] for task in late if task in self._commanded]
         for task in late:
             task.cancel()
         if late:
@@ -247,10 +300,12 @@ class Inbox:
         await asyncio.gather(*(_abandon(reply, farewell / 2) for reply in unfinished if not reply.spoken))
 
     @asynccontextmanager
-    async def _running(self, reply: DiscordReply) -> AsyncIterator[None]:
+    async def _running(self, reply: DiscordReply, *, command: bool = False) -> AsyncIterator[None]:
         task = asyncio.current_task()
         assert task is not None
         self._replies[task] = reply
+        if command:
+            self._commanded.add(task)
         try:
             yield
         finally:
@@ -258,6 +313,7 @@ class Inbox:
                 await reply.close()
             finally:
                 del self._replies[task]
+                self._commanded.discard(task)
 
     async def _acknowledge(self, interaction: Asked, *, private: bool) -> int | None:
         """Claim the interaction within Discord's 3 seconds: the id of the message that will hold the answer.
@@ -265,17 +321,22 @@ class Inbox:
         None when it is not ours to answer: delivered before, or acknowledged by another process. When the 3 seconds
         are over there is no such message, and the interaction's own id stands for it.
         """
-        if interaction.id in self._seen:
-            log.debug("interaction.repeated")
+        if not self._is_new(interaction):
             return None
-        self._seen[interaction.id] = None
-        if len(self._seen) > _REMEMBERED:
-            self._seen.popitem(last=False)
         if self._closed:
             with suppress(discord.HTTPException, aiohttp.ClientError, OSError):
                 await interaction.response.send_message(_RESTARTING, ephemeral=True)
             return None
         return await self._defer(interaction, private=private)
+
+    def _is_new(self, interaction: Asked) -> bool:
+        if interaction.id in self._seen:
+            log.debug("interaction.repeated")
+            return False
+        self._seen[interaction.id] = None
+        if len(self._seen) > _REMEMBERED:
+            self._seen.popitem(last=False)
+        return True
 
     async def _defer(self, interaction: Asked, *, private: bool) -> int | None:
         unsure = False
@@ -299,17 +360,32 @@ class Inbox:
             else:
                 return (deferred.message_id if deferred else None) or interaction.id
 
-    def _places(self, interaction: Asked, root: int, preface: str, *, private: bool) -> list[Place]:
-        places: list[Place] = []
-        if root != interaction.id:
-            places.append(InInteraction(interaction, self._clock, private=private))
-        if not private and isinstance(interaction.channel, discord.abc.Messageable):
-            reference = discord.MessageReference(
-                message_id=root, channel_id=interaction.channel.id, guild_id=interaction.guild_id, fail_if_not_exists=False
-            )
-            places.append(InChannel(interaction.channel, reference if places else None, preface=preface))
-        places.append(InChannel(interaction.user, preface=preface))
-        return places
+    def _places(
+        self, key: str, interaction: Asked, original: int, asked: str, *, private: bool, preface: str = ""
+    ) -> list[Place]:
+        acknowledged = original != interaction.id
+        channel: Any = interaction.channel
+        shown = isinstance(channel, discord.abc.Messageable) and acknowledged and not private
+        return self._spots.of_interaction(
+            key,
+            asked,
+            interaction.followup if acknowledged else None,
+            interaction.created_at,
+            channel.get_partial_message(original) if shown else None,
+            channel,
+            interaction.user,
+            private=private,
+            preface=preface,
+        )
+
+
+def _takes_threads(message: discord.Message) -> bool:
+    """Whether the answer can have a thread of its own: not where a conversation goes on, and where none can be made."""
+    channel = message.channel
+    if not isinstance(channel, discord.TextChannel) or message.type is not discord.MessageType.default:
+        return False
+    may = channel.permissions_for(channel.guild.me)
+    return may.create_public_threads and may.send_messages_in_threads
 
 
 async def _abandon(reply: DiscordReply, seconds: float) -> None:

@@ -6,17 +6,19 @@ drops a repetition for some minutes. Rate limits and 5xx are waited out by disco
 
 from __future__ import annotations
 
+import hashlib
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 import aiohttp
 import discord
 
-from bots.command import Button
-from bots.discord.buttons import below
-from bots.discord.render import LIMIT, length
+from bots.discord.cards import Card, view
+from bots.discord.pace import Pace
 from core.errors import FootnoteError, TransientError
 from core.retry import retry
 
@@ -25,9 +27,10 @@ Result = TypeVar("Result")
 TOKEN_LIFE = timedelta(minutes=14)
 """Of the 15 that Discord gives: a long answer shall not be cut in the middle."""
 
+_NO_MESSAGE = 10008
 _REFUSALS = {
     10003: "the channel is gone",
-    10008: "the message is gone",
+    _NO_MESSAGE: "the message is gone",
     10015: "the interaction is over",
     10062: "the interaction is over",
     50001: "I may not see the channel",
@@ -41,127 +44,228 @@ _REFUSALS = {
 }
 """Discord's error codes that no repetition mends."""
 
+_ELSEWHERE = "-# This took longer than Discord lets me write here, so the whole answer follows in another message."
+
 
 class Closed(FootnoteError):
     """Nothing more can be written here."""
+
+
+class Gone(Closed):
+    """The message was deleted; where it stood, another one can be written."""
 
 
 class Sent(Protocol):
     """A message that stands, and its id where Discord told it."""
 
     id: int
+    pace: Pace
 
-    async def edit(self, text: str) -> None:
-        """Replace its text. Raises Closed or TransientError."""
+    async def edit(self, card: Card, *, hasty: bool = False) -> None:
+        """Replace it; ``hasty`` gives up when the connection breaks. Raises Gone, Closed or TransientError."""
+        ...
+
+    async def hand_over(self, card: Card) -> None:
+        """Leave it as ``card``, with a word that what it began goes on elsewhere, if that can still be done."""
         ...
 
 
 class Place(Protocol):
-    async def send(self, text: str, buttons: Sequence[Button] = ()) -> Sent:
-        """Write one message of 1 to 2,000 characters. Raises Closed or TransientError."""
+    name: str
+    """By which the place of a message is found again by another process."""
+
+    async def send(self, card: Card) -> Sent:
+        """Write one message. Raises Closed or TransientError."""
         ...
 
 
 class InChannel:
-    """A channel, a thread or a person. The first message replies to ``reference`` and begins with ``preface``."""
+    """A channel, a thread or a person. The first message replies to ``reference`` and begins with ``preface``.
+
+    What is sent for a ``key`` stands once, however often it is sent: a process that takes the key over begins with ``parts``
+    that stand already, and what it sends replaces what it finds.
+    """
 
     def __init__(
         self,
         channel: discord.abc.Messageable,
         reference: discord.MessageReference | None = None,
         *,
+        name: str = "channel",
         preface: str = "",
+        key: str = "",
+        parts: int | None = None,
+        pace: Pace | None = None,
     ) -> None:
+        self.name = name
         self._channel = channel
-        self._reference = reference
+        self._reference = reference if not parts else None
         self._preface = preface
+        self._key = key or secrets.token_hex(8)
+        self._parts = parts or 0
+        self._taken_over = parts is not None
+        self._pace = pace or Pace()
 
-    async def send(self, text: str, buttons: Sequence[Button] = ()) -> Sent:
-        if self._preface and length(f"{self._preface}\n{text}") > LIMIT:
-            await self._write(self._preface)
-        elif self._preface:
-            text = f"{self._preface}\n{text}"
+    async def send(self, card: Card) -> Sent:
+        preface = self._preface
+        message = await self._write(card.below(preface))
         self._preface = ""
-        return _ChannelMessage(await self._write(text, buttons))
+        sent = _ChannelMessage(message, self._pace, plain=card.below(preface).plain, preface=preface)
+        if self._taken_over:
+            # Perhaps Discord took it for a repetition, and it has the words that another process found.
+            await sent.edit(card)
+        return sent
 
-    async def _write(self, text: str, buttons: Sequence[Button] = ()) -> discord.Message:
-        reference, nonce = self._reference, secrets.randbits(63)
-        more: dict[str, Any] = {"view": below(buttons)} if buttons else {}
+    def standing(self, message: discord.PartialMessage) -> Sent:
+        """The first message, which another process wrote."""
+        return _ChannelMessage(message, self._pace, plain=False, preface=self._preface)
+
+    async def _write(self, card: Card) -> discord.Message:
+        reference, nonce = self._reference, _nonce(self._key, self._parts)
+        more: dict[str, Any] = {"content": card.text} if card.plain else {"view": view(card)}
         if reference is not None:
             more |= {"reference": reference, "mention_author": False}
 
         async def send() -> discord.Message:
-            return await self._channel.send(text, nonce=nonce, suppress_embeds=True, **more)
+            return await self._channel.send(nonce=nonce, suppress_embeds=True, **more)
 
         message = await _written(send)
         self._reference = None
+        self._parts += 1
         return message
 
 
 class _ChannelMessage:
-    def __init__(self, message: discord.Message) -> None:
+    def __init__(self, message: discord.Message | discord.PartialMessage, pace: Pace, *, plain: bool, preface: str) -> None:
         self.id = message.id
+        self.pace = pace
         self._message = message
+        self._plain = plain
+        self._preface = preface
 
-    async def edit(self, text: str) -> None:
-        await _written(lambda: self._message.edit(content=text))
+    async def edit(self, card: Card, *, hasty: bool = False) -> None:
+        card = card.below(self._preface)
+        more = _changed(card, plain=self._plain)
+        await _written(lambda: self._message.edit(**more), hasty=hasty)
+        self._plain = self._plain and card.plain
+
+    async def hand_over(self, card: Card) -> None:
+        """The channel refuses us: whoever is written to instead is told there."""
 
 
 class InInteraction:
-    """The answer to a command: first the deferred message, then follow-ups of the same visibility."""
+    """The answer to a command: first the deferred message, then what follows it. Follow-ups are of the same visibility, but
+    carry no nonce; so what everybody may see goes to the ``channel`` as long as that takes it.
+    """
 
-    def __init__(self, interaction: discord.Interaction[discord.Client], clock: Callable[[], datetime], *, private: bool) -> None:
-        self._interaction = interaction
+    name = "interaction"
+
+    def __init__(
+        self,
+        webhook: discord.Webhook,
+        expires_at: datetime,
+        clock: Callable[[], datetime],
+        *,
+        private: bool,
+        preface: str = "",
+        channel: InChannel | None = None,
+        original: discord.PartialMessage | None = None,
+    ) -> None:
+        """``original`` is the deferred message as one of its channel, which it stays when the interaction is over; the
+        ``preface`` stands above its text.
+        """
+        self._webhook = webhook
         self._clock = clock
-        self._expires_at = clock() + TOKEN_LIFE
+        self._expires_at = expires_at
         self._private = private
+        self._preface = preface
+        self._channel = channel
         self._begun = False
+        self._pace = Pace()
+        self.original = original
 
-    async def send(self, text: str, buttons: Sequence[Button] = ()) -> Sent:
-        more: dict[str, Any] = {"view": below(buttons)} if buttons else {}
+    async def send(self, card: Card) -> Sent:
         if not self._begun:
-            first = _Original(self)
-            first.id = await self.edit_original(text, **more)
-            self._begun = True
+            first = self.standing(plain=True)
+            await first.edit(card)
             return first
         self.require_token()
+        if self._channel is not None:
+            try:
+                return await self._channel.send(card)
+            except Closed:
+                self._channel = None
+        more: dict[str, Any] = {"content": card.text} if card.plain else {"view": view(card)}
         # Without a nonce a follow-up whose answer was lost stands twice: better than a gap in the answer.
-        message = await _written(
-            lambda: self._interaction.followup.send(text, ephemeral=self._private, suppress_embeds=True, wait=True, **more)
+        message: discord.WebhookMessage = await _written(
+            lambda: self._webhook.send(ephemeral=self._private, suppress_embeds=True, wait=True, **more)
         )
-        return _FollowUp(self, message)
+        return _FollowUp(self, message.id, self._pace, plain=card.plain)
 
-    async def edit_original(self, text: str, **more: Any) -> int:
+    def standing(self, *, plain: bool = False) -> Sent:
+        """The deferred message; ``plain`` if nobody wrote into it yet."""
+        self._begun = True
+        return _Original(self, 0, self._pace, plain=plain, preface=self._preface)
+
+    async def edit(self, message_id: int | str, more: dict[str, Any], *, hasty: bool = False) -> int:
         self.require_token()
-        message = await _written(lambda: self._interaction.edit_original_response(content=text, **more))
-        return message.id
+        # discord.py types the id as a number, and Discord's own name for the first message is none.
+        webhook: Any = self._webhook
+        message = await _written(lambda: webhook.edit_message(message_id, **more), hasty=hasty)
+        return int(message.id)
 
     def require_token(self) -> None:
         if self._clock() >= self._expires_at:
             raise Closed("the interaction is over")
 
 
-class _Original:
-    def __init__(self, place: InInteraction) -> None:
-        self.id = 0
-        self._place = place
-
-    async def edit(self, text: str) -> None:
-        self.id = await self._place.edit_original(text)
-
-
 class _FollowUp:
-    def __init__(self, place: InInteraction, message: discord.WebhookMessage) -> None:
-        self.id = message.id
+    def __init__(self, place: InInteraction, id: int, pace: Pace, *, plain: bool, preface: str = "") -> None:
+        self.id = id
+        self.pace = pace
         self._place = place
-        self._message = message
+        self._plain = plain
+        self._preface = preface
 
-    async def edit(self, text: str) -> None:
-        self._place.require_token()
-        await _written(lambda: self._message.edit(content=text))
+    async def edit(self, card: Card, *, hasty: bool = False) -> None:
+        card = card.below(self._preface)
+        self.id = await self._place.edit(self._address, _changed(card, plain=self._plain), hasty=hasty)
+        self._plain = self._plain and card.plain
+
+    async def hand_over(self, card: Card) -> None:
+        """A follow-up is whole in itself."""
+
+    @property
+    def _address(self) -> int | str:
+        return self.id
 
 
-async def _written(write: Callable[[], Awaitable[Result]]) -> Result:
+class _Original(_FollowUp):
+    @property
+    def _address(self) -> str:
+        return "@original"
+
+    async def hand_over(self, card: Card) -> None:
+        # As a message of its channel it can be written for longer than as the answer to the interaction.
+        if (original := self._place.original) is None:
+            return
+        left = replace(card.below(self._preface), small=_ELSEWHERE, rows=())
+        with suppress(FootnoteError, discord.HTTPException):
+            await _written(lambda: original.edit(**_changed(left, plain=False)), hasty=True)
+
+
+def _changed(card: Card, *, plain: bool) -> dict[str, Any]:
+    """What turns a message into ``card``. A ``plain`` one can stay plain; one with components keeps having them."""
+    if plain and card.plain:
+        return {"content": card.text}
+    return {"content": None, "view": view(card)}
+
+
+def _nonce(key: str, part: int) -> int:
+    return int.from_bytes(hashlib.sha256(f"{key}/{part}".encode()).digest()[:8]) >> 1
+
+
+async def _written(write: Callable[[], Awaitable[Result]], *, hasty: bool = False) -> Result:
     """Repeat ``write`` while the connection breaks. Raises Closed, TransientError, or discord's own error of a bug."""
 
     async def attempt() -> Result:
@@ -171,10 +275,10 @@ async def _written(write: Callable[[], Awaitable[Result]]) -> Result:
             raise TransientError(f"Discord could not be reached ({type(error).__name__}).") from error
 
     try:
-        return await retry(attempt, attempts=4, budget=60)
+        return await retry(attempt, attempts=1 if hasty else 4, budget=60)
     except discord.HTTPException as error:
         if reason := _REFUSALS.get(error.code):
-            raise Closed(reason) from error
+            raise (Gone if error.code == _NO_MESSAGE else Closed)(reason) from error
         if error.status in {403, 404}:
             raise Closed(f"Discord refuses it with code {error.code}") from error
         if error.status == 429 or error.status >= 500:

@@ -209,7 +209,7 @@ async def test_a_long_answer_comes_whole_in_several_messages(text: str) -> None:
         )
         public = [said.content for said in talk.discord.said_by_bot(talk.general) if said.only_for is None]
         assert public == asked.texts
-        assert len(public) > 2
+        assert len(public) >= 2
         letters = "".join(filter(str.isalnum, "".join(public).replace("python", "").replace("Travel policy", "")))
         assert "".join(filter(str.isalnum, text.replace("python", ""))) in letters or text.startswith("😀")
         assert "".join(public).count("😀") == text.count("😀")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
 from itertools import pairwise
 
 from bots.command import Button
+from bots.discord.cards import Card
+from bots.discord.pace import Pace
 from bots.discord.places import Closed
 from bots.discord.reply import DiscordReply
 from tests.fakes import answer
@@ -16,32 +17,46 @@ from tests.fakes import answer
 class Wall:
     """A place that keeps what is written on it, until it is ``closed``."""
 
-    def __init__(self, *, closed: bool = False, slow: float = 0.0) -> None:
+    name = "wall"
+
+    def __init__(self, *, closed: bool = False, slow: float = 0.0, interval: float = 0.05) -> None:
         self.texts: list[str] = []
-        self.buttons: list[list[str]] = []
+        self.cards: list[Card] = []
         self.edits: list[float] = []
         self.closed = closed
+        self.handed_over: list[str] = []
+        self.pace = Pace(interval=interval)
         self._slow = slow
 
-    async def send(self, text: str, buttons: Sequence[Button] = ()) -> Note:
+    @property
+    def buttons(self) -> list[list[str]]:
+        return [[button.label for row in card.rows for button in row] for card in self.cards]
+
+    async def send(self, card: Card) -> Note:
         await asyncio.sleep(self._slow)
         if self.closed:
             raise Closed("the wall is gone")
-        self.texts.append(text)
-        self.buttons.append([button.label for button in buttons])
+        self.texts.append(card.text)
+        self.cards.append(card)
         return Note(self, len(self.texts) - 1)
 
 
 class Note:
     def __init__(self, wall: Wall, at: int) -> None:
         self.id = at
+        self.pace = wall.pace
         self._wall = wall
 
-    async def edit(self, text: str) -> None:
+    async def edit(self, card: Card, *, hasty: bool = False) -> None:
+        await asyncio.sleep(self._wall._slow)
         if self._wall.closed:
             raise Closed("the wall is gone")
-        self._wall.texts[self.id] = text
+        self._wall.texts[self.id] = card.text
+        self._wall.cards[self.id] = card
         self._wall.edits.append(time.monotonic())
+
+    async def hand_over(self, card: Card) -> None:
+        self._wall.handed_over.append(card.text)
 
 
 async def test_it_writes_in_the_first_place_that_is_open() -> None:
@@ -128,9 +143,9 @@ async def test_others_are_served_while_a_very_long_answer_is_rendered() -> None:
             turns += 1
 
     class Door(Wall):
-        async def send(self, text: str, buttons: Sequence[Button] = ()) -> Note:
+        async def send(self, card: Card) -> Note:
             served.append(turns)
-            return await super().send(text)
+            return await super().send(card)
 
     served: list[int] = []
     serving = asyncio.create_task(others())

@@ -1,0 +1,53 @@
+"""The form that asks what was wrong with an answer. It has to be the first thing that answers the press of the button."""
+
+from __future__ import annotations
+
+import discord
+from discord import ui
+
+from bots.discord.buttons import id_of, pressed
+from bots.discord.translate import Asked
+from core.models import Reason
+
+RATE = "rate"
+"""The command that rates an answer: ``rate ANSWER_ID good|bad [REASON] [COMMENT...]``."""
+
+_COMMENT_LENGTH = 1000
+
+_REASONS = {
+    Reason.WRONG: ("It is wrong", "The pages say something else"),
+    Reason.OUTDATED: ("It is outdated", "It was right once"),
+    Reason.MISSING: ("Something is missing", "It does not answer what I asked"),
+    Reason.PRIVATE: ("It tells too much", "Somebody here should not see this"),
+    Reason.OTHER: ("Something else", None),
+}
+
+
+def form_for(interaction: Asked) -> ui.Modal | None:
+    """The form that a pressed button opens; None for a button that acts at once, and for anything else."""
+    if interaction.type is not discord.InteractionType.component or (command := pressed(interaction)) is None:
+        return None
+    name, text = command
+    answer_id, _, rating = text.partition(" ")
+    return reason_form(answer_id) if (name, rating) == (RATE, "bad") else None
+
+
+def reason_form(answer_id: str) -> ui.Modal:
+    """What is entered becomes the rest of the command in its id."""
+    form = ui.Modal(title="What was wrong?", custom_id=id_of(f"{RATE} {answer_id} bad"))
+    options = [
+        discord.RadioGroupOption(label=label, value=reason.value, description=description)
+        for reason, (label, description) in _REASONS.items()
+    ]
+    form.add_item(ui.Label(text="Reason", component=ui.RadioGroup(custom_id="reason", options=options)))
+    comment: ui.TextInput[ui.Modal] = ui.TextInput(
+        custom_id="comment",
+        style=discord.TextStyle.paragraph,
+        required=False,
+        max_length=_COMMENT_LENGTH,
+        placeholder="What would have been right, and where does it stand?",
+    )
+    form.add_item(ui.Label(text="Comment", description="Those who look after Footnote read it", component=comment))
+    # discord.py would otherwise keep it in memory and wait for it.
+    form.stop()
+    return form
