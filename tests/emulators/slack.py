@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from typing import Any, Self
@@ -20,6 +19,8 @@ from aiohttp import web
 
 from tests.emulators.slack_delivery import Courier, Delivery
 from tests.emulators.slack_faults import Fault, Faults
+from tests.emulators.slack_hands import HOME_OPENED, Hands
+from tests.emulators.slack_views import OpenView
 from tests.emulators.slack_web import READ_SCOPES, Call, ResponseUrl, WebApi
 from tests.emulators.slack_workspace import APP, BOT_USER, TEAM, Channel, Post, User, Whisper, Workspace, envelope
 
@@ -34,7 +35,7 @@ _SUBSCRIPTION = {"channel": "message.channels", "group": "message.groups", "mpim
 _MEMBERSHIP = {"member_joined_channel", "member_left_channel", "channel_shared", "channel_unshared"}
 _PEOPLE = {"user_change", "team_join"}
 _STOPPED = "agent_session_stopped"
-SUBSCRIPTIONS = frozenset({"app_mention", *_SUBSCRIPTION.values(), *_MEMBERSHIP, *_PEOPLE, _STOPPED})
+SUBSCRIPTIONS = frozenset({"app_mention", *_SUBSCRIPTION.values(), *_MEMBERSHIP, *_PEOPLE, _STOPPED, HOME_OPENED})
 
 
 class SlackServer:
@@ -65,6 +66,7 @@ class SlackServer:
         """Subscriptions whose events were sent."""
         self._subscriptions = subscriptions
         self._messages_first = messages_first
+        self.hands = Hands(self, self._start)
         self._running: set[asyncio.Task[None]] = set()
         self._runner: web.AppRunner | None = None
 
@@ -207,38 +209,20 @@ class SlackServer:
             "api_app_id": APP,
             "is_enterprise_install": "false",
             "response_url": f"{self.courier.base}/respond/{id}",
-            "trigger_id": f"{time.time_ns()}.{id[:8]}",
+            "trigger_id": self.api.views.trigger(user),
         }
         self._start(self.courier.deliver("slash_commands", payload, id=id, retried=False))
         return id
 
-    async def press(self, user: str, whisper: Whisper, label: str) -> str:
-        """Press a button below a notice; returns the id of its response_url."""
-        buttons = [element for block in whisper.blocks if block["type"] == "actions" for element in block["elements"]]
-        (button,) = [button for button in buttons if button["text"]["text"] == label]
-        id = uuid.uuid4().hex
-        self.api.response_urls[id] = ResponseUrl(whisper.channel, user)
-        payload = {
-            "type": "block_actions",
-            "api_app_id": APP,
-            "token": "verification",
-            "team": {"id": TEAM, "domain": "footnote"},
-            "user": {"id": user, "username": self.workspace.users[user].name.lower(), "team_id": TEAM},
-            "channel": {"id": whisper.channel, "name": "general"},
-            "container": {
-                "type": "message",
-                "message_ts": self.workspace.next_ts(),
-                "channel_id": whisper.channel,
-                "is_ephemeral": True,
-                **({"thread_ts": whisper.thread_ts} if whisper.thread_ts else {}),
-            },
-            "is_enterprise_install": False,
-            "response_url": f"{self.courier.base}/respond/{id}",
-            "trigger_id": f"{time.time_ns()}.{id[:8]}",
-            "actions": [button | {"block_id": "b1", "action_ts": self.workspace.next_ts()}],
-        }
-        self._start(self.courier.deliver("interactive", payload, id=id, retried=False))
-        return id
+    async def press(self, user: str, where: Whisper | Post | OpenView, label: str) -> str:
+        """Press a button below a message, or in a view; returns the id of its response_url."""
+        return await self.hands.press(user, where, label)
+
+    def happened(self, event: dict[str, Any]) -> None:
+        """Deliver an event that needs no scope, if it is subscribed to."""
+        if event["type"] in self._subscriptions:
+            self.delivered.add(event["type"])
+            self.emit(event)
 
     async def choose(self, user: str, post: Post, shortcut: str) -> str:
         """Choose a shortcut, by its callback id, from the menu of a message; returns the id of its response_url."""
@@ -258,7 +242,7 @@ class SlackServer:
             "message_ts": post.ts,
             "action_ts": self.workspace.next_ts(),
             "response_url": f"{self.courier.base}/respond/{id}",
-            "trigger_id": f"{time.time_ns()}.{id[:8]}",
+            "trigger_id": self.api.views.trigger(user),
         }
         self._start(self.courier.deliver("interactive", payload, id=id, retried=False))
         return id
@@ -340,7 +324,7 @@ class SlackServer:
     @property
     def flaws(self) -> list[str]:
         """Whatever Slack would warn about or people would see wrongly, in all messages so far."""
-        return [*self.api.flaws, *self.api.warnings, *self.streams.flaws, *self.streams.warnings]
+        return [*self.api.flaws, *self.api.views.flaws, *self.api.warnings, *self.streams.flaws, *self.streams.warnings]
 
     # What goes wrong.
 

@@ -64,26 +64,26 @@ def _blocks_refusal(blocks: object) -> str | None:
     if not isinstance(blocks, list) or not blocks or len(blocks) > BLOCKS:
         return "invalid_blocks"
     ids = [block.get("block_id") for block in blocks if isinstance(block, dict) and block.get("block_id")]
-    if len(ids) != len(set(ids)) or not all(isinstance(block, dict) and _good(block) for block in blocks):
+    if len(ids) != len(set(ids)) or not all(isinstance(block, dict) and good_block(block) for block in blocks):
         return "invalid_blocks"
     if sum(len(text) for block in blocks for text in texts([block])) > ALL_BLOCKS:
         return "msg_blocks_too_long"
     return None
 
 
-def _good(block: dict[str, Any]) -> bool:
+def good_block(block: dict[str, Any]) -> bool:
     kind = block.get("type")
     if kind not in _KEYS or set(block) - _KEYS[kind] - {"type", "block_id"} or len(block.get("block_id", "")) > 255:
         return False
-    if kind == "section" and not _good_text(block.get("text"), SECTION):
+    if kind == "section" and not good_text(block.get("text"), SECTION):
         return False
-    if kind == "header" and not (_good_text(block.get("text"), HEADER) and block["text"]["type"] == "plain_text"):
+    if kind == "header" and not (good_text(block.get("text"), HEADER) and block["text"]["type"] == "plain_text"):
         return False
     if kind == "context":
         elements = block.get("elements")
         if not isinstance(elements, list) or not 1 <= len(elements) <= CONTEXT_ELEMENTS:
             return False
-        if not all(_good_text(element, SECTION) for element in elements):
+        if not all(good_text(element, SECTION) for element in elements):
             return False
     if kind == "context_actions" and not good_feedback(block.get("elements")):
         return False
@@ -91,7 +91,7 @@ def _good(block: dict[str, Any]) -> bool:
         elements = block.get("elements")
         if not isinstance(elements, list) or not 1 <= len(elements) <= ACTIONS_ELEMENTS:
             return False
-        if not all(_good_button(element) for element in elements):
+        if not all(good_button(element) for element in elements):
             return False
         if len({element["action_id"] for element in elements}) < len(elements):
             return False
@@ -105,7 +105,7 @@ def _good(block: dict[str, Any]) -> bool:
     return True
 
 
-def _good_button(element: object) -> bool:
+def good_button(element: object) -> bool:
     if not isinstance(element, dict) or element.get("type") != "button":
         return False
     if set(element) - {"type", "action_id", "text", "value", "style"} or element.get("style", "danger") not in {
@@ -113,7 +113,7 @@ def _good_button(element: object) -> bool:
         "danger",
     }:
         return False
-    if not _good_text(element.get("text"), BUTTON) or element["text"]["type"] != "plain_text":
+    if not good_text(element.get("text"), BUTTON) or element["text"]["type"] != "plain_text":
         return False
     return 0 < len(element.get("action_id", "")) <= ACTION_ID and len(element.get("value", "")) <= VALUE
 
@@ -130,14 +130,14 @@ def good_feedback(elements: object) -> bool:
         for side in (element["positive_button"], element["negative_button"]):
             if not isinstance(side, dict) or set(side) - {"text", "accessibility_label", "value"}:
                 return False
-            if not _good_text(side.get("text"), BUTTON) or side["text"]["type"] != "plain_text":
+            if not good_text(side.get("text"), BUTTON) or side["text"]["type"] != "plain_text":
                 return False
             if len(side.get("accessibility_label", "")) > BUTTON or not 0 < len(side.get("value", "")) <= VALUE:
                 return False
     return len({element["action_id"] for element in elements}) == len(elements)
 
 
-def _good_text(text: object, limit: int) -> bool:
+def good_text(text: object, limit: int) -> bool:
     if not isinstance(text, dict) or not isinstance(text.get("text"), str):
         return False
     allowed = {"mrkdwn": {"type", "text", "verbatim"}, "plain_text": {"type", "text", "emoji"}}.get(str(text.get("type")))
@@ -161,12 +161,12 @@ def flaws(message: Mapping[str, Any], pings: Collection[str] = ()) -> list[str]:
         found.append("no text for notifications")
     if message.get("unfurl_links") is not False or message.get("unfurl_media") is not False:
         found.append("links unfurl")
-    for text in [str(message.get("text") or ""), *_formatted(message.get("blocks") or [])]:
+    for text in [str(message.get("text") or ""), *formatted(message.get("blocks") or [])]:
         found += markup_flaws(text, pings)
     return found
 
 
-def _formatted(blocks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def formatted(blocks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """The texts that Slack takes for mrkdwn; the plain ones show as they are."""
     for block in blocks:
         for part in [block.get("text"), *block.get("elements", []), *block.get("fields", [])]:

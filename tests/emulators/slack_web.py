@@ -16,12 +16,14 @@ from tests.emulators.slack_faults import Faults
 from tests.emulators.slack_files import SlackFiles
 from tests.emulators.slack_rules import UPDATE_TEXT, Refused, flaws, refusal, texts
 from tests.emulators.slack_streams import Streams
+from tests.emulators.slack_views import Views
 from tests.emulators.slack_workspace import BOT, BOT_USER, TEAM, Channel, Post, Whisper, Workspace
 
 _STREAMING = {"chat.startStream", "chat.appendStream", "chat.stopStream"}
 _SESSIONS = {"agents.sessions.setStatus", "agents.sessions.rename"}
 JSON_METHODS = {"chat.postMessage", "chat.update", "chat.delete", "chat.postEphemeral", "assistant.threads.setStatus"}
 JSON_METHODS |= _STREAMING | _SESSIONS
+JSON_METHODS |= {"views.open", "views.push", "views.update", "views.publish", "assistant.threads.setSuggestedPrompts"}
 HISTORY_SCOPES = {"channel": "channels:history", "group": "groups:history", "mpim": "mpim:history", "im": "im:history"}
 READ_SCOPES = {"channel": "channels:read", "group": "groups:read", "mpim": "mpim:read", "im": "im:read"}
 METHOD_SCOPES = {
@@ -31,6 +33,7 @@ METHOD_SCOPES = {
     **dict.fromkeys(_STREAMING | _SESSIONS, "chat:write"),
     "chat.postEphemeral": "chat:write",
     "assistant.threads.setStatus": "chat:write",
+    "assistant.threads.setSuggestedPrompts": "assistant:write",
     "users.info": "users:read",
     "users.list": "users:read",
 }
@@ -62,6 +65,9 @@ class WebApi:
         """Of accepted messages: what people would see wrongly."""
         self.warnings: list[str] = []
         self.used_scopes: set[str] = set()
+        self.views = Views(workspace)
+        self.pings: set[str] = set()
+        """Ids of those whom a channel's settings allow to be mentioned."""
         self.response_urls: dict[str, ResponseUrl] = {}
         self.streams = Streams(workspace)
         self.on_post: Callable[[Post], None] = lambda post: None
@@ -116,7 +122,7 @@ class WebApi:
             return web.json_response({"ok": False, "error": error}, status=400)
         where.uses += 1
         self.calls.append(Call("response_url", message, time.monotonic(), None))
-        self.flaws += flaws(message)
+        self.flaws += flaws(message, self.pings)
         shown = "\n".join(texts(message.get("blocks") or [])) or message["text"]
         if message.get("response_type") == "in_channel":
             self._write(where.channel, message, message.get("thread_ts"))
@@ -203,7 +209,7 @@ class WebApi:
         if error := refusal(arguments):
             raise Refused(error)
         thread = self._thread(channel, arguments)
-        self.flaws += flaws(arguments)
+        self.flaws += flaws(arguments, self.pings)
         if "text" not in arguments:
             self.warnings.append("chat.postMessage: missing_text_in_message")
         post = self._write(channel.id, arguments, thread)
@@ -233,7 +239,7 @@ class WebApi:
         self.streams.guard(post, "streaming_state_conflict")
         if error := refusal(arguments, text_limit=UPDATE_TEXT):
             raise Refused(error)
-        self.flaws += flaws(arguments)
+        self.flaws += flaws(arguments, self.pings)
         post.text, post.blocks = str(arguments.get("text", "")), list(arguments.get("blocks") or [])
         post.metadata = arguments.get("metadata") or post.metadata
         post.edits.append(time.monotonic())
@@ -274,7 +280,7 @@ class WebApi:
         if error := refusal(arguments):
             raise Refused(error)
         thread = self._thread(channel, arguments)
-        self.flaws += flaws(arguments)
+        self.flaws += flaws(arguments, self.pings)
         shown = "\n".join(texts(arguments.get("blocks") or [])) or arguments["text"]
         blocks = list(arguments.get("blocks") or [])
         self.workspace.whispers.append(Whisper(channel.id, user, thread, shown, "chat.postEphemeral", blocks))
@@ -381,5 +387,10 @@ _METHODS: dict[str, Callable[[WebApi, dict[str, Any]], dict[str, Any]]] = {
     "conversations.replies": WebApi.conversations_replies,
     "conversations.history": WebApi.conversations_history,
     "assistant.threads.setStatus": WebApi.set_status,
+    "assistant.threads.setSuggestedPrompts": lambda api, arguments: api.views.set_suggested_prompts(arguments),
+    "views.open": lambda api, arguments: api.views.open(arguments),
+    "views.push": lambda api, arguments: api.views.push(arguments),
+    "views.update": lambda api, arguments: api.views.update(arguments),
+    "views.publish": lambda api, arguments: api.views.publish(arguments),
     "files.info": lambda api, arguments: api.files.info(arguments),
 }
