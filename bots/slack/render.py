@@ -78,11 +78,6 @@ def closing(answer: Answer, *, follow_ups: bool = True) -> list[Block]:
     return [*([actions(buttons)] if buttons else []), _feedback(answer.id)]
 
 
-def footer(answer: Answer, *, follow_ups: bool = True) -> list[Block]:
-    """All that stands below an answer whose text was streamed: its sources, and as :func:`closing`. At most 45 blocks."""
-    return [*list(_sources(answer.citations))[: BLOCKS - 2], *closing(answer, follow_ups=follow_ups)]
-
-
 def render_text(markdown: str) -> list[SlackMessage]:
     """A notice: a greeting, a refusal, a report."""
     return _messages([section(text) for text in sections(markdown) or [_EMPTY]])
