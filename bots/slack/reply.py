@@ -155,11 +155,13 @@ class ThreadReply:
             # Both must not stand there.
             await self._removed(ts)
             return False
+        self._stream.open = False
         return True
 
     async def _removed(self, ts: str) -> bool:
         if self._stream.open:
             await self._poster.stop(channel=self._place.channel, ts=ts)
+            self._stream.open = False
         if not await self._poster.remove(channel=self._place.channel, ts=ts):
             return False
         await self._spot.note(stream="", opening="")

@@ -336,6 +336,10 @@ class SlackServer:
         """The next calls take effect, but their answers are lost."""
         self.faults.add(Fault(method, times, lost=True))
 
+    def hold(self, method: str, *, seconds: float = 60.0) -> None:
+        """The next call takes effect, and its answer comes so much later: time to kill whoever waits for it."""
+        self.faults.add(Fault(method, 1, late=seconds))
+
     def slow(self, seconds: float, method: str = "*", *, times: int = 1_000_000) -> None:
         self.faults.add(Fault(method, times, seconds=seconds))
 

@@ -54,7 +54,8 @@ class Streams:
 
     @property
     def open(self) -> list[Stream]:
-        return [stream for stream in self.all if not self._over(stream)]
+        there = {id(post) for post in self._workspace.posts}
+        return [stream for stream in self.all if id(stream.post) in there and not self._over(stream)]
 
     def of(self, post: Post) -> Stream | None:
         return next((stream for stream in self.all if stream.post is post), None)

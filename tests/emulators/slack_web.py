@@ -102,6 +102,8 @@ class WebApi:
             error = str(refused)
             answer = {"ok": False, "error": error}
         self._record(method, arguments, error)
+        if fault and fault.late:
+            await asyncio.sleep(fault.late)
         if fault and fault.lost and request.transport:
             request.transport.abort()
         return web.json_response(answer)
