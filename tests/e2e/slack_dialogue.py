@@ -12,12 +12,15 @@ from typing import Any
 from redis.asyncio import Redis
 
 from bots.command import Command, CommandReply
+from bots.desk import AnswerDesk
 from bots.http import HttpServer
+from bots.overview import Overview
 from bots.pending import Pending, finish_left_behind
 from bots.redis import connect_redis
 from bots.responder import Responder
 from bots.slack.app import SlackBot
 from core.answering.gate import Gate
+from core.channels import Channels
 from core.embedded.redis import RedisServer
 from core.models import Answer, Audience, Message
 from core.settings import Settings
@@ -61,6 +64,8 @@ class Dialogue:
         self.assistant = ScriptedAssistant(script)
         self.commands: Any = commands or ScriptedCommands()
         self.groups: dict[str, tuple[str, ...]] = {}
+        self.desk: AnswerDesk | None = None
+        self.overview: Overview | None = None
         self.lease = 2.0
         """Seconds after which a question of a process that died is taken over."""
         self._pending: dict[SlackBot, Pending] = {}
@@ -80,8 +85,10 @@ class Dialogue:
     def bot(self, settings: Settings, **options: Any) -> SlackBot:
         # As in another process: the gate and the questions are shared through Redis alone.
         gate, pending = Gate(self.redis, rate_limit=1000), Pending(self.redis, lease=self.lease)
-        responder = Responder(self.assistant, gate, pending=pending)  # type: ignore[arg-type]  # scripted
-        bot = SlackBot(settings, responder, self.commands, self.redis, groups(self.groups), **options)
+        channels = Channels(self.redis)
+        responder = Responder(self.assistant, gate, desk=self.desk, pending=pending, channels=channels)  # type: ignore[arg-type]  # scripted
+        known = {"channels": channels, "overview": self.overview}
+        bot = SlackBot(settings, responder, self.commands, self.redis, groups(self.groups), **(known | options))
         self._pending[bot] = pending
         return bot
 
