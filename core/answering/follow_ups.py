@@ -34,6 +34,9 @@ _ENGLISH = """
     there they this to we what when where which who why will with would you your
 """
 _WITHOUT_MEANING, _ENGLISH_WORDS = frozenset(_GENERAL.split()), frozenset(_ENGLISH.split())
+_POINTS = re.compile(r"\b(?:it|its|this|they|them|these|those|he|she)\b", re.IGNORECASE)
+"""At something else: such a heading says too little alone."""
+_CLAUSE = re.compile(r"(?:what|how|where|why|who|which)\b", re.IGNORECASE)
 _LETTERS = re.compile(r"[^\W_]+")
 
 
@@ -41,9 +44,8 @@ _LETTERS = re.compile(r"[^\W_]+")
 class _Topic:
     name: str
     """A heading, or a title."""
-    title: str
-    """Of the document; empty when it is the name."""
-    text: str
+    context: str
+    """What stands above it, the title at last; empty when that is the name."""
 
 
 def follow_ups(
@@ -54,10 +56,11 @@ def follow_ups(
     When nothing was found, near pages: those whose title or headings share a word with the question.
     """
     english = bool(_ENGLISH_WORDS & {word.casefold() for word in _LETTERS.findall(question)})
+    texts = "\n".join(hit.chunk.text for hit in hits)
     before = [set(terms(said)) for said in (question, *asked)]
     chosen: list[str] = []
     for topic in _near(question, hits) if mode is AnswerMode.NOT_FOUND else _beside(hits, citations):
-        said = _question(topic, english=english)
+        said = _question(topic, texts if english else None)
         about = set(terms(topic.name))
         if not about or len(said) > LONGEST or any(about <= known for known in before):
             continue
@@ -74,11 +77,11 @@ def _beside(hits: Sequence[Hit], citations: Sequence[Citation]) -> Iterator[_Top
     used = {_heading(hit) for hit in hits if _supports(hit, citations)}
     best = max((hit.score for hit in hits), default=0.0)
     near = [hit for hit in hits if best <= 0 or hit.score >= CUT * best or hit.chunk.document_id in cited]
-    same = [topic for hit in near if hit.chunk.document_id in cited and _heading(hit) not in used and (topic := _topic(hit))]
-    others = [topic for hit in near if hit.chunk.document_id not in cited and (topic := _topic(hit))]
+    found = [(hit, topic) for hit in near if _heading(hit) not in used and (topic := _topic(hit))]
+    same = [topic for hit, topic in found if hit.chunk.document_id in cited and topic.context]
     beside = list({topic.name: topic for topic in same}.values())
     yield from beside[:_BESIDE]
-    yield from others
+    yield from (topic for hit, topic in found if hit.chunk.document_id not in cited)
     yield from beside[_BESIDE:]
 
 
@@ -86,7 +89,7 @@ def _near(question: str, hits: Sequence[Hit]) -> Iterator[_Topic]:
     wanted = set(terms(question))
     for hit in hits:
         if wanted & set(terms(" ".join((hit.chunk.title, *hit.chunk.headings)))):
-            yield _Topic(name=_clean(hit.chunk.title), title="", text=hit.chunk.text)
+            yield _Topic(name=_clean(hit.chunk.title), context="")
 
 
 def _heading(hit: Hit) -> tuple[str, str]:
@@ -104,37 +107,44 @@ def _supports(hit: Hit, citations: Sequence[Citation]) -> bool:
 
 def _topic(hit: Hit) -> _Topic | None:
     """None of a chunk that has nothing to say, or no name to ask for it by."""
-    title = _clean(hit.chunk.title)
-    name = _clean(hit.chunk.headings[-1]) if hit.chunk.headings else title
-    if len(hit.chunk.text.split()) < _LEAST_WORDS or not name or name.casefold() in _WITHOUT_MEANING or _PAGE.fullmatch(name):
+    *above, name = (_clean(heading) for heading in (hit.chunk.title, *hit.chunk.headings))
+    if len(hit.chunk.text.split()) < _LEAST_WORDS or not _says_something(name) or _POINTS.search(name):
         return None
-    return _Topic(name=name, title="" if name == title else title, text=hit.chunk.text)
+    context = next((heading for heading in reversed(above) if heading != name and _says_something(heading)), "")
+    return _Topic(name=name, context=context)
 
 
-def _question(topic: _Topic, *, english: bool) -> str:
-    name = topic.name
-    if name.endswith(("?", "？")):
+def _says_something(name: str) -> bool:
+    return bool(name) and name.casefold() not in _WITHOUT_MEANING and not _PAGE.fullmatch(name)
+
+
+def _question(topic: _Topic, texts: str | None) -> str:
+    """``texts`` tell how words are written; None when the question was not English."""
+    name, context = topic.name, topic.context
+    if name.endswith(("?", "\uff1f")):
         return name
     name = name.rstrip(".:;!")
-    if not english:
-        return f"{topic.title}: {name}?" if topic.title else f"{name}?"
+    if texts is None:
+        return f"{context}: {name}?" if context else f"{name}?"
     if how := re.match(r"how to (?=\w)", name, re.IGNORECASE):
         return f"How do I {name[how.end() :]}?"
-    if not topic.title:
+    if not context:
         return f"What does “{name}” say?"
-    name = _in_a_sentence(name, topic.text)
+    name = _in_a_sentence(name, texts)
+    if _CLAUSE.match(name):
+        return f"Can you tell me {name}?"
     # One word alone says too little of what it is about.
-    return f"What about {name}?" if len(content_words(name)) > 1 else f"{topic.title}: what about {name}?"
+    return f"What about {name}?" if len(content_words(name)) > 1 else f"{context}: what about {name}?"
 
 
-def _in_a_sentence(name: str, text: str) -> str:
-    """With a small first letter, unless it is a name: a word that the text never writes small."""
+def _in_a_sentence(name: str, texts: str) -> str:
+    """With a small first letter, unless the word is a name: written large within sentences, and never small."""
     first, *rest = name.split(" ", 1)
     small = first.lower()
-    if first != small.capitalize():
+    if first != small.capitalize() or not first.isalpha():
         return name
-    known = small in _ENGLISH_WORDS or small.endswith("ing") or re.search(rf"\b{re.escape(small)}\b", text)
-    return " ".join((small, *rest)) if known else name
+    a_name = re.search(rf"[^\W\d_],? {re.escape(first)}\b", texts) and not re.search(rf"\b{re.escape(small)}\b", texts)
+    return name if a_name and small not in _ENGLISH_WORDS else " ".join((small, *rest))
 
 
 def _clean(name: str) -> str:
