@@ -452,6 +452,20 @@ def unlink(name: str) -> None:
 
 
 @main.command()
+@click.argument("out", type=click.Path(dir_okay=False, path_type=Path), default=Path("footnote-preview.html"))
+def preview(out: Path) -> None:
+    """Write a page that shows each kind of message as Slack and Discord show it, beside what is sent."""
+    from bots.preview.page import page
+    from bots.preview.samples import samples
+
+    try:
+        out.write_text(page(asyncio.run(samples())))
+    except OSError as error:
+        _fail(f"{out} cannot be written: {error.strerror}", 1)
+    click.echo(f"{out}: open it in a browser")
+
+
+@main.command()
 @json_option
 def check(as_json: bool) -> None:
     """Probe every configured service and say how to mend what is wrong."""
