@@ -85,6 +85,7 @@ class SlackServer:
         self.courier.signing_secret = self.signing_secret
         self.api.open_link = self.courier.open_link
         self.api.on_post = self.streams.on_post = self._announce
+        self.api.on_change = self._changed
         self.streams.stoppable = _STOPPED in self._subscriptions
         return self
 
@@ -180,11 +181,22 @@ class SlackServer:
         self._announce(post, times=times, **fields)
         return post
 
-    async def edit(self, post: Post, text: str) -> None:
-        self.emit(self.workspace.changed(post, text))
+    async def edit(self, post: Post, text: str, *, after: float = 0.0, times: int = 1) -> None:
+        """``after`` so many seconds from the message, if it is not edited now."""
+        self.emit(self.workspace.changed(post, text, after=after), times=times)
 
-    async def delete(self, post: Post) -> None:
-        self.emit(self.workspace.deleted(post))
+    async def unfurl(self, post: Post) -> None:
+        """Slack shows a preview of a link in the message."""
+        before = post.payload()
+        self.emit(self.workspace.change_of(post, before, attachments=[{"title": "A page", "from_url": "https://acme.com"}]))
+
+    async def delete(self, post: Post, *, times: int = 1) -> None:
+        self.emit(self.workspace.deleted(post), times=times)
+
+    def _changed(self, event: dict[str, Any]) -> None:
+        """A message of ours looks different now, or is gone."""
+        if _SUBSCRIPTION[event["channel_type"]] in self._subscriptions:
+            self.emit(event)
 
     async def stop(self, user: str, post: Post) -> None:
         """Press Stop in the thread of this message."""

@@ -71,6 +71,7 @@ class WebApi:
         self.response_urls: dict[str, ResponseUrl] = {}
         self.streams = Streams(workspace)
         self.on_post: Callable[[Post], None] = lambda post: None
+        self.on_change: Callable[[dict[str, Any]], None] = lambda event: None
         self.open_link: Callable[[], str] = lambda: ""
         self.bot_token: str | None = bot_token
         self.app_token: str | None = app_token
@@ -242,9 +243,11 @@ class WebApi:
         if error := refusal(arguments, text_limit=UPDATE_TEXT):
             raise Refused(error)
         self.flaws += flaws(arguments, self.pings)
+        before = post.payload()
         post.text, post.blocks = str(arguments.get("text", "")), list(arguments.get("blocks") or [])
         post.metadata = arguments.get("metadata") or post.metadata
         post.edits.append(time.monotonic())
+        self.on_change(self.workspace.change_of(post, before))
         return {"channel": channel.id, "ts": post.ts, "text": post.text}
 
     def chat_delete(self, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -255,7 +258,7 @@ class WebApi:
         if post.bot_id != BOT:
             raise Refused("cant_delete_message")
         self.streams.guard(post, "cant_delete_message")
-        self.workspace.posts.remove(post)
+        self.on_change(self.workspace.deleted(post))
         return {"channel": channel.id, "ts": post.ts}
 
     def chat_start_stream(self, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -72,6 +72,9 @@ class Post:
     client_msg_id: str | None = None
     at: float = field(default_factory=time.monotonic)
     edits: list[float] = field(default_factory=list)
+    edited: str = ""
+    """The ts of its last edit by a person."""
+    subtype: str = ""
     files: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -91,6 +94,10 @@ class Post:
             fields["client_msg_id"] = self.client_msg_id
         if self.bot_id:
             fields |= {"bot_id": self.bot_id, "app_id": APP, "bot_profile": {"id": self.bot_id, "app_id": APP}}
+        if self.edited:
+            fields["edited"] = {"user": self.user, "ts": self.edited}
+        if self.subtype:
+            fields["subtype"] = self.subtype
         if self.blocks:
             fields["blocks"] = self.blocks
         if metadata and self.metadata:
@@ -163,17 +170,26 @@ class Workspace:
         subtype = {"subtype": "file_share"} if post.files else {}
         yield post.payload() | subtype | {"channel": post.channel, "channel_type": channel.kind, "event_ts": post.ts}
 
-    def changed(self, post: Post, text: str) -> dict[str, Any]:
-        """The event of an edit."""
+    def changed(self, post: Post, text: str, *, after: float = 0.0) -> dict[str, Any]:
+        """The event of an edit; ``after`` so many seconds, if it is not made now."""
         before = post.payload()
         post.text = text
-        after = post.payload() | {"edited": {"user": post.user, "ts": self.next_ts()}}
-        return self._subtype(post, "message_changed") | {"hidden": True, "message": after, "previous_message": before}
+        post.edited = f"{float(post.ts) + after:.6f}" if after else self.next_ts()
+        return self.change_of(post, before)
+
+    def change_of(self, post: Post, before: dict[str, Any], **fields: Any) -> dict[str, Any]:
+        """The event of a message that looks different now; ``fields`` are what else is new in it."""
+        change = {"hidden": True, "message": post.payload() | fields, "previous_message": before}
+        return self._subtype(post, "message_changed") | change
 
     def deleted(self, post: Post) -> dict[str, Any]:
-        """The event of a deletion."""
+        """The event of a deletion. A message with replies leaves a tombstone, so that its thread stays."""
+        before = post.payload()
+        if len(self.thread(post.channel, post.ts)) > 1:
+            post.text, post.user, post.client_msg_id, post.subtype = "This message was deleted.", "USLACKBOT", None, "tombstone"
+            return self.change_of(post, before, hidden=True)
         self.posts.remove(post)
-        gone = {"hidden": True, "deleted_ts": post.ts, "previous_message": post.payload()}
+        gone = {"hidden": True, "deleted_ts": post.ts, "previous_message": before}
         return self._subtype(post, "message_deleted") | gone
 
     def _subtype(self, post: Post, subtype: str) -> dict[str, Any]:
