@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from core.errors import DocumentError, UserError
 from core.indexing.parsing import MEDIA_TYPES
@@ -14,8 +14,17 @@ if TYPE_CHECKING:
     from core.indexing.blocks import Block
     from core.indexing.parsing import Parser
 
-Fetch = Callable[[Attachment, int], Awaitable[bytes]]
-"""The bytes of a file, at most so many. Raises UserError, worded for the person, or TransientError."""
+
+class Fetched(NamedTuple):
+    file: Attachment
+    """With all that its platform tells when it is asked."""
+    body: bytes
+
+
+Fetch = Callable[[Attachment, int], Awaitable[Fetched]]
+"""A file with its bytes, of which those beyond so many may be missing. Raises UserError, worded for the person, or
+TransientError.
+"""
 
 KINDS = "PDF, Word, PowerPoint, Excel, CSV, HTML, Markdown and plain text"
 _NAME_LENGTH = 120
@@ -33,16 +42,17 @@ class Files:
         """From now on the files of a platform are fetched so."""
         self._fetches[platform] = fetch
 
-    async def fetch(self, platform: str, file: Attachment) -> bytes:
+    async def fetch(self, platform: str, file: Attachment) -> Fetched:
         """Raises UserError for what could not be read anyway, before anything is fetched."""
-        media_type_of(file.name, file.media_type)
+        if file.name:
+            media_type_of(file.name, file.media_type)
         self.measure(file.name, file.size)
         fetch = self._fetches.get(platform)
         if fetch is None:
             raise UserError(f"I cannot open files of {platform}.")
-        body = await fetch(file, self._most)
-        self.measure(file.name, len(body))
-        return body
+        fetched = await fetch(file, self._most)
+        self.measure(fetched.file.name, len(fetched.body))
+        return fetched
 
     def measure(self, name: str, size: int) -> None:
         """Raises UserError for a file that is too large."""

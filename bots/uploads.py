@@ -134,7 +134,7 @@ class UploadCommands:
         readers = {file.place} if file.place else {name for name in person.held if name.startswith("user:")}
         if not readers:
             raise UserError("I do not know you by an address, so I could show it to nobody. Add it in a channel instead.")
-        body = await self._adding.files.fetch(person.where["platform"], file)
+        file, body = await self._adding.files.fetch(person.where["platform"], file)
         offered = Offered(
             name=file.name,
             body=body,

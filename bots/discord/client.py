@@ -29,6 +29,7 @@ from bots.discord.policies import Policies
 from bots.discord.reply import FOLLOW_UP
 from bots.discord.slash import build_tree, sync_commands
 from bots.discord.threads import DiscordThreads
+from bots.files import Fetched
 from bots.platform import Groups
 from core.errors import ConfigError, TransientError
 from core.models import Attachment, now
@@ -132,7 +133,7 @@ class DiscordBot:
             await self._inbox.close(drain)
             await _within(_GOODBYE, self._client.close())
 
-    async def fetch(self, file: Attachment, most: int) -> bytes:
+    async def fetch(self, file: Attachment, most: int) -> Fetched:
         """See :data:`bots.files.Fetch`."""
         return await fetch(file, most, self._settings.discord_api_url)
 

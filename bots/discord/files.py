@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import discord
 
-from bots.files import shown
+from bots.files import Fetched, shown
 from core.errors import TransientError, UserError
 from core.models import Attachment, Principal
 
@@ -42,7 +42,7 @@ def place_of(channel: object) -> Principal:
     return f"channel:discord:{channel.id}"
 
 
-async def fetch(file: Attachment, most: int, api_url: str) -> bytes:
+async def fetch(file: Attachment, most: int, api_url: str) -> Fetched:
     """See :data:`bots.files.Fetch`. Their addresses are signed: no token goes along, and redirects are not followed."""
     if not _is_discords(file.address, api_url):
         raise UserError(f"{shown(file.name)} is not stored in Discord, so I cannot open it: upload the file itself.")
@@ -55,7 +55,7 @@ async def fetch(file: Attachment, most: int, api_url: str) -> bytes:
                 raise TransientError(f"Discord did not give me {shown(file.name)} (status {response.status}).")
             if response.status != 200:
                 raise UserError(f"{shown(file.name)} is not there any more.")
-            return await _read(response.content, most)
+            return Fetched(file, await _read(response.content, most))
     except (aiohttp.ClientError, TimeoutError) as error:
         raise TransientError(f"Discord did not give me {shown(file.name)} ({type(error).__name__}).") from error
 

@@ -19,6 +19,7 @@ from slack_bolt.response import BoltResponse
 
 from bots.command import Command
 from bots.command import CommandReply as CommandReplies
+from bots.files import Fetched
 from bots.pending import LeftBehind
 from bots.platform import Groups
 from bots.slack.actions import Actions
@@ -165,7 +166,7 @@ class SlackBot:
             answering = Answering(self._workspace, self._responder)
             self._answers.start(answering.finish(left, Place.at(left.question.place)))
 
-    async def fetch(self, file: Attachment, most: int) -> bytes:
+    async def fetch(self, file: Attachment, most: int) -> Fetched:
         """See :data:`bots.files.Fetch`."""
         if self._workspace is None:
             raise TransientError("Slack is not connected.")

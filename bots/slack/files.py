@@ -10,7 +10,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bots.files import media_type_of, shown
+from bots.files import Fetched, media_type_of, shown
 from bots.slack.client import failure
 from core.errors import TransientError, UserError
 from core.models import Attachment
@@ -34,7 +34,7 @@ def _attachment(file: Mapping[str, Any], place: str) -> Attachment:
     address = file.get("url_private_download") or file.get("url_private")
     size = file.get("size")
     return Attachment(
-        name=str(file.get("name") or file.get("title") or file.get("id") or "untitled"),
+        name=str(file.get("name") or file.get("title") or ""),
         size=size if isinstance(size, int) else 0,
         address=str(address or f"{_LOOK_UP}{file.get('id')}"),
         url=str(file.get("permalink") or ""),
@@ -52,31 +52,31 @@ class SlackFiles:
         # The emulated Slack of a test, and one behind a proxy, give files where they answer calls.
         self._own = _origin(client.base_url)
 
-    async def fetch(self, file: Attachment, most: int) -> bytes:
-        """See :data:`bots.files.Fetch`; a file that is larger than ``most`` is cut off behind it."""
+    async def fetch(self, file: Attachment, most: int) -> Fetched:
+        """See :data:`bots.files.Fetch`."""
+        if file.address.startswith(_LOOK_UP):
+            file = await self._look_up(file)
         address = file.address
-        if address.startswith(_LOOK_UP):
-            address = await self._look_up(file, address.removeprefix(_LOOK_UP))
         if not self._is_ours(address):
             raise UserError(f"{shown(file.name)} is not stored in Slack, so I cannot open it: upload the file itself.")
         try:
             headers = {"Authorization": f"Bearer {self._client.token}"}
             async with self._session.get(address, headers=headers, allow_redirects=False) as response:
                 self._judge(file, response)
-                return await _read(response.content, most)
+                return Fetched(file, await _read(response.content, most))
         except (aiohttp.ClientError, TimeoutError) as error:
             raise TransientError(f"Slack did not give me {shown(file.name)} ({type(error).__name__}).") from error
 
-    async def _look_up(self, file: Attachment, id: str) -> str:
+    async def _look_up(self, file: Attachment) -> Attachment:
         try:
-            told = (await self._client.files_info(file=id))["file"]
+            told = (await self._client.files_info(file=file.address.removeprefix(_LOOK_UP)))["file"]
         except SlackApiError as error:
             if failure(error) in {"file_not_found", "file_deleted"}:
                 raise UserError(f"{shown(file.name)} is not there any more.") from error
             raise UserError(_refused(file)) from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise TransientError(f"Slack did not tell me where {shown(file.name)} is.") from error
-        return str(told.get("url_private_download") or told.get("url_private") or "")
+        return _attachment(told, file.place)
 
     def _is_ours(self, address: str) -> bool:
         try:

@@ -33,7 +33,7 @@ async def test_every_scope_and_event_of_the_manifest_is_used_and_no_other() -> N
         await talk.slack.until_reply(await talk.slack.dm(ANA, "how many days?"))
         pay = talk.slack.files.upload(ANA, "pay.txt", b"Thirty days.", "text/plain")
         (file,) = attached({"files": [pay]}, GENERAL, private=False)
-        assert await bot.fetch(file, 100) == b"Thirty days."
+        assert (await bot.fetch(file, 100)).body == b"Thirty days."
         await talk.slack.mention(ANA, GENERAL, "")
         await talk.slack.until_whisper(ANA)
         talk.slack.lose("chat.postMessage")
