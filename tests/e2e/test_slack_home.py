@@ -200,7 +200,7 @@ async def test_the_settings_open_as_a_form_that_holds_what_is_set_and_saves_what
         policy=Policy.QUESTIONS,
         sources=(BOARD, WIKI),
         language="German",
-        tone='brief, don\'t "shout"',
+        tone="brief, don't shout",
         escalate_to="slack:U7EXPERT",
         private=True,
     )
