@@ -106,11 +106,12 @@ class GapList:
             return "No gaps: nobody was left without an answer in the last 90 days, or all of it is done.", []
         pages = await asyncio.gather(*(self._nearest(gap, audience) for gap in top))
         lines = [_line(number, gap, page) for number, (gap, page) in enumerate(zip(top, pages, strict=True), start=1)]
-        head = f"**{len(worded)} gaps**, what most people miss first" if worded else "**No gaps** that I may show"
+        count = "1 gap" if len(worded) == 1 else f"{len(worded)} gaps"
+        head = f"**{count}**, what most people miss first" if worded else "**No gaps** that I may show"
         if len(worded) > shown:
             lines.append(f"… and {len(worded) - shown} more: `footnote gaps` on the command line shows all.")
         if unworded:
-            lines.append(f"Besides, {unworded} questions that were asked in private found no answer; I keep none of their words.")
+            lines.append(f"Besides, {unworded} asked in private: I keep none of the words.")
         buttons = [Button(label=f"Done: {number}", command=f"{GAPS} done {gap.id}") for number, gap in enumerate(top, start=1)]
         return "\n".join([head, *lines]), buttons
 
