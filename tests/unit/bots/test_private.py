@@ -101,6 +101,9 @@ async def test_a_private_answer_is_shared_with_its_sources_by_who_got_it(team: T
     await team.private.share(team.pressed("slack:ANA", share.command), reply)
     [published] = reply.published
     assert (published.text, published.notice) == ("wiki:open, wiki:leads", "Shared by Ana.")
+    rateable = await team.desk.rated(published.id)
+    assert rateable is not None
+    assert not rateable.private, "whoever sees it now may rate it"
 
 
 async def test_nobody_else_shares_it_nor_anywhere_else_nor_after_a_page_was_taken_away(team: Team) -> None:
