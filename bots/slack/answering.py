@@ -10,7 +10,6 @@ from typing import Protocol
 import structlog
 
 from bots.pending import LeftBehind, Spot
-from bots.questions import is_farewell
 from bots.slack.edits import Edits
 from bots.slack.place import Place
 from bots.slack.policies import Regarded
@@ -65,7 +64,10 @@ class Answering:
     async def finish(self, left: LeftBehind, place: Place) -> None:
         """What another process began, or what failed and is tried again."""
         message = left.question.message
-        async with self._turn(place, message, wait=True) as turn:
+        if self._workspace.wordings.at_work(place):
+            # It is ours: this process was busy for longer than the lease.
+            return
+        async with left.held.renewed(), self._turn(place, message, wait=True) as turn:
             if turn is None:
                 # It was said otherwise since then, or is gone.
                 await left.held.resolved()
@@ -92,7 +94,7 @@ class Answering:
                 await spot.note(**{EARLIER: " ".join(await self._edits.earlier(said, turn))})
             reply = self._reply(place, message, spot)
             try:
-                if said.mentioned and said.thread != said.ts and is_farewell(message.text):
+                if said.farewell and not said.private:
                     await self._leave(said, message, reply)
                 elif await self._responder.respond(message, reply, workspace.audience.of, spot=spot) and not regarded.addressed:
                     await workspace.policies.follow(said)

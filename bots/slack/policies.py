@@ -29,9 +29,10 @@ class Policies:
         if said.private:
             return Regarded(addressed=True, alone=False)
         config = await self._channels.of("slack", said.channel)
-        if said.mentioned:
+        if said.mentioned and not said.farewell:
+            # At once: the next thing that is said there may follow in a second.
             await self._threads.join(said.channel, _followed(said, config))
-        elif not await self._invited(said, config):
+        elif not said.mentioned and not await self._invited(said, config):
             return None
         return Regarded(addressed=not said.question, alone=config.private)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from bots.questions import is_question
+from bots.questions import is_farewell, is_question
 from bots.slack.files import attached
 from bots.slack.people import SLACKBOT
 from core.models import Attachment, Message
@@ -52,6 +52,8 @@ class Heard:
     people: frozenset[str]
     """Ids of the author and of everybody mentioned besides us."""
     aliases: tuple[str, ...]
+    farewell: bool = False
+    """In a thread we are told to stop, or to leave it."""
     wording: str = ""
     """When it was edited to be so, as Slack's ts; empty as it was said first."""
     files: tuple[Attachment, ...] = ()
@@ -194,6 +196,7 @@ def _said(event: Mapping[str, Any], me: Identity, aliases: tuple[str, ...]) -> H
         private=private,
         mentioned=mentioned,
         question=top and not private and not mentioned and is_question(readable(text, me, {})),
+        farewell=not top and mentioned and is_farewell(readable(text, me, {})),
         people=frozenset({user, *_PERSON.findall(text)}) - {me.user},
         aliases=aliases,
         files=attached(event, channel, private=private),

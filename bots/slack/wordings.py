@@ -22,7 +22,7 @@ GONE = "gone"
 """The last wording of a question that was deleted: later than the ts of any edit, as texts compare."""
 
 _PREFIX = "footnote:slack:wording"
-_LEASE_SECONDS = 10.0
+_LEASE_SECONDS = 3.0
 _LOOK_SECONDS = 0.5
 _TIMEOUT = 1.0
 _PATIENCE_SECONDS = 60.0
@@ -91,6 +91,10 @@ class Wordings:
         if before is not None and (working := self._working.get(key)):
             working.set()
         return None if before is None else bool(before)
+
+    def at_work(self, place: Place) -> bool:
+        """Whether this process has a turn."""
+        return self._key(place) in self._working
 
     @asynccontextmanager
     async def turn(
