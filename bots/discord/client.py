@@ -22,6 +22,7 @@ from discord.http import Route
 from bots.discord.audience import AddressesOf, DiscordAudience
 from bots.discord.buttons import pressed
 from bots.discord.config import chosen
+from bots.discord.edits import Edits
 from bots.discord.files import fetch
 from bots.discord.inbox import Inbox
 from bots.discord.modals import form_for
@@ -29,6 +30,7 @@ from bots.discord.policies import Policies
 from bots.discord.reply import FOLLOW_UP
 from bots.discord.slash import build_tree, sync_commands
 from bots.discord.threads import DiscordThreads
+from bots.discord.wordings import Wordings
 from bots.files import Fetched
 from bots.platform import Groups
 from core.errors import ConfigError, TransientError
@@ -77,9 +79,9 @@ class DiscordBot:
         groups: Groups,
         addresses_of: AddressesOf,
         *,
-        channels: Channels | None = None,
-        choices: Choices | None = None,
-        redis: Redis | None = None,
+        redis: Redis,
+        channels: Channels,
+        choices: Choices,
         clock: Callable[[], datetime] = now,
     ) -> None:
         self._settings = settings
@@ -90,7 +92,8 @@ class DiscordBot:
             commands,
             DiscordAudience(groups, addresses_of),
             clock,
-            policies=Policies(channels, DiscordThreads(redis, settings.footnote_memory_ttl) if redis else None),
+            policies=Policies(channels, DiscordThreads(redis, settings.footnote_memory_ttl)),
+            edits=Edits(Wordings(redis), responder),
             choices=choices,
             admins=settings.admins,
             content=settings.discord_message_content,
@@ -305,6 +308,17 @@ class _Client(discord.Client):
     async def on_message(self, message: discord.Message) -> None:
         if self.user is not None:
             await self._inbox.hear(message, self.user)
+
+    async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
+        if self.user is not None:
+            await self._inbox.hear_edit(self, payload.message, self.user)
+
+    async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
+        await self._inbox.hear_deletion(self, payload.message_id)
+
+    async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
+        for message_id in payload.message_ids:
+            await self._inbox.hear_deletion(self, message_id)
 
     async def on_interaction(self, interaction: discord.Interaction[discord.Client]) -> None:
         # Commands go to the tree.

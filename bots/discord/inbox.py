@@ -20,6 +20,7 @@ from bots.discord.audience import DiscordAudience
 from bots.discord.cards import Card
 from bots.discord.chains import Chains
 from bots.discord.config import notice, policies, written
+from bots.discord.edits import Edits, delete
 from bots.discord.places import InChannel, Place
 from bots.discord.policies import Policies
 from bots.discord.reply import DiscordReply
@@ -31,13 +32,14 @@ from bots.discord.translate import (
     manages,
     own_conversation,
     private_conversation,
+    reworded,
     spoken,
     thread_conversation,
     to_asked,
     to_command,
     to_message,
 )
-from bots.pending import LeftBehind, Spot
+from bots.pending import LeftBehind, Question, Spot
 from bots.questions import is_farewell
 from core.errors import FootnoteError, TransientError
 from core.models import Attachment, Principal
@@ -73,8 +75,9 @@ class Inbox:
         audience: DiscordAudience,
         clock: Callable[[], datetime],
         *,
-        policies: Policies | None = None,
-        choices: Choices | None = None,
+        policies: Policies,
+        edits: Edits,
+        choices: Choices,
         admins: frozenset[Principal] = frozenset(),
         content: bool = False,
     ) -> None:
@@ -83,10 +86,11 @@ class Inbox:
         self._commands = commands
         self._audience = audience
         self._clock = clock
-        self._policies = policies or Policies()
+        self._policies = policies
         self._choices = choices
         self._admins = admins
         self._content = content
+        self._edits = edits
         self._chains = Chains()
         self._spots = Spots(clock)
         self._seen: OrderedDict[int, None] = OrderedDict()
@@ -113,24 +117,77 @@ class Inbox:
             conversation = thread_conversation(message)
         asked = to_message(message, me, conversation, private=alone, addressed=heard.addressed)
         spot = spot_of_message(message, root=root, thread=thread)
-        reply = DiscordReply(
-            self._spots.of_message(
-                asked.id, spoken(message, me), message, message.channel, message.author, thread=thread, alone=alone
-            ),
-            typing_in=message.channel,
-            on_sent=lambda sent: self._chains.add(sent, root),
-            private=alone or is_private(message),
-            spot=spot,
-        )
-        async with self._running(reply):
-            audience_of = self._audience.of(message.author, message.channel)
-            if heard.addressed and isinstance(message.channel, discord.Thread) and is_farewell(asked.text):
-                await self._policies.leave(message.channel)
-                await self._responder.tell(asked, reply, audience_of, _FAREWELL)
-                return
-            await self._responder.respond(asked, reply, audience_of, spot=spot)
-            if alone and not reply.spoken and heard.addressed:
+        async with self._edits.answering(message, conversation, spot) as sent:
+            reply = DiscordReply(
+                self._spots.of_message(
+                    asked.id, spoken(message, me), message, message.channel, message.author, thread=thread, alone=alone
+                ),
+                typing_in=message.channel,
+                on_sent=self._noting(sent, root),
+                private=alone or is_private(message),
+                spot=spot,
+            )
+            async with self._running(reply):
+                audience_of = self._audience.of(message.author, message.channel)
+                if heard.addressed and isinstance(message.channel, discord.Thread) and is_farewell(asked.text):
+                    await self._policies.leave(message.channel)
+                    await self._responder.tell(asked, reply, audience_of, _FAREWELL)
+                    return
+                await self._responder.respond(asked, reply, audience_of, spot=spot)
+            if not heard.addressed and sent:
+                # The thread goes on from there.
+                await self._policies.join(message.channel)
+            if alone and reply.spoken and not sent and heard.addressed:
                 await self._say_how_to_ask(message)
+
+    async def hear_edit(self, client: discord.Client, message: discord.Message, me: discord.ClientUser) -> None:
+        """Replace what we replied to a message, if it says something else now."""
+        if self._closed or message.author.bot:
+            return
+        async with self._edits.edited(message) as stands:
+            if stands is None:
+                return
+            heard = await self._policies.heard(message, me)
+            place, addressed = stands.place, heard is not None and heard.addressed
+            alone = stands.conversation_id == private_conversation(message.channel.id, message.author.id)
+            asked = to_message(message, me, stands.conversation_id, private=alone, addressed=addressed)
+            asked = reworded(asked, message)
+            try:
+                question = Question(message=asked, place=place)
+                found = await retry(lambda: self._spots.find(client, question), attempts=5, budget=10)
+            except TransientError as error:
+                log.warning("edit.not_heard", message=asked.id, reason=str(error))
+                return
+            spot = Spot(**place)
+            async with self._edits.answering_anew(message, stands.conversation_id, spot) as sent:
+                first = found.standing.sent.id if found.standing is not None else 0
+                sent += [first] if first else []
+                await delete(client, place, [id for id in stands.message_ids if id != first])
+                reply = DiscordReply(
+                    found.places,
+                    typing_in=message.channel,
+                    on_sent=self._noting(sent, found.root),
+                    private=asked.private,
+                    spot=spot,
+                    standing=found.standing,
+                )
+                async with self._running(reply):
+                    await self._responder.respond(asked, reply, self._audience.of(found.person, found.channel), spot=spot)
+                if first and not reply.spoken and not self._closed:
+                    # What it said before is no answer to what is asked now.
+                    await delete(client, place, [first])
+
+    async def hear_deletion(self, client: discord.Client, message_id: int) -> None:
+        """Delete what we replied to a message that is gone."""
+        if not self._closed:
+            await self._edits.deleted(client, message_id)
+
+    def _noting(self, sent: list[int], root: int) -> Callable[[int], None]:
+        def note(id: int) -> None:
+            self._chains.add(id, root)
+            sent.append(id)
+
+        return note
 
     async def _say_how_to_ask(self, message: discord.Message) -> None:
         with suppress(FootnoteError, discord.HTTPException):
@@ -191,7 +248,7 @@ class Inbox:
             spot=spot,
         )
         async with self._running(reply):
-            if source is not None and self._choices is not None:
+            if source is not None:
                 try:
                     await self._choices.require(source, await self._audience.alone(interaction.user, interaction.channel))
                 except FootnoteError as refusal:
@@ -246,7 +303,7 @@ class Inbox:
 
     async def sources(self, interaction: Asked, typed: str) -> list[str]:
         """The sources that may be offered to somebody who types a name."""
-        if self._choices is None or self._closed:
+        if self._closed:
             return []
         return await self._choices.sources(typed, self._audience.alone(interaction.user, interaction.channel))
 

@@ -19,7 +19,7 @@ class Heard:
     """A message that is to be answered."""
 
     addressed: bool
-    """Spoken to the bot. Of another one nobody learns when there is nothing to say to it."""
+    """Spoken to the bot, or in a thread with it. What was asked of nobody in particular it answers only if it knows."""
     config: ChannelConfig
 
 
@@ -28,14 +28,13 @@ class Policies:
     message content; without it every policy comes down to mentions.
     """
 
-    def __init__(self, channels: Channels | None = None, threads: DiscordThreads | None = None) -> None:
-        """Without ``channels`` all are as by default; without ``threads`` the bot takes part only in those that it began."""
+    def __init__(self, channels: Channels, threads: DiscordThreads) -> None:
         self._channels = channels
         self._threads = threads
 
     async def of(self, channel: object) -> ChannelConfig:
         home = home_id(channel)
-        if self._channels is None or not home or isinstance(channel, discord.DMChannel):
+        if not home or isinstance(channel, discord.DMChannel):
             return DEFAULT
         return await self._channels.of("discord", home)
 
@@ -49,31 +48,25 @@ class Policies:
         if not message.content.strip() or is_for_others(message, me):
             return None
         config = await self.of(message.channel)
-        if not await self._invited(message, me, config.policy):
+        if config.policy is Policy.MENTION:
             return None
-        await self.join(message.channel)
-        return Heard(addressed=False, config=config)
-
-    async def _invited(self, message: discord.Message, me: discord.ClientUser, policy: Policy) -> bool:
-        if policy is Policy.MENTION:
-            return False
-        thread = message.channel if isinstance(message.channel, discord.Thread) else None
-        if thread is not None and await self._takes_part(thread, me):
-            return True
-        if policy is not Policy.QUESTIONS:
-            return False
-        return is_post(message) or is_question(spoken(message, me))
+        if isinstance(message.channel, discord.Thread) and await self._takes_part(message.channel, me):
+            await self.join(message.channel)
+            return Heard(addressed=True, config=config)
+        if config.policy is Policy.QUESTIONS and (is_post(message) or is_question(spoken(message, me))):
+            return Heard(addressed=False, config=config)
+        return None
 
     async def _takes_part(self, thread: discord.Thread, me: discord.ClientUser) -> bool:
-        known = await self._threads.joined(thread.id) if self._threads is not None else None
+        known = await self._threads.joined(thread.id)
         return thread.owner_id == me.id if known is None else known
 
     async def join(self, channel: object) -> None:
         """We were asked there."""
-        if self._threads is not None and isinstance(channel, discord.Thread):
+        if isinstance(channel, discord.Thread):
             await self._threads.join(channel.id)
 
     async def leave(self, channel: object) -> None:
         """We were told to be quiet there until somebody asks again."""
-        if self._threads is not None and isinstance(channel, discord.Thread):
+        if isinstance(channel, discord.Thread):
             await self._threads.leave(channel.id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import discord
 
@@ -69,6 +70,12 @@ def to_message(
     )
 
 
+def reworded(asked: Message, message: discord.Message) -> Message:
+    """As an edit has it: another message, in place of the one that it was."""
+    at = message.edited_at or message.created_at
+    return replace(asked, id=f"{asked.id}:{at.timestamp():.3f}", replaces=asked.id)
+
+
 def to_asked(interaction: Asked, text: str, conversation_id: str, *, private: bool, sources: tuple[str, ...] = ()) -> Message:
     return Message(
         id=f"discord:{interaction.id}",
@@ -109,6 +116,10 @@ def manages(interaction: Asked) -> bool:
     """Whether Discord lets them manage the channel where they gave a command, as it resolved their permissions there."""
     may = interaction.permissions
     return may.administrator or may.manage_guild or may.manage_channels
+
+
+def message_id(id: int) -> str:
+    return f"discord:{id}"
 
 
 def user_id(person: Person) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
@@ -92,12 +92,20 @@ class Wordings:
         except TransientError:
             return False
 
-    async def replied(self, message_id: int, stands: Stands) -> None:
-        fields = {
-            "conversation": stands.conversation_id,
-            "place": json.dumps(dict(stands.place)),
-            "messages": " ".join(map(str, stands.message_ids)),
-        }
+    async def begun(self, message_id: int, conversation_id: str, place: Mapping[str, str]) -> None:
+        """A reply to it will stand there, unless one does already."""
+        fields = {"conversation": conversation_id, "place": json.dumps(dict(place))}
+
+        async def write() -> None:
+            for name, value in fields.items():
+                await cast("Any", self._redis.hsetnx(_key(message_id), name, value))
+
+        with suppress(TransientError):
+            await self._outage.reach(write)
+
+    async def replied(self, message_id: int, place: Mapping[str, str], ids: Iterable[int]) -> None:
+        """These messages are the reply to it."""
+        fields = {"place": json.dumps(dict(place)), "messages": " ".join(map(str, ids))}
         with suppress(TransientError):
             await self._outage.reach(lambda: cast("Any", self._redis.hset(_key(message_id), mapping=cast("Any", fields))))
 
