@@ -21,8 +21,6 @@ from core.models import Principal
 log = structlog.get_logger(__name__)
 
 CONFIG = "config"
-USAGE = '`/footnote config [policy=… sources=… language=… tone="…" escalate=… private=on threads=on]`, `/footnote config reset`'
-
 SourcesOf = Callable[[Command], Awaitable[Collection[str]]]
 """The names of the sources that whoever gives a command may choose among."""
 
@@ -67,6 +65,12 @@ class Setting:
     """Whether it is not the default."""
 
 
+def usage(platform: str) -> str:
+    threads = " threads=on" if platform == "discord" else ""
+    settings = f'policy=… sources=… language=… tone="…" escalate=… private=on{threads}'
+    return f"`/footnote config {settings}`, `/footnote config reset`"
+
+
 class ConfigCommand:
     def __init__(
         self,
@@ -92,7 +96,7 @@ class ConfigCommand:
             await reply.say(self._shown(config, command.platform))
             return
         self._require(command)
-        changed = DEFAULT if said == ["reset"] else await self._changed(config, said, command)
+        changed = DEFAULT if [word.casefold() for word in said] == ["reset"] else await self._changed(config, said, command)
         await self._channels.change(command.platform, command.channel_id, changed)
         self._record(command, config, changed)
         done = "Nothing was different." if changed == config else "Saved; it counts everywhere within seconds."
@@ -112,7 +116,8 @@ class ConfigCommand:
             key = name.strip().casefold()
             read = _READ.get(key)
             if not equals or read is None:
-                raise UserError(f"I do not understand `{word}`. The settings are {_listed(_READ)}: {USAGE}.")
+                keys = [setting.key for setting in settings(config, command.platform)]
+                raise UserError(f"I do not understand `{word}`. The settings are {_listed(keys)}: {usage(command.platform)}.")
             value = value.strip()
             if key == "sources" and value.casefold() not in _NONE:
                 chosen = _sources(value, await self._sources(command))
@@ -128,13 +133,13 @@ class ConfigCommand:
         ]
         if not self._model:
             lines.append("There is no chat model (FOOTNOTE_MODEL), so answers are quotes: language and tone change nothing.")
-        return "\n".join(["**Settings of this channel**", *lines, f"Change them: {USAGE}."])
+        return "\n".join(["**Settings of this channel**", *lines, f"Change them: {usage(platform)}."])
 
     def _record(self, command: Command, before: ChannelConfig, after: ChannelConfig) -> None:
         old, new = dataclasses.asdict(before), dataclasses.asdict(after)
         facts = {name: {"old": _plain(old[name]), "new": _plain(new[name])} for name in old if old[name] != new[name]}
-        log.info("config.changed", settings=sorted(facts))
         if facts:
+            log.info("config.changed", settings=sorted(facts))
             where = {"platform": command.platform, "channel": command.channel_id}
             self._audit.record("config.changed", who=command.user, where=where, **facts)
 

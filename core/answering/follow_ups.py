@@ -149,7 +149,7 @@ def _in_a_sentence(name: str, texts: str) -> str:
 
 def _clean(name: str) -> str:
     """As it can stand in a question: one line, nothing that links or formats."""
-    words = " ".join(plain(visible(name)).replace("`", "'").split())
+    words = " ".join(plain(visible(name)).replace("`", "'").replace("**", "").split())
     return _NUMBERING.sub("", words).strip(" *_#|<>@")
 
 
