@@ -7,6 +7,7 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
@@ -22,12 +23,14 @@ from bots.command import CommandReply as CommandReplies
 from bots.files import Fetched
 from bots.pending import LeftBehind
 from bots.platform import Groups
+from bots.reviewed import KEEP
 from bots.slack.actions import Actions
 from bots.slack.answering import Answering, Responds
 from bots.slack.asked import Asked, first, put
 from bots.slack.client import build_client, open_session
 from bots.slack.connection import Connection
 from bots.slack.events import EventsEndpoint
+from bots.slack.keeping import kept, named
 from bots.slack.place import Place
 from bots.slack.render import render_text
 from bots.slack.reply import CommandReply
@@ -53,7 +56,7 @@ _RECENT_SECONDS = 3600.0
 """How far back a card is looked for; more than clocks differ."""
 _MEMBERSHIP = re.compile(r"^(member_joined_channel|member_left_channel|channel_shared|channel_unshared)$")
 _COMMANDS = re.compile(r"^/(reindex|footnote)$")
-_SHORTCUTS = re.compile(rf"^{ADD}$")
+_SHORTCUTS = re.compile(rf"^({ADD}|{KEEP})$")
 
 
 class Replies(CommandReplies, Protocol):
@@ -231,7 +234,7 @@ class SlackBot:
 
         async def on_shortcut(ack: AsyncAck, body: dict[str, Any]) -> None:
             await ack()
-            self._running_commands.start(self._run(workspace, chosen(body)))
+            self._running_commands.start(self._choose(workspace, body))
 
         async def on_membership(event: dict[str, Any]) -> None:
             await workspace.audience.changed(str(event["channel"]))
@@ -293,6 +296,13 @@ class SlackBot:
             raise
         await Answering(workspace, self._responder).hear(said)
 
+    async def _choose(self, workspace: Workspace, body: dict[str, Any]) -> None:
+        command = chosen(body)
+        if command.name == KEEP:
+            names = await workspace.people.names(named(body))
+            command = replace(command, text=kept(body, workspace.me, names))
+        await self._run(workspace, command)
+
     async def _run(self, workspace: Workspace, given: Given, told: Replies | None = None) -> None:
         command = Command(
             name=given.name,
@@ -302,7 +312,8 @@ class SlackBot:
             principals=await workspace.audience.principals(given.user, given.channel),
             platform=self.name,
             channel_id=given.channel,
-            conversation_id=None,  # Slack says the channel of a command, never the thread.
+            # Of a typed command Slack says the channel, never the thread.
+            conversation_id=f"slack:{workspace.me.team}:{given.channel}:{given.thread}" if given.thread else None,
             files=given.files,
         )
         key = f"slack:{workspace.me.team}:{given.channel}:{given.trigger}"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from bots.reviewed import KEEP
 from bots.slack.files import attached
 from bots.uploads import ADD
 from tests.e2e.slack_dialogue import ANA, BEN, GENERAL, SECRET, Dialogue, ScriptedCommands, dialogue
@@ -69,7 +70,7 @@ def test_the_manifest_declares_the_commands_that_are_understood() -> None:
 
 
 def test_the_manifest_declares_the_shortcuts_that_are_understood() -> None:
-    assert {shortcut["callback_id"] for shortcut in MANIFEST["features"]["shortcuts"]} == {ADD}
+    assert {shortcut["callback_id"] for shortcut in MANIFEST["features"]["shortcuts"]} == {ADD, KEEP}
     assert all(len(shortcut["name"]) <= 24 for shortcut in MANIFEST["features"]["shortcuts"])
 
 
