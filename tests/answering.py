@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from core.answering.evidence import Evidence
+from core.channels import DEFAULT, ChannelConfig
 from core.models import PUBLIC, Access, Answer, Audience, Chunk, Hit, Message
 
 UPDATED = datetime(2026, 3, 1, tzinfo=UTC)
@@ -92,9 +93,12 @@ class ScriptedSearch:
         return {id: access for id in document_ids if (access := known.get(id))}
 
 
-async def asked(assistant: object, message: Message, audience: Audience) -> tuple[list[str], Answer]:
+async def asked(
+    assistant: object, message: Message, audience: Audience, config: ChannelConfig = DEFAULT
+) -> tuple[list[str], Answer]:
     """The pieces that were streamed, and the answer that came last."""
-    parts: Sequence[str | Answer] = [part async for part in assistant.answer(message, audience)]  # type: ignore[attr-defined]
+    answering = assistant.answer(message, audience, config)  # type: ignore[attr-defined]
+    parts: Sequence[str | Answer] = [part async for part in answering]
     *pieces, last = parts
     assert isinstance(last, Answer)
     assert all(isinstance(piece, str) for piece in pieces)

@@ -262,6 +262,42 @@ async def test_sources_are_counted_and_listed_apart(index):
     assert await records(index, "nothing") == {}
 
 
+async def test_a_search_may_be_kept_to_some_sources(index):
+    await index.upsert(
+        [
+            LEAVE,
+            PAY,
+            document("leave", "Vacation days on paper: thirty days of holiday.", source="drive"),
+            document("leave", "Vacation days in the old files.", source="files"),
+        ]
+    )
+    everybody, query = Audience.of(ANA), "vacation days"
+
+    async def of(*sources: str, audience: Audience = everybody) -> set[str]:
+        return {hit.chunk.document_id for hit in await index.search(query, audience, 10, sources)}
+
+    assert await of() == {"wiki:leave", "wiki:pay", "drive:leave", "files:leave"}
+    assert await of("drive") == {"drive:leave"}
+    assert await of("drive", "wiki") == {"wiki:leave", "wiki:pay", "drive:leave"}
+    assert await of("wiki", audience=ANYONE) == {"wiki:leave"}, "who may read counts all the same"
+    assert await of("nowhere") == set()
+
+
+async def test_other_sources_neither_crowd_out_nor_reorder_what_is_found_in_one(index):
+    own = [
+        document("code", "Error codes and what they mean.", source="drive"),
+        document("lunch", "Lunch is at noon. Ask for QX9137 at the counter.", source="drive"),
+        *(document(f"page {number}", f"Part {number} of the manual, about the counter.", source="drive") for number in range(8)),
+    ]
+    await index.upsert(own)
+    query = "Where do I ask for QX9137?"
+    alone = [(hit.chunk.id, round(hit.score, 4)) for hit in await index.search(query, ANYONE, 10)]
+    others = [document(f"note {number}", "Ask for QX9137. Where do I ask for it?") for number in range(120)]
+    await index.upsert(others)
+    kept = [(hit.chunk.id, round(hit.score, 4)) for hit in await index.search(query, ANYONE, 10, ["drive"])]
+    assert kept == alone
+
+
 async def test_every_record_comes_once_however_many_there_are(index, client, name):
     many = [document(f"page {number}", "A short page.") for number in range(1100)]
     point = models.Batch(
