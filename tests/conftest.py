@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from bots.redis import connect_redis
 from core.settings import Settings
 from tests.counted import unresolved
+from tests.golden import Golden
 
 if TYPE_CHECKING:
     from core.embedded.keeper import Engines
@@ -38,6 +39,15 @@ def _nothing_addressed_is_left_without_an_end() -> Iterator[None]:
     before = unresolved()
     yield
     assert unresolved() == before, "a message was addressed to the bot and did not end, or ended twice"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write the golden payloads anew")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    return Golden(update=bool(request.config.getoption("--update-golden")))
 
 
 @pytest.fixture
