@@ -85,6 +85,7 @@ class Assistant:
         ask = Ask(
             question=visible(message.text).strip(),
             audience=audience,
+            asked_by=message.user_name,
             history=tuple(said),
             sources=sources,
             style=Style(language=config.language, tone=config.tone),

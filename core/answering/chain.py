@@ -19,7 +19,7 @@ from core.answering.evidence import Evidence, collapse
 from core.answering.footnotes import FootnoteFilter, plain
 from core.answering.leak import LeakedError, LeakGuard
 from core.answering.model import stream
-from core.answering.prompts import ANSWER, fenced, recent
+from core.answering.prompts import ANSWER, asker, fenced, recent
 from core.answering.quotes import quote
 from core.answering.retriever import SearchRetriever
 from core.answering.style import PLAIN, Style
@@ -42,6 +42,8 @@ class Ask:
 
     question: str
     audience: Audience
+    asked_by: str = ""
+    """The person's name."""
     history: tuple[BaseMessage, ...] = ()
     sources: tuple[str, ...] = ()
     """Answer from these only; from all without any."""
@@ -105,7 +107,7 @@ def build_chain(
         query = extend(ask.question, ask.history)
         if model is not None and not failure:
             try:
-                query = await rewrite(ask.question, ask.history, model, model_timeout)
+                query = await rewrite(ask.question, ask.history, model, model_timeout, ask.asked_by)
             except FootnoteError as error:
                 failure = str(error)
                 log.warning("model.failed", reason=failure)
@@ -140,6 +142,7 @@ def build_chain(
                 history=recent(found.ask.history),
                 fence=fence,
                 sources=fenced(found.evidence, fence),
+                asker=asker(found.ask.history, found.ask.asked_by),
                 question=found.ask.question,
             )
             guard = LeakGuard(prompt[0].text, canary=fence)

@@ -232,7 +232,7 @@ async def test_a_follow_up_is_condensed_with_the_conversation_and_asked_with_it(
     condense, generate = server.requests[1:]
     assert f"Ana: {QUESTION}\nFootnote: Thirty days." in condense.prompt
     assert generate.messages[1:3] == [("user", f"Ana: {QUESTION}"), ("assistant", "Thirty days.")]
-    assert generate.prompt.endswith("Question: And in France?")
+    assert generate.prompt.endswith("It is Ben who asks now.\nQuestion: And in France?")
     assert "condense" in answer.timings
     assert [turn.asked_by_name for turn in await world.memory.read("test:thread", ANYONE)] == ["Ana", "Ben"]
 

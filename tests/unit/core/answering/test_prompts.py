@@ -8,7 +8,7 @@ import pytest
 
 from core.answering.condense import extend
 from core.answering.history import to_messages
-from core.answering.prompts import ANSWER, PROMPT_VERSION, conversation, fenced, recent
+from core.answering.prompts import ANSWER, PROMPT_VERSION, asker, conversation, fenced, recent
 from core.answering.style import LONGEST_TONE, WISHES, Style
 from core.models import PUBLIC, Turn
 from tests.answering import evidence, hit
@@ -93,6 +93,12 @@ def test_who_said_what_is_told_when_several_people_speak() -> None:
         message for item in (turn("Leave?", "Thirty."), turn("And mine?", "Twenty.", name="Ben")) for message in to_messages(item)
     ]
     assert conversation(messages) == "Ana: Leave?\nFootnote: Thirty.\nBen: And mine?\nFootnote: Twenty."
+
+
+def test_who_asks_now_is_told_where_somebody_else_asked_before() -> None:
+    messages = to_messages(turn("Leave?", "Thirty."))
+    assert asker(messages, "Ben\n") == "It is Ben who asks now.\n"
+    assert asker(messages, "Ana") == asker(messages, "") == asker([], "Ben") == ""
 
 
 def test_a_channels_style_stands_after_the_rules_as_a_wish_about_the_wording_alone() -> None:
