@@ -7,19 +7,15 @@ from discord import ui
 
 from bots.discord.buttons import id_of, pressed
 from bots.discord.translate import Asked
+from bots.feedback import LABELS, RATE
 from core.models import Reason
 
-RATE = "rate"
-"""The command that rates an answer: ``rate ANSWER_ID good|bad [REASON] [COMMENT...]``."""
-
 _COMMENT_LENGTH = 1000
-
-_REASONS = {
-    Reason.WRONG: ("It is wrong", "The pages say something else"),
-    Reason.OUTDATED: ("It is outdated", "It was right once"),
-    Reason.MISSING: ("Something is missing", "It does not answer what I asked"),
-    Reason.PRIVATE: ("It tells too much", "Somebody here should not see this"),
-    Reason.OTHER: ("Something else", None),
+_MEANT = {
+    Reason.WRONG: "The pages say something else",
+    Reason.OUTDATED: "It was right once",
+    Reason.MISSING: "It does not tell what I asked for",
+    Reason.PRIVATE: "Somebody who sees it should not",
 }
 
 
@@ -36,8 +32,8 @@ def reason_form(answer_id: str) -> ui.Modal:
     """What is entered becomes the rest of the command in its id."""
     form = ui.Modal(title="What was wrong?", custom_id=id_of(f"{RATE} {answer_id} bad"))
     options = [
-        discord.RadioGroupOption(label=label, value=reason.value, description=description)
-        for reason, (label, description) in _REASONS.items()
+        discord.RadioGroupOption(label=label, value=reason.value, description=_MEANT.get(reason))
+        for reason, label in LABELS.items()
     ]
     form.add_item(ui.Label(text="Reason", component=ui.RadioGroup(custom_id="reason", options=options)))
     comment: ui.TextInput[ui.Modal] = ui.TextInput(

@@ -187,6 +187,7 @@ class InInteraction:
     async def send(self, card: Card) -> Sent:
         if not self._begun:
             first = self.standing(plain=True)
+            await self._pace.turn(last=True)
             await first.edit(card)
             return first
         self.require_token()

@@ -13,11 +13,11 @@ import structlog
 
 from bots.command import Button, retry
 from bots.discord.cards import Card, length, rows
-from bots.discord.modals import RATE
 from bots.discord.pace import INTERVAL
 from bots.discord.places import Closed, Gone, InChannel, Place
 from bots.discord.render import notice, render
 from bots.discord.stream import Posted, Stream
+from bots.feedback import RATE
 from bots.pending import Spot
 from bots.private import ASK
 from core.errors import FootnoteError, UserError

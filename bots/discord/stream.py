@@ -10,7 +10,7 @@ import discord
 import structlog
 
 from bots.discord.cards import PLAIN_LIMIT, Card, length
-from bots.discord.places import Closed, Place, Sent
+from bots.discord.places import Closed, Gone, Place, Sent
 from bots.discord.render import growing
 from core.errors import FootnoteError
 from core.together import cancelled
@@ -101,6 +101,8 @@ class Stream:
         if self._posted is not None:
             try:
                 await self._posted.sent.edit(card, hasty=True)
+            except Gone:
+                self._posted = None
             except Closed as closed:
                 self._leave(self._posted.place, str(closed))
                 await self.hand_over(self._posted)

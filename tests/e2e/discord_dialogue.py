@@ -13,17 +13,20 @@ from typing import Any
 from redis.asyncio import Redis
 
 from bots.choices import Choices
-from bots.command import Command
+from bots.command import Action, Command
 from bots.config import CONFIG, ConfigCommand
 from bots.discord.client import DiscordBot
+from bots.pending import Pending, finish_left_behind
 from bots.redis import connect_redis
-from bots.responder import Responder
+from bots.responder import RETRY, Responder
+from bots.retry import Retry
 from core.answering.gate import Gate
 from core.channels import ChannelConfig, Channels
 from core.embedded.redis import RedisServer
 from core.links import Links
 from core.models import PUBLIC, Answer, Audience, Citation, Message
 from core.settings import Settings
+from core.together import cancelled
 from tests.e2e.scripted_syncs import ScriptedJobs, commands_over
 from tests.emulators.discord import DiscordServer
 from tests.emulators.discord_world import Channel
@@ -60,6 +63,18 @@ def held(text: str) -> tuple[Script, asyncio.Event]:
     return script, released
 
 
+def writes(*pieces: str, pause: float = 0.0, whole: Answer | None = None) -> Script:
+    """An assistant that streams these, each after a pause of so many seconds, and then gives the whole as its answer."""
+
+    async def script(message: Message, _audience: Audience) -> AsyncIterator[str | Answer]:
+        for piece in pieces:
+            await asyncio.sleep(pause)
+            yield piece
+        yield replace(whole or answer("".join(pieces)), question=message.text)
+
+    return script
+
+
 class Dialogue:
     """Ana is a member with the role People Ops; Root is a server administrator and Footnote's."""
 
@@ -77,6 +92,15 @@ class Dialogue:
         self.channels = Channels(redis)
         self.sources = {"handbook": PUBLIC}
         """Who may read something in each."""
+        self.sources_take = 0.0
+        """Seconds until it is told."""
+        self.more: dict[str, Action] = {RETRY: Retry(Pending(redis)).run}
+        """Commands besides those of every bot."""
+        self.lease = 2.0
+        """Seconds after which a question of a process that died is taken over."""
+        self.folder = Path()
+        """Where Redis listens, on ``redis.sock``."""
+        self._pending: dict[DiscordBot, Pending] = {}
 
     def bot(self, **settings: Any) -> DiscordBot:
         """Another bot of the same app, as in another process; not started."""
@@ -84,10 +108,11 @@ class Dialogue:
         loaded = Settings(_env_file=None, **fields)
         # Scripted parts stand where the real ones are typed.
         gate = Gate(self.redis, rate_limit=1000)
-        responder: Any = Responder(self.assistant, gate, channels=self.channels)  # type: ignore[arg-type]
+        pending = Pending(self.redis, lease=self.lease)
+        responder: Any = Responder(self.assistant, gate, pending=pending, channels=self.channels)  # type: ignore[arg-type]
         config = ConfigCommand(self.channels, self._sources, frozenset(self.admins), model=True)
-        commands: Any = commands_over(self.jobs, self.redis, admins=self.admins, more={CONFIG: config.run})
-        return DiscordBot(
+        commands: Any = commands_over(self.jobs, self.redis, admins=self.admins, more={CONFIG: config.run, **self.more})
+        bot = DiscordBot(
             loaded,
             responder,
             commands,
@@ -98,8 +123,11 @@ class Dialogue:
             redis=self.redis,
             clock=self.discord.clock,
         )
+        self._pending[bot] = pending
+        return bot
 
     async def _readable(self, audience: Audience) -> list[str]:
+        await asyncio.sleep(self.sources_take)
         return [name for name, access in self.sources.items() if audience.may_read(access)]
 
     async def _sources(self, command: Command) -> list[str]:
@@ -117,11 +145,15 @@ class Dialogue:
     @asynccontextmanager
     async def running(self, bot: DiscordBot | None = None, *, drain: float = 5.0) -> AsyncIterator[DiscordBot]:
         bot = bot or self.bot()
+        finishing: asyncio.Task[None] | None = None
         try:
             await bot.start()
+            finishing = asyncio.create_task(finish_left_behind(self._pending[bot], bot))
             yield bot
         finally:
             await bot.stop(drain)
+            if finishing is not None:
+                await cancelled(finishing)
 
 
 @asynccontextmanager
@@ -135,7 +167,9 @@ async def scene(script: Script | None = None) -> AsyncIterator[Dialogue]:
         redis = connect_redis(None, socket)
         try:
             async with DiscordServer() as discord:
-                yield Dialogue(discord, redis, script or says("You have **30 days** [1].", TRAVEL))
+                talk = Dialogue(discord, redis, script or says("You have **30 days** [1].", TRAVEL))
+                talk.folder = Path(folder)
+                yield talk
         finally:
             await redis.aclose()
             await engine.stop()

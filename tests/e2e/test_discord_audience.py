@@ -14,6 +14,7 @@ from bots.app import App, open_app
 from core.settings import ConfigFile, Settings
 from tests.e2e.installation import Installation
 from tests.emulators.discord import DiscordServer
+from tests.emulators.discord_components import buttons_of
 from tests.emulators.discord_permissions import ADMINISTRATOR, SEND, VIEW
 from tests.emulators.discord_world import Channel, Interaction, Message, User
 
@@ -157,7 +158,8 @@ async def test_a_channel_follows_its_category_and_can_be_given_a_group_itself(da
 
 async def test_below_each_answer_of_a_channel_is_a_button_for_ones_own_and_it_is_shared_on_purpose(data_dir: Path) -> None:
     async with office(data_dir) as acme:
-        assert not (await acme.discord.answer_to(await acme.discord.dm(acme.bob, BONUS))).components
+        alone = await acme.discord.answer_to(await acme.discord.dm(acme.bob, BONUS))
+        assert PRIVATELY not in [button["label"] for button in buttons_of(alone.components)]
         answer = await acme.asked(acme.bob, acme.general)
         assert "nine thousand" not in answer.content
         mine = await acme.pressed(acme.ana, answer, PRIVATELY, shown=2)
