@@ -7,11 +7,12 @@ from itertools import pairwise
 import pytest
 
 from core.indexing.ledger import Row
+from core.models import PUBLIC, Access
 from tests.e2e.discord_dialogue import Dialogue, dialogue, scene
 from tests.emulators.discord_world import Json
 
 
-@pytest.mark.parametrize("command", ["reindex", "footnote status", "footnote help", "forget"])
+@pytest.mark.parametrize("command", ["reindex", "footnote status", "footnote help", "forget", "config"])
 async def test_every_command_is_acknowledged_in_time_and_shown_to_its_giver_alone(command: str) -> None:
     async with dialogue() as talk:
         given = await talk.discord.slash(talk.root, command, channel=talk.general)
@@ -154,6 +155,73 @@ async def test_an_administrator_has_a_document_forgotten_and_lets_it_come_back()
             assert text.startswith(said)
             assert given.ephemeral
         assert [request.scope for request in talk.jobs.requests] == ["handbook:travel"] * 2
+
+
+async def test_who_types_a_source_is_offered_those_of_which_they_may_read_something() -> None:
+    async with dialogue() as talk:
+        talk.sources = {
+            "handbook": PUBLIC,
+            "hr-wiki": Access(gates=(frozenset({f"role:discord:{talk.people_ops.id}"}),)),
+            "board": Access(gates=(frozenset({f"user:discord:{talk.root.id}"}),)),
+        }
+        typed = await talk.discord.type(talk.ana, "ask", "source", "", channel=talk.general)
+        await talk.discord.until(lambda: typed.choices is not None, what="choices")
+        assert typed.choices == ["handbook", "hr-wiki"]
+        assert typed.acknowledged_after is not None
+        assert typed.acknowledged_after < 1
+        typed = await talk.discord.type(talk.ana, "ask", "source", "WIKI", channel=talk.general)
+        await talk.discord.until(lambda: typed.choices is not None, what="choices")
+        assert typed.choices == ["hr-wiki"]
+        typed = await talk.discord.type(talk.root, "ask", "source", "boa")
+        await talk.discord.until(lambda: typed.choices is not None, what="choices in a direct message")
+        assert typed.choices == ["board"]
+
+
+async def test_of_many_sources_the_best_fitting_are_offered() -> None:
+    async with dialogue() as talk:
+        talk.sources = {f"team-{number:02}": PUBLIC for number in range(40)} | {"a-team": PUBLIC, "x" * 101: PUBLIC}
+        typed = await talk.discord.type(talk.ana, "ask", "source", "team", channel=talk.general)
+        await talk.discord.until(lambda: typed.choices is not None, what="choices")
+        assert typed.choices == [f"team-{number:02}" for number in range(25)]
+
+
+@pytest.mark.fault
+async def test_choices_that_cannot_be_told_in_time_are_none() -> None:
+    async with dialogue() as talk:
+        talk.sources_take = 30
+        typed = await talk.discord.type(talk.ana, "ask", "source", "", channel=talk.general)
+        await talk.discord.until(lambda: typed.choices is not None, what="choices")
+        assert typed.choices == []
+        assert typed.acknowledged_after is not None
+        assert typed.acknowledged_after < 1
+
+
+async def test_a_source_that_was_chosen_narrows_the_question_to_it() -> None:
+    async with dialogue() as talk:
+        asked = await talk.discord.slash(talk.ana, "ask", channel=talk.general, question="How many days?", source="handbook")
+        await talk.discord.finished(asked)
+        [(message, _)] = talk.assistant.asked
+        assert message.sources == ("handbook",)
+
+
+async def test_of_a_source_that_somebody_may_not_read_they_do_not_learn_that_there_is_one() -> None:
+    async with dialogue() as talk:
+        talk.sources["board"] = Access(gates=(frozenset({f"user:discord:{talk.root.id}"}),))
+        texts = []
+        for source in ("board", "bored"):
+            given = await talk.discord.slash(talk.ana, "ask", channel=talk.general, question="How many days?", source=source)
+            [text] = await talk.discord.finished(given)
+            texts.append(text.replace(source, "…"))
+        assert texts[0] == texts[1]
+        assert not talk.assistant.asked
+
+
+async def test_who_sets_the_sources_of_a_channel_is_offered_one_after_the_other() -> None:
+    async with dialogue() as talk:
+        talk.sources = {"handbook": PUBLIC, "wiki": PUBLIC}
+        typed = await talk.discord.type(talk.root, "config", "sources", "handbook,w", channel=talk.general)
+        await talk.discord.until(lambda: typed.choices is not None, what="choices")
+        assert typed.choices == ["handbook,wiki"]
 
 
 async def test_commands_work_in_a_direct_message() -> None:

@@ -43,11 +43,17 @@ async def test_it_is_connected_only_while_all_connections_are() -> None:
         await talk.discord.gateway.cut(shard=1)
         await talk.discord.until(lambda: not bot.connected, what="the bot to notice")
         await talk.discord.answer_to(await talk.discord.dm(talk.ana, "How many days?"))
-        question = await talk.discord.mention(talk.ana, talk.general, "Did you miss this?")
         await talk.discord.until(lambda: bot.connected, what="the bot to come back")
-        if talk.discord.gateway.resumed:
-            await talk.discord.answer_to(question)
         await talk.discord.answer_to(await talk.discord.mention(talk.ana, talk.general, "Are you back?"))
+
+
+@pytest.mark.fault
+async def test_what_is_asked_while_one_connection_is_away_is_answered_once() -> None:
+    async with sharded() as (talk, _bot):
+        await talk.discord.gateway.cut(shard=1)
+        await talk.discord.answer_to(await talk.discord.mention(talk.ana, talk.general, "Did you miss this?"))
+        await talk.discord.stays(lambda: len(talk.discord.said_by_bot(talk.general)) == 1)
+        assert talk.discord.gateway.resumed == 1
 
 
 async def test_the_number_of_connections_can_be_set() -> None:
