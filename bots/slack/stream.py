@@ -143,10 +143,11 @@ class StreamedMessage:
 
     async def close(self) -> None:
         """Leave no stream open behind an answer that did not come."""
-        if self._writing is None or not self.open:
+        if self._writing is None:
             return
         try:
-            if ts := await self.end():
+            # A stream that is just beginning is open when it has begun.
+            if (ts := await self.end()) and self.open:
                 await self._streams.poster.stop(channel=self._place.channel, ts=ts)
         except TransientError as error:
             log.warning("stream.left_open", reason=str(error))
