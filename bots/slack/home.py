@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bots.command import Button
+from bots.memory import MEMORY
 from bots.overview import Shelf
 from bots.slack.modals import Origin
 from bots.slack.mrkdwn import sections
@@ -89,9 +90,15 @@ def _shelves(home: Home) -> str:
 
 
 def _privacy() -> Block:
-    block = actions([Button(label="Forget", command="forget me", danger=True), Button(label="Help", command="help")])
-    forget, *others = block["elements"]
-    return block | {"elements": [forget | {"confirm": _FORGET}, *others]}
+    block = actions(
+        [
+            Button(label="What you remember", command=MEMORY),
+            Button(label="Forget", command="forget me", danger=True),
+            Button(label="Help", command="help"),
+        ]
+    )
+    seen, forget, helped = block["elements"]
+    return block | {"elements": [seen, forget | {"confirm": _FORGET}, helped]}
 
 
 def _header(text: str) -> Block:

@@ -60,6 +60,7 @@ async def test_home_tells_what_a_person_may_read_and_how_fresh_it_is() -> None:
         "How many days of leave do I have?",
         "Who will be bought next?",
         'What does "Travel policy" say?',
+        "What you remember",
         "Forget",
         "Help",
     ]
@@ -141,7 +142,7 @@ async def test_home_says_so_while_nobody_knows_what_there_is_and_slack_failing_s
             await talk.slack.hands.open_home(ANA)
             home = await talk.slack.hands.until_home(ANA)
             assert "I cannot look it up right now" in home.shown
-            assert home.buttons == ["Forget", "Help"]
+            assert home.buttons == ["What you remember", "Forget", "Help"]
             await talk.slack.until_reply(await talk.slack.mention(ANA, GENERAL, "How many days?"))
 
 
