@@ -59,7 +59,10 @@ class ThreadReply:
 
     async def finished(self) -> bool:
         """Whether all of the reply stands there, and whoever wrote it only did not come to say so. Raises FootnoteError."""
-        return (await self._standing()).whole
+        whole = (await self._standing()).whole
+        if whole:
+            await self._status.left_behind()
+        return whole
 
     async def working(self) -> None:
         self._status.show()

@@ -63,6 +63,10 @@ class Status:
             self._session = None
             await self._sessions.end(self._channel, self._thread)
 
+    async def left_behind(self) -> None:
+        """Nobody works on it any more, and whoever did could not say so."""
+        await self._sessions.idle(self._channel, self._thread)
+
     async def _renew(self) -> None:
         while True:
             self._shown = True
