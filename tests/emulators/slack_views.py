@@ -258,7 +258,7 @@ def _good_input(block: Mapping[str, Any]) -> bool:
         if not isinstance(options, list) or not 1 <= len(options) <= OPTIONS[kind] or not all(map(_good_option, options)):
             return False
         chosen = [*element.get("initial_options", []), *([element["initial_option"]] if "initial_option" in element else [])]
-        return all(option in options for option in chosen) and element.get("initial_options") != []
+        return all(option in options for option in chosen) and bool(element.get("initial_options", True))
     return True
 
 
@@ -319,7 +319,7 @@ def missing(view: OpenView, values: Mapping[str, Any]) -> list[str]:
 
 def action_on(blocks: list[dict[str, Any]], label: str) -> dict[str, Any]:
     """What a press of the button with this label, or of this side of feedback buttons, tells of it."""
-    found = []
+    found: list[dict[str, Any]] = []
     for number, block in enumerate(blocks):
         place = {"block_id": block.get("block_id", f"b{number}")}
         for element in block.get("elements", []) if block["type"] in {"actions", "context_actions"} else []:
