@@ -20,11 +20,13 @@ from redis.asyncio import Redis
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 
+from bots.pending import Pending, Question
 from bots.redis import connect_redis
 from bots.slack.events import EventsEndpoint
 from bots.slack.threads import SlackThreads
 from core.answering.gate import Gate
 from core.answering.memory import Memory
+from core.channels import ChannelConfig, Channels
 from core.errors import UserError
 from core.groups import SourceGroups
 from core.indexing.jobs import Jobs, Worker
@@ -91,6 +93,45 @@ async def test_a_message_is_claimed_by_one_process_under_all_its_names(redis: Re
     assert await here.claim(other)
     await here.release(other)
     assert await there.claim(other)
+    await elsewhere.aclose()
+
+
+async def test_a_question_is_kept_taken_over_tried_again_and_dropped(redis: Redis, url: str) -> None:
+    elsewhere = connect_redis(url)
+    here, there = Pending(redis, lease=0.0), Pending(elsewhere, lease=3600)
+    for number in range(3):
+        asked = message(id=f"m{number}", user=f"slack:{number}")
+        held = await here.begin(Question(message=asked, place={"channel": "C1"}))
+        assert held is not None
+        await held.note(stream="17.2")
+        assert await there.begin(Question(message=asked)) is None
+    found = await there.left_behind("test")
+    assert [left.question.place for left in found] == [{"channel": "C1", "stream": "17.2"}] * 3
+    assert await here.left_behind("test") == []
+    answered, broken, _ = (left.held for left in sorted(found, key=lambda left: left.question.message.id))
+    await answered.resolved()
+    await broken.failed()
+    assert await here.again("test", "m1", "slack:1")
+    assert [left.question.message.id for left in await here.left_behind("test")] == ["m1"]
+    assert await here.forget_person("slack:2") == 1
+    assert await here.forget_person("slack:0") == 0
+    await elsewhere.aclose()
+
+
+async def test_a_topic_begins_anew_and_a_persons_questions_are_told(redis: Redis) -> None:
+    memory = Memory(redis, turns=5, ttl=timedelta(minutes=5), accesses=public)
+    await memory.add("slack:T1:C1:1.0", turn("one"))
+    await memory.begin_anew("slack:T1:C1:1.0", datetime.now(UTC))
+    await memory.add("slack:T1:C1:1.0", turn("two"))
+    assert [item.question for item in await memory.read("slack:T1:C1:1.0", ANYONE)] == ["two"]
+    assert [item.question for item in await memory.asked("slack:ana")] == ["one", "two"]
+    assert await memory.forget("slack:T1:C1:1.0") == 2
+
+
+async def test_a_channels_settings_are_kept(redis: Redis, url: str) -> None:
+    elsewhere = connect_redis(url)
+    await Channels(redis).change("slack", "C1", ChannelConfig(private=True))
+    assert await Channels(elsewhere).of("slack", "C1") == ChannelConfig(private=True)
     await elsewhere.aclose()
 
 
