@@ -77,7 +77,7 @@ class Answering:
             try:
                 await self._finish(left, self._reply(place, message, spot, resumed=True))
             finally:
-                turn.stream = spot.fields.get("stream", "")
+                turn.stream = spot.fields.get("stream") or turn.stream
 
     async def _answer(self, said: Heard, regarded: Regarded) -> None:
         workspace = self._workspace
@@ -100,7 +100,7 @@ class Answering:
                     await workspace.policies.follow(said)
             finally:
                 await reply.close()
-                turn.stream = spot.fields.get("stream", "")
+                turn.stream = spot.fields.get("stream") or turn.stream
 
     async def _leave(self, said: Heard, message: Message, reply: ThreadReply) -> None:
         await self._workspace.policies.leave(said)

@@ -34,7 +34,10 @@ def shown(talk: Dialogue, question: Post) -> list[str]:
 
 async def ends_with(talk: Dialogue, question: Post, *replies: str) -> None:
     """So it is, and so it stays."""
-    await talk.slack.until(lambda: shown(talk, question) == list(replies), what=f"{replies}, not {shown(talk, question)}")
+    try:
+        await talk.slack.until(lambda: shown(talk, question) == list(replies), timeout=15)
+    except AssertionError:
+        assert shown(talk, question) == list(replies)
     await is_quiet(talk)
     assert shown(talk, question) == list(replies)
     assert not talk.slack.workspace.statuses
