@@ -23,6 +23,7 @@ log = structlog.get_logger(__name__)
 _METADATA = "footnote_reply"
 _OUT_OF_REACH = {"not_in_channel", "channel_not_found", "is_archived", "no_permission", "restricted_action"}
 _GONE = {"message_not_found", "cant_update_message", "edit_window_closed"}
+_NO_THREAD = "thread_not_found"
 STILL_STREAMING = "streaming_state_conflict"
 _BUDGET_SECONDS = 60.0
 _PAGES = 10
@@ -128,10 +129,16 @@ class Poster:
     async def _messages(self, channel: str, thread: str | None, after: str) -> AsyncIterator[Mapping[str, Any]]:
         where: dict[str, Any] = {"channel": channel, "oldest": after, "include_all_metadata": True, "limit": 100}
         for _ in range(_PAGES):
-            if thread is None:
-                response = await self._client.conversations_history(**where)
-            else:
-                response = await self._client.conversations_replies(ts=thread, **where)
+            try:
+                if thread is None:
+                    response = await self._client.conversations_history(**where)
+                else:
+                    response = await self._client.conversations_replies(ts=thread, **where)
+            except SlackApiError as error:
+                if failure(error) == _NO_THREAD:
+                    # Its first message was deleted before anybody replied.
+                    return
+                raise
             messages: list[dict[str, Any]] = response.get("messages", [])
             for message in messages:
                 yield message

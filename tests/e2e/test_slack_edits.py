@@ -40,7 +40,7 @@ async def ends_with(talk: Dialogue, question: Post, *replies: str) -> None:
         assert shown(talk, question) == list(replies)
     await is_quiet(talk)
     assert shown(talk, question) == list(replies)
-    assert not talk.slack.workspace.statuses
+    await talk.slack.until(lambda: not talk.slack.workspace.statuses, what="clearing the status")
 
 
 async def is_quiet(talk: Dialogue) -> None:
@@ -323,6 +323,7 @@ async def test_without_redis_an_edit_changes_nothing() -> None:
         question = await talk.slack.mention(ANA, GENERAL, "how many days?")
         await talk.slack.until_reply(question)
         await talk.redis.shutdown(nosave=True)
+        await asyncio.sleep(0.5)
         await talk.slack.edit(question, WEEKS)
         await ends_with(talk, question, "You asked: how many days?")
 

@@ -189,6 +189,7 @@ class Workspace:
             post.text, post.user, post.client_msg_id, post.subtype = "This message was deleted.", "USLACKBOT", None, "tombstone"
             return self.change_of(post, before, hidden=True)
         self.posts.remove(post)
+        self.statuses.pop((post.channel, post.ts), None)
         gone = {"hidden": True, "deleted_ts": post.ts, "previous_message": before}
         return self._subtype(post, "message_deleted") | gone
 
