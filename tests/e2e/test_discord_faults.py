@@ -303,17 +303,30 @@ async def test_stopping_lets_running_answers_finish() -> None:
         assert talk.discord.gateway.connections == 0
 
 
-async def test_an_answer_that_does_not_finish_in_time_is_ended_honestly() -> None:
-    async with scene(says("Too late.", seconds=60)) as talk:
+async def test_an_answer_that_does_not_finish_in_time_is_given_by_the_next_process() -> None:
+    script, released = held("Thirty days.")
+    async with scene(script) as talk:
         async with talk.running(drain=0.1):
             question = await talk.discord.mention(talk.ana, talk.general, "How many days?")
             asked = await talk.discord.slash(talk.ana, "ask", channel=talk.general, question="How many days?")
             await talk.discord.until(lambda: len(talk.assistant.asked) == 2, what="both to be heard")
             stopping = time.monotonic()
         assert time.monotonic() - stopping < 20
-        assert "restarted" in (await talk.discord.answer_to(question)).content
-        assert "restarted" in asked.texts[0]
-        assert not asked.loading
+        assert talk.discord.said_by_bot(talk.general) == []
+        released.set()
+        async with talk.running():
+            assert (await talk.discord.answer_to(question)).content == "Thirty days."
+            assert await talk.discord.finished(asked) == ["Thirty days."]
+            await talk.discord.stays(lambda: len(talk.discord.said_by_bot(talk.general)) == 2)
+
+
+async def test_a_command_that_does_not_finish_in_time_is_ended_honestly() -> None:
+    async with scene() as talk:
+        talk.jobs.steps, talk.jobs.pause = 1000, 0.1
+        async with talk.running(drain=0.1):
+            given = await talk.discord.slash(talk.root, "reindex", channel=talk.general)
+            await talk.discord.until(lambda: bool(given.texts), what="its progress")
+        assert "restarted" in given.texts[-1]
 
 
 async def test_stopping_ends_in_time_though_discord_lets_nothing_be_written() -> None:
