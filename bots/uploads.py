@@ -29,16 +29,18 @@ that channel, so nobody learns anything that was not before them already.
 """
 
 _MOST_LISTED = 20
-_WISH = re.compile(
-    r"(?:(?:please|hey|hi|ok|okay|can you|could you|pls)[\s,]+)*"
-    r"(?:add|learn|remember|keep|save|index|store|upload|read)\b(?P<what>[^?]*?)[\s.!]*(?:please)?[\s.!?]*",
-    re.IGNORECASE,
+_WORD = re.compile(r"\w+")
+_POLITE = frozenset(_WORD.findall("please pls hey hi hello ok okay thanks thank can could would will you and now"))
+_VERBS = frozenset(_WORD.findall("add learn remember keep save index store upload read"))
+_THINGS = frozenset(
+    _WORD.findall(
+        "this that these those it them the a an all both my our your its one file files document documents doc docs pdf pdfs "
+        "page pages attached attachment attachments above here to into in for of what you we us know knowledge index memory "
+        "library base channel later use too also as well"
+    )
 )
-_WHAT = re.compile(
-    r"\s*(?:up)?\s*(?:this|that|these|those|it|them|the|attached|attachments?|files?|documents?|docs?|pdfs?|one|please|here|"
-    r"to|into|in|for|what|you|your|know|knowledge|index|memory|library|all|of|us|later|,|:|\s)*",
-    re.IGNORECASE,
-)
+_LONGEST_WISH = 200
+"""Characters."""
 _HOW = (
     "Drop a file in the channel and choose **Add to Footnote** from the menu of its message, or mention me with the file and say "
     f"*add this*. I read {KINDS}."
@@ -70,8 +72,13 @@ class UploadCommands:
 
     def wished(self, message: Message) -> bool:
         """Whether a message says that the files on it are to be known: "add this", "please remember these files"."""
-        found = _WISH.fullmatch(message.text.strip())
-        return bool(message.files and found and _WHAT.fullmatch(found["what"]))
+        text = message.text.casefold()
+        if not message.files or len(text) > _LONGEST_WISH:
+            return False
+        said = [word for word in _WORD.findall(text) if word not in _POLITE or word == "you"]
+        while said and said[0] == "you":
+            said.pop(0)
+        return bool(said) and said[0] in _VERBS and _THINGS.issuperset(said[1:])
 
     async def of_message(self, message: Message, audience_of: AudienceOf) -> str:
         """Add the files of a message, and say what became of them. Raises UserError when none could be added."""
