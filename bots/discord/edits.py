@@ -19,6 +19,7 @@ from bots.discord.wordings import GONE, Stands, Wordings, wording_of
 if TYPE_CHECKING:
     from bots.pending import Spot
     from bots.responder import Responder
+    from core.models import Message
 
 log = structlog.get_logger(__name__)
 
@@ -79,6 +80,12 @@ class Edits:
                 del self._answering[message.id]
             if sent:
                 await self._wordings.replied(message.id, {**spot.fields, **place}, sent)
+
+    async def resumed(self, asked: Message, spot: Spot, sent: Iterable[int]) -> None:
+        """What another process left behind was answered by these; that to a command cannot be edited."""
+        if "token" not in spot.fields:
+            place = {**spot.fields, _USER: asked.user.removeprefix("discord:")}
+            await self._wordings.replied(int(spot.fields["message"]), place, sent)
 
     async def deleted(self, client: discord.Client, id: int) -> None:
         """Delete what was replied to a message that is gone, and remember neither."""

@@ -131,6 +131,7 @@ class Inbox:
                 audience_of = self._audience.of(message.author, message.channel)
                 if heard.addressed and isinstance(message.channel, discord.Thread) and is_farewell(asked.text):
                     await self._policies.leave(message.channel)
+                    await self._responder.stop(conversation)
                     await self._responder.tell(asked, reply, audience_of, _FAREWELL)
                     return
                 await self._responder.respond(asked, reply, audience_of, spot=spot)
@@ -275,10 +276,11 @@ class Inbox:
             # Whoever takes it over next, this process perhaps, tries it again.
             log.warning("message.not_resumed", message=message.id, reason=str(error))
             return
+        sent = [found.standing.sent.id] if found.standing is not None else []
         reply = DiscordReply(
             found.places,
             typing_in=found.channel if isinstance(found.channel, discord.abc.Messageable) else None,
-            on_sent=lambda sent: self._chains.add(sent, found.root),
+            on_sent=self._noting(sent, found.root),
             private=message.private,
             spot=spot,
             standing=found.standing,
@@ -287,6 +289,7 @@ class Inbox:
             self._chains.add(found.standing.sent.id, found.root)
         async with self._running(reply):
             await self._responder.resume(left, reply, self._audience.of(found.person, found.channel))
+        await self._edits.resumed(message, spot, sent)
 
     async def command(self, interaction: Asked, name: str, text: str, files: tuple[Attachment, ...] = ()) -> None:
         """Run a command. Its answer may name pages that others must not know of, so only who gave it sees it."""

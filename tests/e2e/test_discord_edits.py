@@ -153,3 +153,17 @@ async def test_what_people_say_among_themselves_is_not_answered_when_they_edit_i
         said = await talk.discord.say(talk.ana, talk.general, "How many days?")
         await _edited(talk, said, "How many days in Spain?")
         await talk.discord.stays(lambda: not talk.discord.said_by_bot(talk.general))
+
+
+async def test_an_answer_that_the_next_process_gave_goes_with_its_question() -> None:
+    script, released = held("Thirty days.")
+    async with scene(script) as talk:
+        async with talk.running(drain=0.1):
+            question = await talk.discord.mention(talk.ana, talk.general, "How many days?")
+            await talk.discord.until(lambda: len(talk.assistant.asked) == 1, what="the question to be heard")
+        released.set()
+        async with talk.running():
+            reply = await talk.discord.answer_to(question)
+            await talk.discord.stays(lambda: not reply.deleted, 0.2)
+            await talk.discord.delete(question)
+            await talk.discord.until(lambda: reply.deleted, what="the answer to be deleted")

@@ -9,7 +9,7 @@ import pytest
 
 from core.channels import Policy
 from core.errors import ConfigError
-from tests.e2e.discord_dialogue import TRAVEL, Dialogue, dialogue, says, scene
+from tests.e2e.discord_dialogue import TRAVEL, Dialogue, dialogue, held, says, scene
 from tests.emulators.discord_permissions import MANAGE_CHANNELS, PUBLIC_THREADS
 from tests.emulators.discord_world import Channel
 from tests.fakes import Script
@@ -79,6 +79,16 @@ async def test_told_to_stop_it_is_quiet_in_a_thread_until_it_is_mentioned_again(
         await _left_alone(talk, 1)
         await talk.discord.answer_to(await talk.discord.mention(talk.ana, thread, "How many days?"))
         await talk.discord.answer_to(await talk.discord.say(talk.ana, thread, "And in Spain?"))
+
+
+async def test_told_to_stop_while_it_answers_it_ends_that_too() -> None:
+    script, _released = held("Thirty days.")
+    async with all_ears(script) as talk:
+        thread = talk.discord.thread(talk.general, "Leave")
+        question = await talk.discord.mention(talk.ana, thread, "How many days?")
+        await talk.discord.until(lambda: len(talk.assistant.asked) == 1, what="the question to be heard")
+        await talk.discord.say(talk.ana, thread, "Stop!")
+        assert "Stopped" in (await talk.discord.answer_to(question)).content
 
 
 async def test_by_the_policy_mention_it_replies_to_mentions_alone_also_in_threads_of_the_channel() -> None:
