@@ -126,7 +126,7 @@ def file(
     name: str = "Travel.md", text: str = "A night may cost 190 euros.", *, place: str = GENERAL, **fields: Any
 ) -> Attachment:
     values = {"size": len(text), "address": text, "url": f"https://acme.slack.com/files/{name}"}
-    return Attachment(name=name, place=place, **(values | more))
+    return Attachment(name=name, place=place, **(values | fields))
 
 
 @pytest.mark.parametrize(
