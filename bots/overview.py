@@ -13,7 +13,7 @@ import structlog
 from bots.prompts import MOST, questions
 from core.answering.freshness import States, ago
 from core.errors import FootnoteError, TransientError
-from core.models import Audience, SyncState, now
+from core.models import Audience, SyncState
 
 if TYPE_CHECKING:
     from core.indexing.index import Glimpse
@@ -53,17 +53,17 @@ class Overview:
         glimpses: Callable[[Audience], Awaitable[Sequence[Glimpse]]],
         states: States,
         *,
-        clock: Callable[[], datetime] = now,
+        seconds: float = _SECONDS,
     ) -> None:
         """``counts`` are of the documents that an audience may read, by source; ``glimpses`` tell what some are called."""
         self._counts = counts
         self._glimpses = glimpses
         self._states = states
-        self._clock = clock
+        self._seconds = seconds
 
     async def shelves(self, audience: Audience) -> list[Shelf]:
         """The sources in which there is something for them, the fullest first. Raises TransientError."""
-        counts, states = await asyncio.gather(_within(self._counts(audience)), self._known())
+        counts, states = await asyncio.gather(self._within(self._counts(audience)), self._known())
         shelves = [
             Shelf(source=name, documents=count, fresh_at=states[name].fresh_at if name in states else None)
             for name, count in counts.items()
@@ -73,21 +73,20 @@ class Overview:
     async def questions(self, audience: Audience, most: int = MOST) -> list[str]:
         """That something they may read is likely to answer. None while nobody knows."""
         try:
-            return questions(await _within(self._glimpses(audience)), most)
+            return questions(await self._within(self._glimpses(audience)), most)
         except FootnoteError as error:
             log.info("prompts.unknown", error=type(error).__name__)
             return []
 
     async def _known(self) -> Mapping[str, SyncState]:
         try:
-            return await _within(self._states())
+            return await self._within(self._states())
         except TransientError:
             return {}
 
-
-async def _within(asked: Awaitable[Result]) -> Result:
-    try:
-        async with asyncio.timeout(_SECONDS):
-            return await asked
-    except TimeoutError as error:
-        raise TransientError("What I know cannot be looked up right now. Please try again in a minute.") from error
+    async def _within(self, asked: Awaitable[Result]) -> Result:
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await asked
+        except TimeoutError as error:
+            raise TransientError("What I know cannot be looked up right now. Please try again in a minute.") from error

@@ -30,6 +30,8 @@ _WHAT_ELSE = "What would have been right, and where does it stand?"
 _ID = 40
 _QUOTES = str.maketrans("“”„‟’‘", '""""\'\'')
 """As phones write them: where a command is read they hold words together, too."""
+_NAME = 150
+"""Characters in what an option stands for."""
 _OPTIONS = 100
 """In one menu; Slack refuses more."""
 _POLICIES = {
@@ -103,7 +105,7 @@ def config_form(config: ChannelConfig, sources: Collection[str], origin: Origin)
     ]
     chosen = next(option for option in policies if option["value"] == config.policy.value)
     alone = {"text": plain("Answer each person alone, from what they may read"), "value": "yes"}
-    names = sorted({*sources, *config.sources})[:_OPTIONS]
+    names = sorted(name for name in {*sources, *config.sources} if 0 < len(name) <= _NAME)[:_OPTIONS]
     options = [{"text": plain(name), "value": name} for name in names]
     in_scope = [option for option in options if option["value"] in config.sources]
     person, group = _called(config.escalate_to)

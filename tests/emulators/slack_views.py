@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,7 +88,8 @@ class _Trigger:
 
 
 class Views:
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self.modals: dict[str, OpenView] = {}
         """By id; those that are open."""
         self.homes: dict[str, OpenView] = {}
@@ -103,7 +104,7 @@ class Views:
     def trigger(self, user: str, view: str | None = None) -> str:
         """Good for one modal, for three seconds; ``view`` is the modal in which something was pressed."""
         id = f"{time.time_ns()}.{secrets.token_hex(6)}"
-        self._triggers[id] = _Trigger(user, time.monotonic(), view)
+        self._triggers[id] = _Trigger(user, self._clock(), view)
         return id
 
     def modal_of(self, user: str) -> OpenView | None:
@@ -169,7 +170,7 @@ class Views:
             raise Refused("invalid_trigger_id")
         if trigger.used:
             raise Refused("exchanged_trigger_id")
-        if time.monotonic() - trigger.made > TRIGGER_SECONDS:
+        if self._clock() - trigger.made > TRIGGER_SECONDS:
             raise Refused("expired_trigger_id")
         trigger.used = True
         return trigger
@@ -251,7 +252,7 @@ def _good_input(block: Mapping[str, Any]) -> bool:
     if "placeholder" in element and not good_text(element["placeholder"], PLACEHOLDER):
         return False
     if kind == "plain_text_input":
-        most = element.get("max_length", TYPED)
+        most = int(element.get("max_length", TYPED))
         return 0 < most <= TYPED and len(element.get("initial_value", "")) <= most
     if kind in OPTIONS:
         options = element.get("options")

@@ -13,12 +13,12 @@ from tests.fakes import answer
 LONGEST = 30_000
 """Characters."""
 _WORDS = {
-    "en": ["leave", "days", "travel", "policy", "the", "of", "budget", "approves", "who", "&", "<forms>", "a>b", "don't", "1_000"],
+    "en": ["leave", "days", "travel", "policy", "of", "budget", "approves", "who", "&", "<forms>", "a>b", "don't", "1_000"],
     "he": ["ימי", "חופשה", "מדיניות", "נסיעות", "מי", "מאשר", "תקציב", "שבוע", "מלון", "קבלות"],
     "ar": ["أيام", "الإجازة", "سياسة", "السفر", "من", "يوافق", "الميزانية", "أسبوع", "فندق", "إيصالات"],
     "ja": ["休暇", "日数", "出張規程", "承認", "予算", "週", "ホテル", "領収書", "は", "を", "に"],
     "emoji": ["👍", "👩\u200d👩\u200d👧\u200d👦", "🏳️\u200d🌈", "🇳🇴", "🫠", "✅", "1️⃣", "🤦🏽\u200d♂️", "leave", "days"],
-    "hostile": ["@channel", "<!here>", "<@U123>", "@everyone", "*a", "_b", "~c", "`d", "[x](https://evil.example)", "&amp;", "]("],
+    "hostile": ["@channel", "<!here>", "<@U123>", "@everyone", "*a", "_b", "`d", "[x](https://evil.example)", "&amp;", "]("],
 }  # fmt: skip
 
 
