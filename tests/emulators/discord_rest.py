@@ -348,9 +348,11 @@ class Rest:
             components = self._checked(data, data.get("flags", 0))
             self._check_silence(data, edits=True)
         elif body["type"] == 8:
-            return self._offered(interaction, data, after)
+            self._offered(interaction, data, after)
+            return None
         elif body["type"] == 9:
-            return self._opened(interaction, data, after)
+            self._opened(interaction, data, after)
+            return None
         elif body["type"] != 5:
             raise _invalid("type", f"the emulator does not know the callback type {body['type']}")
         interaction.acknowledged_after = after

@@ -75,7 +75,7 @@ async def test_what_stands_is_kept_for_an_hour_and_not_overwritten_by_who_only_b
     assert await wordings.stands(1) == expected
     [key] = await redis.keys("*")
     assert 3500 < await redis.ttl(key) <= 3600
-    assert b"How many" not in b"".join((await redis.hgetall(key)).values())
+    assert "How many" not in str(await redis.hgetall(key))
 
 
 async def test_of_an_unknown_message_nothing_stands(redis: Redis) -> None:
