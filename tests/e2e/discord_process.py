@@ -15,6 +15,8 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import structlog
+
 from bots.choices import Choices
 from bots.discord.client import DiscordBot
 from bots.pending import Pending, finish_left_behind
@@ -122,4 +124,5 @@ class _NoCommands:
 
 
 if __name__ == "__main__":
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     asyncio.run(_run(Script(**json.loads(sys.argv[1]))))
