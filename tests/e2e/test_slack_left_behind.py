@@ -211,7 +211,8 @@ async def test_a_process_that_is_told_to_stop_finishes_what_it_can(house: House)
 
 async def test_processes_that_are_killed_one_after_the_other_answer_every_question_once(house: House) -> None:
     asked: list[Post] = []
-    for _ in range(4):
+    # A question of which three processes died is not tried again.
+    for _ in range(2):
         async with house.process() as process:
             for _ in range(5):
                 asked.append(await house.slack.mention(ANA, GENERAL, f"question {len(asked)}"))
