@@ -377,11 +377,13 @@ class App:
     @cached_property
     def forget(self) -> Forget:
         from bots.forget import Forget
+        from bots.slack import wordings
 
         return Forget(
             memory=self.memory,
             desk=self.desk,
             pending=self.pending,
+            traces=partial(wordings.forget_person, self.redis),
             feedback=self.feedback,
             gaps=self.gaps,
             repeating=self.reviewed.forget_made_from,

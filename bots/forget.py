@@ -58,6 +58,7 @@ class Forget:
         feedback: FeedbackLog,
         gaps: Gaps,
         repeating: Repeating = nothing,
+        traces: Callable[[str], Awaitable[int]] | None = None,
         jobs: Jobs,
         index: Index,
         sources: Mapping[str, Source],
@@ -65,9 +66,11 @@ class Forget:
         audit: Audit = OFF,
         clock: Callable[[], datetime] = now,
     ) -> None:
+        """``traces`` deletes what a platform noted of a person's questions besides, and says of how many."""
         self._memory = memory
         self._desk = desk
         self._pending = pending
+        self._traces = traces
         self._feedback = feedback
         self._gaps = gaps
         self._repeating = repeating
@@ -102,6 +105,8 @@ class Forget:
         try:
             kept = await self._desk.forget_person(user)
             waiting = await self._pending.forget_person(user)
+            if self._traces is not None:
+                await self._traces(user)
         except AWAY as error:
             raise TransientError("What is kept of you cannot be reached right now: please try it again.") from error
         ratings = await self._feedback.forget_person(user) + await self._gaps.forget_person(user)
