@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import structlog
 
 from bots.command import Button, Command, CommandReply, require_admin
 from bots.platform import Groups
+from bots.questions import is_question
 from core.errors import FootnoteError, UserError
 from core.evaluation.feedback import Answered
 from core.evaluation.gaps import Gap, unanswered
@@ -32,7 +34,10 @@ log = structlog.get_logger(__name__)
 
 
 class Unanswered:
-    """Has every answer that found nothing become a gap, behind the back of whoever asked: they have their reply already."""
+    """Has every answer that found nothing become a gap, behind the back of whoever asked: they have their reply already.
+
+    What somebody tells the others in a thread where I answer, such as the answer that I did not know, is no question.
+    """
 
     def __init__(self, gaps: Gaps) -> None:
         self._gaps = gaps
@@ -40,7 +45,7 @@ class Unanswered:
 
     def __call__(self, message: Message, answer: Answer) -> None:
         miss = unanswered(Answered.of(message, answer), message.sent_at)
-        if miss is None:
+        if miss is None or _tells(message.text):
             return
 
         async def note() -> None:
@@ -60,6 +65,10 @@ class Unanswered:
         if self._noting:
             _, late = await asyncio.wait(self._noting, timeout=seconds)
             await asyncio.gather(*map(cancelled, late))
+
+
+def _tells(text: str) -> bool:
+    return text.rstrip().endswith((".", "!")) and not is_question(text)
 
 
 class GapList:
@@ -86,7 +95,7 @@ class GapList:
 
     async def run(self, command: Command, reply: CommandReply) -> None:
         """``gaps``, or ``gaps done ID``."""
-        require_admin(command, self._admins)
+        require_admin(replace(command, name="footnote gaps"), self._admins)
         match command.text.split():
             case []:
                 text, buttons = await self.told(Audience.of(expand(command.principals, await self._groups())))

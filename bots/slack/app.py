@@ -299,7 +299,8 @@ class SlackBot:
     async def _choose(self, workspace: Workspace, body: dict[str, Any]) -> None:
         command = chosen(body)
         if command.name == KEEP:
-            names = await workspace.people.names(named(body))
+            people = named(body)
+            names = await workspace.people.names(people) if people else {}
             command = replace(command, text=kept(body, workspace.me, names))
         await self._run(workspace, command)
 

@@ -100,6 +100,15 @@ async def test_an_unanswered_question_is_on_the_list_and_an_answered_one_is_not(
     ]
 
 
+async def test_what_somebody_tells_in_a_thread_is_no_gap_and_a_question_or_a_few_words_are(office: Office) -> None:
+    await office.asks("Bikes are parked in the basement, gate 3.", "a1")
+    await office.asks("Great, thanks!", "a2")
+    assert await office.gaps.gaps() == []
+    await office.asks("bike parking", "a3")
+    await office.asks("I have a question. Where do visitors leave their cars?", "a4")
+    assert len(await office.gaps.gaps()) == 2
+
+
 async def test_the_nearest_page_is_one_that_the_administrator_may_read_and_no_markup_is_taken_over(office: Office) -> None:
     await office.asks("what do *you* [earn](https://evil.example)", "a1")
     assert "Travel" in (await office.says()).replies[0]
