@@ -266,6 +266,10 @@ class Turn:
     """Their ids. A turn with accesses and without documents is not known well enough to be replayed."""
     said_as: str = ""
     """The id of the message that asked, in all its wordings."""
+    people: tuple[str, ...] = ()
+    """Of several turns that were condensed to this one: who asked."""
+    messages: tuple[str, ...] = ()
+    """Of those: the messages that asked."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,7 @@ from core.answering.model import name_of
 from core.answering.prompts import PROMPT_VERSION
 from core.answering.retriever import UNAVAILABLE
 from core.answering.style import Style
+from core.answering.summaries import LONG, Summaries
 from core.answering.visible import visible
 from core.channels import DEFAULT, ChannelConfig
 from core.errors import TransientError, UserError
@@ -59,11 +60,13 @@ class Assistant:
         self._sources = sources
         self._clock = clock
         self._new_id = new_id
+        silence = model_timeout.total_seconds()
+        self._summaries = Summaries(memory, model, self._budget, silence=silence) if model else None
         self._chain = build_chain(
             search,
             accesses,
             model,
-            model_timeout=model_timeout.total_seconds(),
+            model_timeout=silence,
             search_timeout=search_timeout.total_seconds(),
         )
 
@@ -104,6 +107,8 @@ class Assistant:
                 if message.addressed or part.citations:
                     # Before the answer is shown, so that a follow-up sent at once finds it.
                     await history.aadd_messages(to_messages(turn))
+                    if self._summaries is not None and not spent and len(said) >= 2 * (LONG - 1):
+                        self._summaries.after(message.conversation_id, audience, message.user)
                 notice = " ".join(filter(None, (part.notice, _only_from(sources), await late(_cited(part)))))
                 seconds = time.perf_counter() - started
                 yield replace(

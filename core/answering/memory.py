@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,6 +26,12 @@ _TIMEOUT = 1.0
 """Seconds that an answer waits for its memory."""
 _FORGETTING = 30.0
 """Seconds: somebody may have asked in thousands of conversations."""
+_EXCHANGE = """
+for number = 2, #ARGV do if not redis.call('LPOS', KEYS[1], ARGV[number]) then return 0 end end
+redis.call('LINSERT', KEYS[1], 'BEFORE', ARGV[2], ARGV[1])
+for number = 2, #ARGV do redis.call('LREM', KEYS[1], 1, ARGV[number]) end
+return 1
+"""
 _TURN: TypeAdapter[Turn] = TypeAdapter(Turn)
 
 
@@ -66,6 +73,12 @@ class Memory:
         """Remember ``turn``; the oldest ones make room."""
         with suppress(TransientError):
             await self._outage.reach(lambda: self._store(conversation_id, turn))
+
+    async def condense(self, conversation_id: str, turns: Sequence[Turn], summary: Turn) -> None:
+        """Put one turn in the place of these, if all of them are still there: what was forgotten meanwhile stays forgotten.
+        Raises TransientError.
+        """
+        await self._outage.reach(lambda: self._exchange(conversation_id, turns, summary))
 
     async def begin_anew(self, conversation_id: str, at: datetime) -> None:
         """Another topic: what was remembered until then is not read any more. Raises TransientError."""
@@ -113,6 +126,20 @@ class Memory:
             turns.expire(_anew_key(conversation_id), self.ttl)
             await turns.execute()
 
+    async def _exchange(self, conversation_id: str, turns: Sequence[Turn], summary: Turn) -> None:
+        raws = [stored.raw for stored in await self._stored(conversation_id) if stored.turn in turns]
+        if len(raws) != len(turns):
+            return
+        kept = self.ttl + timedelta(days=1)
+        for person in summary.people:
+            # As long as the summary lives it is found for whoever has a part in it.
+            async with self._redis.pipeline(transaction=True) as index:
+                index.zadd(_person_key(person), {conversation_id: time.time()})
+                index.expire(_person_key(person), kept)
+                await index.execute()
+        key = _conversation_key(conversation_id)
+        await cast("Awaitable[object]", self._redis.eval(_EXCHANGE, 1, key, _TURN.dump_json(summary), *raws))
+
     async def _delete(self, conversation_id: str) -> int:
         key = _conversation_key(conversation_id)
         async with self._redis.pipeline(transaction=True) as pipeline:
@@ -125,7 +152,7 @@ class Memory:
     async def _delete_said(self, conversation_id: str, said_as: str) -> int:
         key, forgotten = _conversation_key(conversation_id), 0
         for stored in await self._stored(conversation_id):
-            if stored.turn.said_as == said_as:
+            if said_as in (stored.turn.said_as, *stored.turn.messages):
                 forgotten += await self._redis.lrem(key, 1, cast("str", stored.raw))
         return forgotten
 
@@ -147,7 +174,7 @@ class Memory:
         for conversation_id in await self._asked_in(user):
             key = _conversation_key(conversation_id)
             for stored in await self._stored(conversation_id):
-                if stored.turn.asked_by == user:
+                if user in (stored.turn.asked_by, *stored.turn.people):
                     forgotten += await self._redis.lrem(key, 1, cast("str", stored.raw))
             # One by one: what the person asks meanwhile elsewhere stays findable.
             await self._redis.zrem(_person_key(user), conversation_id)
