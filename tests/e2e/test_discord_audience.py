@@ -207,3 +207,15 @@ async def test_an_account_that_is_linked_by_code_reads_in_private_what_its_perso
             assert "known as ana@acme.com" in await acme.told(acme.ana, "link", code=new)
             gone = await Installation(data_dir, settings).run("unlink", "ana@acme.com")
             assert gone.out == "links taken away from ana@acme.com: 1\n"
+
+
+async def test_a_source_is_offered_by_the_index_itself_and_a_question_narrowed_to_it(data_dir: Path) -> None:
+    async with DiscordServer() as discord, (office := Office(discord)).open(data_dir):
+        typed = await discord.type(office.bob, "ask", "source", "fo", channel=office.general)
+        await discord.until(lambda: typed.choices is not None, what="choices")
+        assert typed.choices == ["folder"]
+        assert typed.acknowledged_after is not None
+        assert typed.acknowledged_after < 1
+        question = "How many days of paid leave does everybody have?"
+        given = await discord.slash(office.bob, "ask", channel=office.general, question=question, source="folder")
+        assert "thirty days" in "".join(await discord.finished(given))
