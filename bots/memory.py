@@ -62,9 +62,9 @@ class MemoryCommands:
                 lines.append(f"- and {len(here) - _SHOWN} before these")
         lines.append(
             f"I use them to understand what you ask next in the same conversation, the last {self._memory.turns} there at most, "
-            f"the first of a long conversation as a summary. {_duration(self._memory.ttl)} after the last question of a conversation I forget all of it. Whoever may not read "
-            "what an answer was made from is told nothing of it. “New topic” has me leave out what was said before, and "
-            "`/footnote forget` (Discord: `/forget`) deletes it."
+            "the first of a long conversation as a summary. Whoever may not read what an answer was made from is told nothing of "
+            f"it. {_duration(self._memory.ttl)} after the last question of a conversation I forget all of it. “New topic” has me "
+            "leave out what was said before, and `/footnote forget` (Discord: `/forget`) deletes it."
         )
         await reply.say("\n".join(lines))
 
