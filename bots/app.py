@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from bots.upload import Adding
     from bots.uploads import UploadCommands
     from core.answering.assistant import Assistant
+    from core.answering.attached import Attached
     from core.answering.gate import Gate
     from core.answering.memory import Memory
     from core.audit import Audit
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
     from core.indexing.parsing import Parser
     from core.indexing.uploads import Uploads
     from core.links import Links
-    from core.ports import Embedder, Search, Source
+    from core.ports import Accesses, Embedder, Search, Source
 
 
 log = structlog.get_logger(__name__)
@@ -180,6 +181,18 @@ class App:
         return Adding(self.uploads, self.files, self.jobs, self.index, audit=self.audit)
 
     @cached_property
+    def attached(self) -> Attached:
+        """The files that conversations are about."""
+        from core.answering.attached import Attached
+
+        return Attached(self.redis, self.embedder, self.settings.footnote_memory_ttl)
+
+    @cached_property
+    def accesses(self) -> Accesses:
+        """Who may read what answers were made from."""
+        return self.attached.beside(self.index.accesses)
+
+    @cached_property
     def upload_commands(self) -> UploadCommands:
         from bots.uploads import UploadCommands
 
@@ -203,7 +216,7 @@ class App:
             self.redis,
             turns=self.settings.footnote_memory_turns,
             ttl=self.settings.footnote_memory_ttl,
-            accesses=self.index.accesses,
+            accesses=self.accesses,
         )
 
     @cached_property
@@ -228,12 +241,13 @@ class App:
 
         return Assistant(
             search=self.search,
-            accesses=self.index.accesses,
+            accesses=self.accesses,
             model=self.model,
             memory=self.memory,
             model_timeout=self.settings.footnote_model_timeout,
             freshness=Freshness(self.jobs.states, self.settings.footnote_sync_interval),
             sources=self.index.sources,
+            attached=self.attached,
             budget=Budget(
                 self.redis,
                 daily=self.settings.footnote_daily_tokens,
@@ -243,6 +257,7 @@ class App:
 
     @cached_property
     def responder(self) -> Responder:
+        from bots.attached import FileQuestions
         from bots.responder import Responder
 
         return Responder(
@@ -254,6 +269,7 @@ class App:
             memory=self.memory,
             unanswered=self.unanswered,
             uploads=self.upload_commands,
+            files=FileQuestions(self.files, self.attached, self.embedder.count),
             audit=self.audit,
         )
 
@@ -328,7 +344,7 @@ class App:
         from bots.reviewed import KEEP, Keeping
         from bots.uploads import ADD, LIST, REMOVE
 
-        private = PrivateAnswers(self.desk, self.responder, self.groups, self.index.accesses)
+        private = PrivateAnswers(self.desk, self.responder, self.groups, self.accesses)
         escalation = Escalation(self.channels, self.desk)
         links = LinkCommands(self.links)
         remembered = MemoryCommands(self.memory)
@@ -377,13 +393,12 @@ class App:
     @cached_property
     def forget(self) -> Forget:
         from bots.forget import Forget
-        from bots.slack import wordings
 
         return Forget(
             memory=self.memory,
             desk=self.desk,
             pending=self.pending,
-            traces=partial(wordings.forget_person, self.redis),
+            traces=self._forget_traces,
             feedback=self.feedback,
             gaps=self.gaps,
             repeating=self.reviewed.forget_made_from,
@@ -393,6 +408,15 @@ class App:
             admins=self.settings.admins,
             audit=self.audit,
         )
+
+    async def _forget_traces(self, user: str) -> int:
+        if user.startswith("discord:"):
+            from bots.discord import wordings as discord
+
+            return await discord.forget_person(self.redis, user)
+        from bots.slack import wordings as slack
+
+        return await slack.forget_person(self.redis, user)
 
     @cached_property
     def links(self) -> Links:

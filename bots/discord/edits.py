@@ -14,7 +14,7 @@ import structlog
 from bots.discord.reply import STANDS
 from bots.discord.spots import DIRECT, THREAD
 from bots.discord.translate import message_id
-from bots.discord.wordings import GONE, Stands, Wordings, wording_of
+from bots.discord.wordings import GONE, USER, Stands, Wordings, wording_of
 
 if TYPE_CHECKING:
     from bots.pending import Spot
@@ -25,7 +25,6 @@ log = structlog.get_logger(__name__)
 
 WITHIN = timedelta(minutes=10)
 """A message that is edited later says something new to nobody."""
-_USER = "user"
 
 
 class Edits:
@@ -69,7 +68,7 @@ class Edits:
     @asynccontextmanager
     async def answering_anew(self, message: discord.Message, conversation: str, spot: Spot) -> AsyncIterator[list[int]]:
         """As :meth:`answering`, in the turn of an edit."""
-        wording, place = wording_of(message.content), {_USER: str(message.author.id)}
+        wording, place = wording_of(message.content), {USER: str(message.author.id)}
         self._answering[message.id] = wording
         sent: list[int] = []
         try:
@@ -84,7 +83,7 @@ class Edits:
     async def resumed(self, asked: Message, spot: Spot, sent: Iterable[int]) -> None:
         """What another process left behind was answered by these; that to a command cannot be edited."""
         if "token" not in spot.fields:
-            place = {**spot.fields, _USER: asked.user.removeprefix("discord:")}
+            place = {**spot.fields, USER: asked.user.removeprefix("discord:")}
             await self._wordings.replied(int(spot.fields["message"]), place, sent)
 
     async def deleted(self, client: discord.Client, id: int) -> None:
@@ -104,7 +103,7 @@ async def delete(client: discord.Client, place: Mapping[str, str], ids: Iterable
     name, _, _ = place.get(STANDS, "").partition(" ")
     with suppress(discord.HTTPException, aiohttp.ClientError, OSError):
         if name == DIRECT:
-            channel: discord.PartialMessageable | discord.DMChannel = await client.create_dm(discord.Object(int(place[_USER])))
+            channel: discord.PartialMessageable | discord.DMChannel = await client.create_dm(discord.Object(int(place[USER])))
         else:
             channel = client.get_partial_messageable(int(place["message"] if name == THREAD else place["channel"]))
         for id in ids:

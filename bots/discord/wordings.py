@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 KEPT_SECONDS = 3600
 GONE = "gone"
 """The last wording of a message that was deleted."""
+USER = "user"
+"""What a place that is kept says besides: who asked."""
 
 _TIMEOUT = 1.0
 _LOOK_SECONDS = 0.1
@@ -136,5 +138,15 @@ class Wordings:
         return await self._outage.reach(lambda: cast("Any", self._redis.eval(script, 1, key, *map(str, arguments))))
 
 
-def _key(message_id: int) -> str:
+async def forget_person(redis: Redis, user: str) -> int:
+    """Drop what is kept of the questions of a person (``discord:1``): of how many. Raises what the client raises."""
+    forgotten = 0
+    async for key in redis.scan_iter(match=_key("*"), count=1000):
+        place = await cast("Any", redis.hget(key, "place"))
+        if place and json.loads(place).get(USER) == user.removeprefix("discord:"):
+            forgotten += int(await redis.delete(key))
+    return forgotten
+
+
+def _key(message_id: int | str) -> str:
     return f"footnote:discord:wording:{message_id}"

@@ -6,7 +6,7 @@ import asyncio
 
 from redis.asyncio import Redis
 
-from bots.discord.wordings import GONE, Stands, Wordings, wording_of
+from bots.discord.wordings import GONE, Stands, Wordings, forget_person, wording_of
 
 FIRST, SECOND, THIRD = map(wording_of, ("How many days?", "How many days in Spain?", "How many days in France?"))
 
@@ -80,3 +80,13 @@ async def test_what_stands_is_kept_for_an_hour_and_not_overwritten_by_who_only_b
 
 async def test_of_an_unknown_message_nothing_stands(redis: Redis) -> None:
     assert await Wordings(redis).stands(1) == Stands()
+
+
+async def test_a_person_can_have_it_forgotten(redis: Redis) -> None:
+    wordings = Wordings(redis)
+    for message_id, user in ((1, "7"), (2, "7"), (3, "77")):
+        async with wordings.turn(message_id, FIRST):
+            await wordings.begun(message_id, "discord:5", {"channel": "5", "user": user})
+    assert await forget_person(redis, "discord:7") == 2
+    assert await wordings.stands(1) == Stands()
+    assert (await wordings.stands(3)).place == {"channel": "5", "user": "77"}
