@@ -23,6 +23,7 @@ from core.ports import AudienceOf, Reply
 from core.telemetry import ANSWER_SECONDS, MESSAGES, RESOLVED
 
 if TYPE_CHECKING:
+    from bots.attached import FileQuestions
     from bots.desk import AnswerDesk
     from bots.pending import Held, LeftBehind, Pending
     from bots.uploads import UploadCommands
@@ -38,7 +39,7 @@ GREETING = (
     "For example: *How many days of leave do I have?*"
 )
 
-FILES = "What is to become of it? Say *add this* with the file, and I know it from then on."
+FILES = "What is to become of it? Ask me about it with the file, or say *add this*, and I know it from then on."
 
 RETRY = "retry"
 """The command of the button below an error; it takes the id of the message."""
@@ -60,13 +61,14 @@ class Responder:
         memory: Memory | None = None,
         unanswered: Callable[[Message, Answer], None] | None = None,
         uploads: UploadCommands | None = None,
+        files: FileQuestions | None = None,
         audit: Audit = OFF,
         clock: Callable[[], datetime] = now,
     ) -> None:
         """With a ``desk``, answers can be rated, and whoever may read more than the channel they ask in is offered a private
         answer. With ``pending``, a question that this process does not finish is finished by another one. ``unanswered`` is
         told every answer, and must not make anybody wait. With ``uploads``, a message may say that the files on it are to be
-        known.
+        known; with ``files``, its conversation is answered from them, too.
         """
         self._assistant = assistant
         self._gate = gate
@@ -76,6 +78,7 @@ class Responder:
         self._channels = channels
         self._memory = memory
         self._uploads = uploads
+        self._files = files
         self._running: dict[asyncio.Task[Any], _Running] = {}
         self._audit = audit
         self._clock = clock
@@ -241,6 +244,8 @@ class Responder:
                 message = replace(message, text=topic)
             # The platform's sign of life and the look-ups do not wait for each other.
             _, audience, config = await asyncio.gather(once.reply.working(), audience_of(message), self._config(message))
+            if self._files is not None and message.files and message.addressed:
+                await self._files.take(message, audience_of)
             # Closed at once when a reply fails: the model must not go on talking to nobody.
             async with aclosing(self._assistant.answer(message, audience, config)) as parts:
                 async for part in parts:

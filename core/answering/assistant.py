@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -14,6 +14,7 @@ from typing import cast
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
+from core.answering.attached import Attached
 from core.answering.budget import Budget, Meter
 from core.answering.chain import Ask, Draft, build_chain
 from core.answering.follow_ups import follow_ups
@@ -28,7 +29,7 @@ from core.answering.summaries import LONG, Summaries
 from core.answering.visible import visible
 from core.channels import DEFAULT, ChannelConfig
 from core.errors import TransientError, UserError
-from core.models import Answer, Audience, Message, Turn, now
+from core.models import Answer, Audience, Hit, Message, Turn, now
 from core.ports import Accesses, Search, Sources
 from core.telemetry import STEP_SECONDS
 
@@ -50,6 +51,7 @@ class Assistant:
         freshness: Freshness | None = None,
         budget: Budget | None = None,
         sources: Sources | None = None,
+        attached: Attached | None = None,
         clock: Callable[[], datetime] = now,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
@@ -58,6 +60,7 @@ class Assistant:
         self._freshness = freshness or Freshness()
         self._budget = budget or Budget()
         self._sources = sources
+        self._attached = attached
         self._clock = clock
         self._new_id = new_id
         silence = model_timeout.total_seconds()
@@ -92,6 +95,7 @@ class Assistant:
             history=tuple(said),
             sources=sources,
             style=Style(language=config.language, tone=config.tone),
+            attached=self._in_files(message, audience),
             failure=spent,
         )
         async with (
@@ -116,6 +120,12 @@ class Assistant:
                     documents=turn.documents,
                     follow_ups=follow_ups(ask.question, part.mode, part.found.hits, part.citations, _asked(said)),
                 )
+
+    def _in_files(self, message: Message, audience: Audience) -> Callable[[str], Awaitable[list[Hit]]] | None:
+        attached = self._attached
+        if attached is None:
+            return None
+        return lambda query: attached.search(message.conversation_id, query, audience)
 
     async def _scope(self, message: Message, audience: Audience, config: ChannelConfig) -> tuple[str, ...]:
         """The sources to answer from; none of them means all. Raises UserError, which tells of no source that is hidden."""

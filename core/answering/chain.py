@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
@@ -13,6 +13,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable, RunnableGenerator, RunnableLambda
 
+from core.answering.attached import scaled
 from core.answering.citations import citations
 from core.answering.condense import extend, rewrite
 from core.answering.evidence import Evidence, collapse
@@ -48,6 +49,8 @@ class Ask:
     sources: tuple[str, ...] = ()
     """Answer from these only; from all without any."""
     style: Style = PLAIN
+    attached: Callable[[str], Awaitable[Sequence[Hit]]] | None = None
+    """Finds passages in the files that the conversation is about."""
     failure: str = ""
     """Why the model is not to be asked, if so: a sentence without a full stop."""
 
@@ -124,6 +127,8 @@ def build_chain(
             timeout=search_timeout,
         )
         hits = tuple(await retriever.hits(found.query))
+        if found.ask.attached is not None:
+            hits = scaled(await found.ask.attached(found.query), hits)
         timings = {**found.timings, "retrieve": _since(started)}
         return replace(found, hits=hits, evidence=collapse(hits), timings=timings)
 
