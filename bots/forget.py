@@ -59,6 +59,7 @@ class Forget:
         gaps: Gaps,
         repeating: Repeating = nothing,
         traces: Callable[[str], Awaitable[int]] | None = None,
+        files: Callable[[str], Awaitable[int]] | None = None,
         jobs: Jobs,
         index: Index,
         sources: Mapping[str, Source],
@@ -66,11 +67,14 @@ class Forget:
         audit: Audit = OFF,
         clock: Callable[[], datetime] = now,
     ) -> None:
-        """``traces`` deletes what a platform noted of a person's questions besides, and says of how many."""
+        """``traces`` deletes what a platform noted of a person's questions besides, and says of how many; ``files`` the files of
+        a conversation that was asked about them.
+        """
         self._memory = memory
         self._desk = desk
         self._pending = pending
         self._traces = traces
+        self._files = files
         self._feedback = feedback
         self._gaps = gaps
         self._repeating = repeating
@@ -122,6 +126,8 @@ class Forget:
         if command.conversation_id is None:
             raise UserError("I am not told in which thread you are. `forget me` deletes all your questions, everywhere.")
         turns = await self._memory.forget(command.conversation_id)
+        if self._files is not None:
+            await self._files(command.conversation_id)
         log.info("conversation.forgotten", turns=turns)
         return f"Forgotten: {turns} questions of this conversation, with their answers."
 
