@@ -8,6 +8,8 @@ from dataclasses import replace
 
 import pytest
 
+from bots.redis import connect_redis
+from bots.slack.wordings import forget_person
 from core.channels import ChannelConfig, Channels, Policy
 from core.errors import TransientError
 from core.models import Answer, Audience, Message
@@ -319,13 +321,35 @@ async def test_a_question_to_nobody_that_is_deleted_takes_its_answer_along() -> 
 
 @pytest.mark.fault
 async def test_without_redis_an_edit_changes_nothing() -> None:
+    async with dialogue(echoes) as talk, connect_redis("redis://127.0.0.1:1") as talk.redis, talk.running():
+        question = await talk.slack.mention(ANA, GENERAL, "how many days?")
+        await talk.slack.until_reply(question)
+        await talk.slack.edit(question, WEEKS)
+        await ends_with(talk, question, "You asked: how many days?")
+
+
+@pytest.mark.fault
+async def test_an_edit_is_answered_in_place_by_another_process_though_redis_forgot_the_question() -> None:
+    async with dialogue(echoes) as talk:
+        async with talk.running():
+            question = await talk.slack.mention(ANA, GENERAL, "how many days?")
+            await talk.slack.until_reply(question)
+        await talk.redis.flushall()
+        async with talk.running():
+            await talk.slack.edit(question, WEEKS)
+            await ends_with(talk, question, "You asked: how many weeks?")
+
+
+async def test_what_was_forgotten_of_a_person_leaves_nothing_behind_and_their_answers_in_place() -> None:
     async with dialogue(echoes) as talk, talk.running():
         question = await talk.slack.mention(ANA, GENERAL, "how many days?")
         await talk.slack.until_reply(question)
-        await talk.redis.shutdown(nosave=True)
-        await asyncio.sleep(0.5)
+        await is_quiet(talk)
+        assert await forget_person(talk.redis, f"slack:{BEN}") == 0
+        assert await forget_person(talk.redis, f"slack:{ANA}") == 1
+        assert [key async for key in talk.redis.scan_iter("footnote:slack:wording:*")] == []
         await talk.slack.edit(question, WEEKS)
-        await ends_with(talk, question, "You asked: how many days?")
+        await ends_with(talk, question, "You asked: how many weeks?")
 
 
 @pytest.mark.fault
