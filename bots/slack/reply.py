@@ -54,26 +54,30 @@ class ThreadReply:
         self._card = Card(self._show)
         self._card_ts: str | None = None
         self._resumed = resumed
+        self._begun = False
+        """Some of its messages stand there already: they become the answer, so that its parts keep their order."""
         self._earlier = spot.fields.get(EARLIER, "").split()
         """The messages that an earlier wording of the question was answered with: they become what this one is."""
 
     async def finished(self) -> bool:
         """Whether all of the reply stands there, and whoever wrote it only did not come to say so. Raises FootnoteError."""
-        whole = (await self._standing()).whole
-        if whole:
+        standing = await self._standing()
+        self._begun = bool(standing.parts)
+        if standing.whole:
             await self._status.left_behind()
-        return whole
+        return standing.whole
 
     async def working(self) -> None:
         self._status.show()
 
     async def stream(self, text: str) -> None:
-        if not self._earlier and not self._place.alone:
+        if not self._earlier and not self._begun and not self._place.alone:
             self._stream.feed(text)
 
     async def answer(self, answer: Answer) -> None:
         # A long one takes some tenths of a second.
-        messages = await asyncio.to_thread(render, answer)
+        # What is asked by a button is asked in front of everybody: not where each is answered alone.
+        messages = await asyncio.to_thread(render, answer, follow_ups=not self._place.alone)
         if self._place.alone:
             await self._whisper_alone(messages)
         else:
