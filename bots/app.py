@@ -399,6 +399,7 @@ class App:
             desk=self.desk,
             pending=self.pending,
             traces=self._forget_traces,
+            files=self.attached.forget,
             feedback=self.feedback,
             gaps=self.gaps,
             repeating=self.reviewed.forget_made_from,
@@ -410,6 +411,9 @@ class App:
         )
 
     async def _forget_traces(self, user: str) -> int:
+        return await self.attached.forget_person(user) + await self._forget_wordings(user)
+
+    async def _forget_wordings(self, user: str) -> int:
         if user.startswith("discord:"):
             from bots.discord import wordings as discord
 
