@@ -271,3 +271,40 @@ async def test_an_address_of_discord_that_expired_is_told_so_and_redirects_are_n
         discord.cdn.redirect = talk.slack.url
         dropped = await discord.mention(talk.bo, talk.general, "add this", files=[there])
         assert "not there any more" in (await discord.answer_to(dropped)).content
+
+
+async def test_a_file_that_comes_with_a_question_is_read_for_its_thread_only(data_dir: Path) -> None:
+    async with company(data_dir) as talk:
+        asked = await talk.drop(ANA, GENERAL, "Travel.pdf", travel("190"), QUESTION)
+        answer = (await talk.slack.until_reply(asked)).shown
+        assert "190 euros" in answer
+        assert "https://footnote.slack.com/files/U1ANA/F00000001/travel.pdf|" in answer
+        await talk.slack.mention(BEN, GENERAL, "And nights in other cities, who agrees on them?", thread=asked)
+        assert "team lead" in (await talk.slack.until_reply(asked, 2)).shown
+
+        assert "190" not in await talk.asked(ANA, GENERAL), "another thread is not about it"
+        assert await talk.app.uploads.all() == []
+        assert await talk.app.index.counts() == {}
+
+        await talk.slack.command(ANA, GENERAL, "/footnote", "forget me")
+        await talk.told(ANA, "Forgotten")
+        await talk.slack.mention(BEN, GENERAL, QUESTION, thread=asked)
+        assert "190" not in (await talk.slack.until_reply(asked, 3)).shown
+
+
+async def test_a_question_with_a_file_that_cannot_be_read_is_refused_with_the_reason(data_dir: Path) -> None:
+    async with company(data_dir) as talk:
+        await talk.drop(ANA, GENERAL, "kite.png", b"\x89PNG", "what does this show?")
+        await talk.told(ANA, "I cannot read `kite.png`")
+        await talk.drop(ANA, GENERAL, "Secret.pdf", make_pdf([[("Secret", 10)]], encrypted=True), "what does this say?")
+        await talk.told(ANA, "protected by a password")
+        await talk.drop(ANA, GENERAL, "Travel.pdf", travel("190"), "")
+        await talk.told(ANA, "Ask me about it with the file")
+
+
+async def test_a_direct_message_with_a_file_is_answered_from_it(data_dir: Path) -> None:
+    async with company(data_dir) as talk:
+        asked = await talk.drop(ANA, f"D{ANA}", "Travel.pdf", travel("190"), QUESTION)
+        assert "190 euros" in (await talk.slack.until_reply(asked)).shown
+        question = await talk.discord.dm(talk.bo, QUESTION, files=[talk.discord.file("Travel.pdf", travel("230"))])
+        assert "230 euros" in (await talk.discord.answer_to(question)).content
