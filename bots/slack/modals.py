@@ -70,7 +70,7 @@ def reason_form(origin: Origin) -> View:
         "Send",
         "Skip",
         [
-            _input("reason", "Reason", {"type": "radio_buttons", "options": options, "initial_option": options[0]}),
+            _input("reason", "Reason", {"type": "radio_buttons", "options": options}),
             _input(
                 "comment",
                 "Comment",

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Collection
 from dataclasses import replace
 
+import pytest
+
 from bots.desk import AnswerDesk
 from bots.escalate import ESCALATE, RESOLVED, Escalation
 from core.channels import ChannelConfig, Channels
@@ -148,6 +150,43 @@ async def test_a_follow_up_in_a_channel_that_the_bot_had_to_leave_says_so() -> N
         await talk.slack.press(ANA, reply, "Who approves <it> & when?")
         assert "invite me" in (await talk.slack.until_whisper(ANA)).shown
         assert len(talk.assistant.asked) == 1
+
+
+@pytest.mark.fault
+async def test_a_follow_up_that_a_restart_cuts_off_is_answered_by_the_next_process_once() -> None:
+    async def slow_at_first(message: Message, audience: Audience) -> AsyncIterator[str | Answer]:
+        if len(talk.assistant.asked) == 2:
+            await asyncio.sleep(30)
+        async for part in follows_up(message, audience):
+            yield part
+
+    async with dialogue(slow_at_first) as talk:
+        async with talk.running(drain=0.4):
+            reply = await answered(talk)
+            await talk.slack.press(BEN, reply, "Who approves <it> & when?")
+            await talk.slack.until(lambda: len(talk.assistant.asked) == 2, what="the question")
+        assert len(talk.slack.posts(GENERAL)) == 2
+        async with talk.running():
+            await talk.slack.until(lambda: len(talk.slack.posts(GENERAL)) == 3, what="the answer")
+            await asyncio.sleep(0.5)
+    assert [post.shown.split("\n")[0] for post in talk.slack.posts(GENERAL)] == [
+        "Thirty days.",
+        "*Ben* asks: Who approves &lt;it&gt; &amp; when?",
+        "Thirty days.",
+    ]
+    assert talk.assistant.asked[2][0].user == f"slack:{BEN}"
+
+
+async def test_where_each_is_answered_alone_nothing_is_asked_in_front_of_others() -> None:
+    async with dialogue(follows_up) as talk:
+        await Channels(talk.redis).change("slack", GENERAL, ChannelConfig(private=True, escalate_to=f"slack:{ANA}"))
+        async with talk.running():
+            await talk.slack.mention(BEN, GENERAL, "How many days?")
+            whisper = await talk.slack.until_whisper(BEN)
+            assert whisper.shown == "Thirty days."
+            assert [block["type"] for block in whisper.blocks] == ["section", "context_actions"]
+            await talk.slack.press(BEN, whisper, "Good answer")
+            assert await told(talk) == ["rate a7 good"]
 
 
 EXPERT = "U7EXPERT"
