@@ -266,6 +266,17 @@ class SlackServer:
             self._start(self.courier.deliver("events_api", body, id=body["event_id"]))
         return str(body["event_id"])
 
+    def late(self, event: dict[str, Any], delays: Sequence[float]) -> None:
+        """Deliver an event under one id, once after each of these seconds; others may overtake it."""
+        body = envelope(event)
+
+        async def after(seconds: float) -> None:
+            await asyncio.sleep(seconds)
+            await self.courier.deliver("events_api", body, id=body["event_id"])
+
+        for seconds in delays:
+            self._start(after(seconds))
+
     def _announce(self, post: Post, *, times: int = 1, **fields: Any) -> None:
         events = list(self.workspace.events_of(post))
         for event in reversed(events) if self._messages_first else events:

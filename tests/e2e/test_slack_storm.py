@@ -1,0 +1,109 @@
+"""Slack under load: every question gets exactly one reply, and no conversation sees another's memory."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bots.app import open_app
+from core.models import Answer, Audience, Message
+from core.settings import ConfigFile, FolderConfig, Settings
+from tests.contract.pages import document
+from tests.e2e.slack_dialogue import dialogue
+from tests.e2e.slack_storm import Storm, replies, until_answered
+from tests.emulators.openai import OpenAIServer
+from tests.emulators.slack import SlackServer
+from tests.fakes import answer
+
+WORDS = [
+    f"{first}{second:02}"
+    for first in ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heath")
+    for second in range(100)
+]
+
+
+async def speaks(message: Message, _audience: Audience) -> AsyncIterator[str | Answer]:
+    """Half of the answers stream for a while."""
+    if len(message.text) % 2:
+        for piece in ("The answer ", "to it ", "is this. "):
+            await asyncio.sleep(0.1)
+            yield piece
+    yield answer(f"This answers {message.text}", question=message.text)
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    "storm",
+    [
+        Storm(),
+        pytest.param(
+            Storm(questions=1000, channels=50, people=40, seconds=60, faults=150, cuts=5, seed=2),
+            marks=pytest.mark.slow,
+        ),
+    ],
+    ids=lambda storm: f"{storm.questions} questions",
+)
+async def test_every_question_gets_exactly_one_reply(storm: Storm) -> None:
+    async with dialogue(speaks, retry_seconds=(0.2, 0.5, 1, 2, 4)) as talk, talk.running(), talk.running():
+        began = time.monotonic()
+        asked = await storm.rage(talk.slack)
+        await until_answered(talk.slack, asked, timeout=120)
+        await asyncio.sleep(3)
+        print(f"{len(asked)} questions in {time.monotonic() - began:.1f} s: {replies(talk.slack, asked)}")
+        assert replies(talk.slack, asked) == {1: storm.questions}
+        for post in asked:
+            wanted = post.text.partition("question")[2]
+            (reply,) = talk.slack.replies(post)
+            assert reply.shown == f"This answers question{wanted}"
+        assert not talk.slack.workspace.statuses
+        assert not talk.slack.streams.open
+
+
+@pytest.mark.parametrize(
+    ("channels", "threads"), [(10, 4), pytest.param(50, 4, marks=pytest.mark.slow)], ids=["40 questions", "200 questions"]
+)
+async def test_no_conversation_sees_anothers_memory(data_dir: Path, channels: int, threads: int) -> None:
+    async with SlackServer() as slack, OpenAIServer() as model:
+        settings = Settings(
+            _env_file=None,
+            footnote_data_dir=data_dir,
+            footnote_rate_limit=10_000,
+            openai_base_url=model.url,
+            openai_api_key=model.key,
+            slack_bot_token=slack.bot_token,
+            slack_app_token=slack.app_token,
+            slack_api_url=slack.url,
+            file=ConfigFile(folders=(FolderConfig(name="wiki", path=data_dir, url="https://wiki.acme.com"),)),
+        )
+        places = [f"C{number}LOAD" for number in range(channels)]
+        for number, place in enumerate(places):
+            slack.user(f"U{number}LOAD", email=f"u{number}@acme.com")
+            slack.channel(place)
+        words = iter(WORDS)
+        talks = [(place, f"U{number}LOAD", next(words)) for number, place in enumerate(places) for _ in range(threads)]
+        async with open_app(settings) as app:
+            await app.index.upsert([document("leave", "Everybody has thirty days of paid vacation in a year.")])
+            assert app.slack is not None
+            await app.slack.start()
+            try:
+                asked = [
+                    await slack.mention(user, place, f"How many days of paid vacation are there for project {word}?")
+                    for place, user, word in talks
+                ]
+                await until_answered(slack, asked, timeout=120)
+                before = len(model.requests)
+                for thread, (place, user, _) in zip(asked, talks, strict=True):
+                    await slack.say(user, place, "And how many of them are paid vacation in a year?", thread=thread)
+                await slack.until(
+                    lambda: all(len(slack.replies(post)) == 2 for post in asked), timeout=180, what="two replies each"
+                )
+            finally:
+                await app.slack.stop(5)
+        follow_ups = [request.prompt for request in model.requests[before:]]
+        mentioned = [{word for _, _, word in talks if word in prompt} for prompt in follow_ups]
+        assert all(len(known) <= 1 for known in mentioned), "a prompt knows of one project: that of its own thread"
+        assert set().union(*mentioned) == {word for _, _, word in talks}, "and each follow-up knew its own"
