@@ -7,6 +7,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,7 @@ from bots.discord.translate import (
 )
 from bots.pending import LeftBehind, Question, Spot
 from bots.questions import is_farewell
+from bots.reviewed import KEEP
 from core.errors import FootnoteError, TransientError
 from core.models import Attachment, Principal
 from core.retry import retry
@@ -291,18 +293,39 @@ class Inbox:
             await self._responder.resume(left, reply, self._audience.of(found.person, found.channel))
         await self._edits.resumed(message, spot, sent)
 
-    async def command(self, interaction: Asked, name: str, text: str, files: tuple[Attachment, ...] = ()) -> None:
-        """Run a command. Its answer may name pages that others must not know of, so only who gave it sees it."""
+    async def keep(self, interaction: Asked, message: discord.Message) -> None:
+        """Keep what somebody wrote in the thread or chain of an answer as what is answered from now on."""
+        me = interaction.client.user
+        text = message.content if me is None else spoken(message, me)
+        await self.command(interaction, KEEP, f"{message.jump_url}\n{text}", on=message)
+
+    async def command(
+        self,
+        interaction: Asked,
+        name: str,
+        text: str,
+        files: tuple[Attachment, ...] = (),
+        *,
+        on: discord.Message | None = None,
+    ) -> None:
+        """Run a command, given ``on`` a message or not. Its answer may name pages that others must not know of, so only who gave
+        it sees it.
+        """
         root = await self._acknowledge(interaction, private=True)
         if root is None:
             return
         preface = "-# Your command took longer than Discord keeps its window open."
         channel = interaction.channel if isinstance(interaction.channel, discord.abc.Messageable) else None
         key = f"discord:{interaction.id}"
-        reply = DiscordReply(self._places(key, interaction, root, preface, private=True), publish_in=channel)
+        reply = DiscordReply(
+            self._places(key, interaction, root, preface, private=True), publish_in=channel, pressed=interaction.message
+        )
         async with self._running(reply, command=True):
             held = await self._audience.principals(interaction.user, interaction.channel)
-            await self._commands.run(to_command(interaction, name, text, held, files), reply)
+            command = to_command(interaction, name, text, held, files)
+            if on is not None:
+                command = replace(command, conversation_id=await self._chains.conversation(on))
+            await self._commands.run(command, reply)
 
     async def sources(self, interaction: Asked, typed: str) -> list[str]:
         """The sources that may be offered to somebody who types a name."""

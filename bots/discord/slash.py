@@ -12,7 +12,9 @@ from discord import app_commands
 
 from bots.discord.files import attached
 from bots.discord.translate import Asked
+from bots.gaps import GAPS
 from bots.link import REDEEM, UNLINK
+from bots.memory import MEMORY
 from bots.uploads import ADD, LIST
 from core.models import Attachment
 
@@ -32,6 +34,8 @@ class Callbacks(Protocol):
     async def configure(self, interaction: Asked, wanted: Mapping[str, str]) -> None: ...
 
     async def command(self, interaction: Asked, name: str, text: str, files: tuple[Attachment, ...] = ()) -> None: ...
+
+    async def keep(self, interaction: Asked, message: discord.Message) -> None: ...
 
     async def failed(self, interaction: Asked, error: app_commands.AppCommandError) -> None: ...
 
@@ -69,6 +73,10 @@ def build_tree(client: discord.Client, callbacks: Callbacks) -> app_commands.Com
         files = attached(message.attachments, interaction.channel, message.jump_url)
         await callbacks.command(interaction, ADD, "", files)
 
+    @tree.context_menu(name="Keep as answer")
+    async def keep_as_answer(interaction: Asked, message: discord.Message) -> None:
+        await callbacks.keep(interaction, message)
+
     @tree.command(name="add", description="Add a file to what Footnote knows, for all who see this channel")
     @app_commands.describe(
         file="PDF, Word, PowerPoint, Excel, CSV, HTML, Markdown or text", title="What it is called; without it, by its file name"
@@ -105,6 +113,10 @@ def build_tree(client: discord.Client, callbacks: Callbacks) -> app_commands.Com
     @app_commands.describe(what="All your questions everywhere, or this conversation")
     async def forget(interaction: Asked, what: Literal["me", "here"] = "me") -> None:
         await callbacks.command(interaction, "forget", what)
+
+    @tree.command(name="memory", description="What I remember of your questions, in this conversation and everywhere")
+    async def memory(interaction: Asked) -> None:
+        await callbacks.command(interaction, MEMORY, "")
 
     @tree.command(name="forget-document", description="Take a document out of the index for good (administrators)")
     @app_commands.describe(
@@ -181,6 +193,10 @@ def build_tree(client: discord.Client, callbacks: Callbacks) -> app_commands.Com
     @group.command(name="status", description="Sources, their last sync and what is indexed (administrators)")
     async def status(interaction: Asked) -> None:
         await callbacks.command(interaction, "status", "")
+
+    @group.command(name="gaps", description="What my pages do not answer (administrators)")
+    async def gaps(interaction: Asked) -> None:
+        await callbacks.command(interaction, GAPS, "")
 
     tree.add_command(group)
     tree.error(callbacks.failed)
