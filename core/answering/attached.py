@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Awaitable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import cast
 
 from pydantic import TypeAdapter
 from redis.asyncio import Redis
@@ -124,7 +123,7 @@ class Attached:
         return await self._read(await self._members(key))
 
     async def _members(self, key: str) -> list[str]:
-        members = await cast("Awaitable[set[bytes | str]]", self._redis.smembers(key))
+        members: set[bytes | str] = await self._redis.smembers(key)
         return sorted(member.decode() if isinstance(member, bytes) else member for member in members)
 
     async def _read(self, ids: Sequence[str]) -> list[AttachedFile]:
