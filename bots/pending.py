@@ -160,6 +160,8 @@ class Spot:
     def __init__(self, **fields: str) -> None:
         self.fields = fields
         self.held: Held | None = None
+        self.begun = asyncio.Event()
+        """Set once the question is kept, or known to be somebody else's: it cannot be lost any more."""
 
     async def note(self, **more: str) -> None:
         """Something came to stand there: the id of a message that is to be finished, not written again."""

@@ -93,6 +93,7 @@ class Responder:
             held: Held | None = None
             if self._pending is not None and spot is not None:
                 held = spot.held = await self._pending.begin(Question(message=message, place=spot.fields))
+                spot.begun.set()
                 if held is None:
                     log.debug("message.repeated")
                     return False

@@ -24,6 +24,8 @@ from core.ports import AudienceOf, Reply
 log = structlog.get_logger(__name__)
 
 _LEFT = "I have left this thread. Mention me here whenever you have a question."
+_TITLE = 60
+"""Characters; Slack takes 200, and shows fewer in its list of conversations."""
 _LOOK_SECONDS = 10.0
 """For looking what stands of an answer already: less than the lease of its question."""
 
@@ -48,11 +50,11 @@ class Answering:
         self._responder = responder
         self._edits = Edits(workspace, responder)
 
-    async def hear(self, said: Heard) -> None:
-        """Reply, if it is said to us or the channel's policy wants it answered."""
+    async def hear(self, said: Heard, begun: asyncio.Event | None = None) -> None:
+        """Reply, if it is said to us or the channel's policy wants it answered. ``begun`` is set once it cannot be lost."""
         regarded = await self._workspace.policies.regard(said)
         if regarded is not None:
-            await self._answer(said, regarded)
+            await self._answer(said, regarded, begun)
 
     async def heed(self, change: Changed) -> None:
         """Answer a question anew that says something else now, or clear away what was answered to one that is gone."""
@@ -79,7 +81,7 @@ class Answering:
             finally:
                 turn.stream = spot.fields.get("stream") or turn.stream
 
-    async def _answer(self, said: Heard, regarded: Regarded) -> None:
+    async def _answer(self, said: Heard, regarded: Regarded, begun: asyncio.Event | None = None) -> None:
         workspace = self._workspace
         names = await workspace.people.names(said.people)
         message = to_message(said, workspace.me, names, addressed=regarded.addressed, alone=regarded.alone)
@@ -88,6 +90,7 @@ class Answering:
             if turn is None:
                 return
             spot = place.spot()
+            spot.begun = begun or spot.begun
             if said.wording:
                 # What was answered to earlier wordings is remembered no longer, and makes room where it stands.
                 await self._edits.forget(said)
@@ -125,8 +128,15 @@ class Answering:
 
     def _reply(self, place: Place, message: Message, spot: Spot, *, resumed: bool = False) -> ThreadReply:
         stopped = partial(self._responder.stop, message.conversation_id)
-        return ThreadReply(place, message.id, self._workspace, spot, stopped, resumed=resumed)
+        title = _title(message.text) if place.private and place.ts == place.thread else ""
+        return ThreadReply(place, message.id, self._workspace, spot, stopped, resumed=resumed, title=title)
 
     def _turn(self, place: Place, message: Message, *, wait: bool) -> AbstractAsyncContextManager[Turn | None]:
         wording = message.id.removeprefix(message.said_as).removeprefix(":")
         return self._workspace.wordings.turn(place, wording, partial(self._responder.withdraw, message.said_as), wait=wait)
+
+
+def _title(text: str) -> str:
+    """A conversation is called as it began."""
+    line = " ".join(text.split())
+    return line if len(line) <= _TITLE else f"{line[: _TITLE - 1]}…"

@@ -54,7 +54,10 @@ _FAREWELL_SECONDS = 3.0
 """Of the time to drain: for telling people that their answer will not come."""
 _RECENT_SECONDS = 3600.0
 """How far back a card is looked for; more than clocks differ."""
+_KEPT_SECONDS = 0.8
+"""Slack brings a question again, to another process if need be, until it is acknowledged: not before it is kept, or late."""
 _MEMBERSHIP = re.compile(r"^(member_joined_channel|member_left_channel|channel_shared|channel_unshared)$")
+_SAID = {"app_mention", "message"}
 _COMMANDS = re.compile(r"^/(reindex|footnote)$")
 _SHORTCUTS = re.compile(rf"^({ADD}|{KEEP})$")
 
@@ -212,10 +215,16 @@ class SlackBot:
             await next()
             return None
 
+        async def hear_first(body: dict[str, Any], next: Callable[[], Awaitable[None]]) -> None:
+            if body.get("event", {}).get("type") in _SAID and (said := hear(body, me)) is not None:
+                begun = asyncio.Event()
+                await self._answers.start_until(begun, Answering(workspace, self._responder).hear(said, begun), _KEPT_SECONDS)
+            await next()
+
         async def on_event(body: dict[str, Any]) -> None:
-            if (said := hear(body, me)) is not None:
-                self._answers.start(Answering(workspace, self._responder).hear(said))
-            elif (change := changed(body, me)) is not None:
+            if hear(body, me) is not None:
+                return  # Long since begun.
+            if (change := changed(body, me)) is not None:
                 self._answers.start(Answering(workspace, self._responder).heed(change))
 
         async def find(_body: Mapping[str, Any]) -> Workspace:
@@ -256,6 +265,7 @@ class SlackBot:
             log.error("event.failed", exc_info=error)
 
         app.use(only_while_running)
+        app.use(hear_first)
         app.event("app_mention")(on_event)
         app.event("message")(on_event)
         app.event(_MEMBERSHIP)(on_membership)

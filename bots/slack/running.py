@@ -20,10 +20,17 @@ class Running:
         self._kind = kind
         self._running: set[asyncio.Task[None]] = set()
 
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._ended)
+        return task
+
+    async def start_until(self, begun: asyncio.Event, work: Coroutine[Any, Any, None], seconds: float) -> None:
+        """Start it and wait until it has ``begun``, is over, or took so many seconds."""
+        waiting = asyncio.create_task(begun.wait())
+        await asyncio.wait({self.start(work), waiting}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
 
     async def drain(self, seconds: float) -> None:
         if self._running:

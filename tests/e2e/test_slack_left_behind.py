@@ -220,3 +220,15 @@ async def test_processes_that_are_killed_one_after_the_other_answer_every_questi
             await killed(process)
     async with house.next():
         await house.are_answered_once(*asked)
+
+
+async def test_a_question_is_not_acknowledged_before_it_is_kept(house: House) -> None:
+    """A process that dies in between is brought the question again by Slack, or another one is."""
+    house.slack.hold("users.info")
+    house.slack.courier._retry_seconds = (0.5, 1.0, 2.0, 4.0)
+    async with house.process() as first:
+        question = await house.slack.mention(ANA, GENERAL, "how many days?")
+        await house.slack.until(lambda: house.slack.calls("users.info"), what="asking who it is")
+        await killed(first)
+    async with house.next():
+        await house.are_answered_once(question)
