@@ -79,8 +79,18 @@ def view(card: Card) -> ui.LayoutView:
     return layout
 
 
+def row(buttons: Sequence[Button]) -> ui.View:
+    """Buttons below plain text, at most five."""
+    below = ui.View(timeout=None)
+    for button in buttons[:_ROW]:
+        below.add_item(button_of(button))
+    below.stop()
+    return below
+
+
 def payload(card: Card) -> dict[str, Any]:
     """What makes it a message, as Discord's API takes it."""
     if card.plain:
         return {"content": card.text}
-    return {"flags": discord.MessageFlags(components_v2=True).value, "components": view(card).to_components()}
+    layout: Any = view(card)
+    return {"flags": discord.MessageFlags(components_v2=True).value, "components": layout.to_components()}

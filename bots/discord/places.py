@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -17,7 +17,8 @@ from typing import Any, Protocol, TypeVar
 import aiohttp
 import discord
 
-from bots.discord.cards import Card, view
+from bots.command import Button
+from bots.discord.cards import Card, row, view
 from bots.discord.pace import Pace
 from core.errors import FootnoteError, TransientError
 from core.retry import retry
@@ -116,6 +117,18 @@ class InChannel:
             await sent.edit(card)
         return sent
 
+    async def call(self, mention: str, text: str, allowed: discord.AllowedMentions, buttons: Sequence[Button]) -> None:
+        """Write plain text that begins with a mention, so that its notification shows it. Raises Closed or TransientError."""
+        nonce = _nonce(self._key, self._parts)
+
+        async def send() -> None:
+            await self._channel.send(
+                f"{mention} {text}", nonce=nonce, suppress_embeds=True, allowed_mentions=allowed, view=row(buttons)
+            )
+
+        await written(send)
+        self._parts += 1
+
     def standing(self, message: discord.PartialMessage) -> Sent:
         """The first message, which another process wrote."""
         return _ChannelMessage(message, self._pace, plain=False, preface=self._preface)
@@ -129,7 +142,7 @@ class InChannel:
         async def send() -> discord.Message:
             return await self._channel.send(nonce=nonce, suppress_embeds=True, **more)
 
-        message = await _written(send)
+        message = await written(send)
         self._reference = None
         self._parts += 1
         return message
@@ -146,7 +159,7 @@ class _ChannelMessage:
     async def edit(self, card: Card, *, hasty: bool = False) -> None:
         card = card.below(self._preface)
         more = _changed(card, plain=self._plain)
-        await _written(lambda: self._message.edit(**more), hasty=hasty)
+        await written(lambda: self._message.edit(**more), hasty=hasty)
         self._plain = self._plain and card.plain
 
     async def hand_over(self, card: Card) -> None:
@@ -198,7 +211,7 @@ class InInteraction:
                 self._channel = None
         more: dict[str, Any] = {"content": card.text} if card.plain else {"view": view(card)}
         # Without a nonce a follow-up whose answer was lost stands twice: better than a gap in the answer.
-        message: discord.WebhookMessage = await _written(
+        message: discord.WebhookMessage = await written(
             lambda: self._webhook.send(ephemeral=self._private, suppress_embeds=True, wait=True, **more)
         )
         return _FollowUp(self, message.id, self._pace, plain=card.plain)
@@ -212,7 +225,7 @@ class InInteraction:
         self.require_token()
         # discord.py types the id as a number, and Discord's own name for the first message is none.
         webhook: Any = self._webhook
-        message = await _written(lambda: webhook.edit_message(message_id, **more), hasty=hasty)
+        message = await written(lambda: webhook.edit_message(message_id, **more), hasty=hasty)
         return int(message.id)
 
     def require_token(self) -> None:
@@ -252,7 +265,7 @@ class _Original(_FollowUp):
             return
         left = replace(card.below(self._preface), small=_ELSEWHERE, rows=())
         with suppress(FootnoteError, discord.HTTPException):
-            await _written(lambda: original.edit(**_changed(left, plain=False)), hasty=True)
+            await written(lambda: original.edit(**_changed(left, plain=False)), hasty=True)
 
 
 def _changed(card: Card, *, plain: bool) -> dict[str, Any]:
@@ -266,7 +279,7 @@ def _nonce(key: str, part: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{key}/{part}".encode()).digest()[:8]) >> 1
 
 
-async def _written(write: Callable[[], Awaitable[Result]], *, hasty: bool = False) -> Result:
+async def written(write: Callable[[], Awaitable[Result]], *, hasty: bool = False) -> Result:
     """Repeat ``write`` while the connection breaks. Raises Closed, TransientError, or discord's own error of a bug."""
 
     async def attempt() -> Result:

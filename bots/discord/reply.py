@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -12,11 +13,13 @@ import discord
 import structlog
 
 from bots.command import Button, retry
+from bots.discord.calls import called, settle
 from bots.discord.cards import Card, length, rows
 from bots.discord.pace import INTERVAL
-from bots.discord.places import Closed, Gone, InChannel, Place
+from bots.discord.places import Closed, Gone, InChannel, Place, written
 from bots.discord.render import notice, render
 from bots.discord.stream import Posted, Stream
+from bots.escalate import ESCALATE
 from bots.feedback import RATE
 from bots.pending import Spot
 from bots.private import ASK
@@ -31,6 +34,7 @@ STANDS = "stands"
 """What a spot notes: the place and the id of the first message of the reply."""
 
 _LABEL_LENGTH = 75
+_ERROR_ID = re.compile(r" \(error `([0-9a-f]+)`\)")
 
 
 class DiscordReply:
@@ -51,6 +55,7 @@ class DiscordReply:
         on_sent: Callable[[int], None] = lambda _: None,
         private: bool = True,
         publish_in: discord.abc.Messageable | None = None,
+        pressed: discord.Message | None = None,
         spot: Spot | None = None,
         standing: Posted | None = None,
         card_interval: float = INTERVAL,
@@ -61,6 +66,7 @@ class DiscordReply:
         self._on_sent = on_sent
         self._private = private
         self._publish_in = publish_in
+        self._pressed = pressed
         self._spot = spot if standing is None else None
         self._stream = Stream(self.post, self.leave, standing)
         self._card = _Card(self, card_interval)
@@ -86,8 +92,10 @@ class DiscordReply:
         await self._speak(notice(text))
 
     async def fail(self, text: str, again: str) -> None:
-        *before, last = notice(text)
-        await self._speak([*before, replace(last, rows=rows(retry(again)), failed=True)])
+        found = _ERROR_ID.search(text)
+        *before, last = notice(_ERROR_ID.sub("", text))
+        small = f"-# Error `{found[1]}`" if found else ""
+        await self._speak([*before, replace(last, small=small, rows=rows(retry(again)), failed=True)])
 
     async def offer(self, text: str, buttons: Sequence[Button]) -> None:
         *before, last = notice(text)
@@ -109,6 +117,29 @@ class DiscordReply:
             raise UserError(f"It could not be shared here: {closed}.") from closed
         await self.say("It is in the channel now.")
 
+    async def call(self, who: str, text: str, buttons: Sequence[Button]) -> None:
+        """Raises UserError where ``who`` cannot be called, or the bot may not write."""
+        mention, allowed = called(who)
+        try:
+            if self._publish_in is None:
+                raise Closed("there is nobody to call")
+            await InChannel(self._publish_in).call(mention, notice(text)[0].text, allowed, buttons)
+        except Closed as closed:
+            raise UserError(f"I could not call anybody here: {closed}.") from closed
+        await self.say("They are called, in this channel.")
+
+    async def settle(self, text: str) -> None:
+        message = self._pressed
+        if message is None or message.flags.ephemeral:
+            await self.say(text)
+            return
+        try:
+            await written(lambda: settle(message, text))
+        except Closed:
+            await self.say(text)
+        else:
+            await self.say("Noted.")
+
     async def show(self, text: str) -> None:
         await self._card.show(text)
 
@@ -120,9 +151,11 @@ class DiscordReply:
         await self._card.close()
 
     def _foot(self, answer: Answer) -> tuple[tuple[Button, ...], ...]:
-        """What one can do below an answer: rate it, have it for oneself, ask on."""
+        """What one can do below an answer: rate it, have it for oneself, call a person, ask on."""
         rating = [Button(label="👍", command=f"{RATE} {answer.id} good"), Button(label="👎", command=f"{RATE} {answer.id} bad")]
         first = rating if self._private else [*rating, _for_oneself(answer)]
+        if answer.escalates and not self._private:
+            first.append(Button(label="Escalate", command=f"{ESCALATE} {answer.id}"))
         return tuple(chain(rows(first), rows(_follow_ups(answer))))
 
     async def _speak(self, cards: Sequence[Card]) -> None:

@@ -8,10 +8,13 @@ from dataclasses import replace
 import pytest
 
 from bots.command import Command, CommandReply
+from bots.desk import AnswerDesk
+from bots.escalate import ESCALATE, RESOLVED, Escalation
 from bots.feedback import RATE
 from core.errors import TransientError
 from core.models import Answer, Audience, Message
 from tests.e2e.discord_dialogue import TRAVEL, Dialogue, dialogue, scene, writes
+from tests.e2e.scripted_syncs import nothing
 from tests.emulators.discord_components import buttons_of
 from tests.fakes import answer
 
@@ -152,3 +155,21 @@ async def test_a_form_for_a_press_that_came_too_late_costs_nothing_else(caplog: 
         talk.discord.extra_latency = 0
         await talk.discord.answer_to(await talk.discord.mention(talk.ana, talk.general, "Are you still there?"))
     assert "Traceback" not in caplog.text
+
+
+async def test_a_person_is_called_by_a_message_that_notifies_them_and_settles_it_below() -> None:
+    whole = replace(RATED, escalates=True)
+    async with scene(writes(whole=whole)) as talk:
+        escalation = Escalation(talk.channels, AnswerDesk(talk.redis, nothing), clock=talk.discord.clock)
+        await talk.set(talk.general, escalate_to=f"discord:role:{talk.people_ops.id}")
+        talk.more |= {ESCALATE: escalation.escalate, RESOLVED: escalation.resolved}
+        async with talk.running():
+            shown = await talk.discord.answer_to(await talk.discord.mention(talk.ana, talk.general, "How many days?"))
+            pressed = await talk.discord.press(talk.ana, shown, "Escalate")
+            assert await talk.discord.finished(pressed) == ["They are called, in this channel."]
+            [call] = [said for said in talk.discord.said_by_bot(talk.general) if said.content.startswith("<@&")]
+            assert call.content == f"<@&{talk.people_ops.id}> Ana asks for a person's answer here."
+            assert call.payload["allowed_mentions"]["roles"] == [talk.people_ops.id]
+            await talk.discord.finished(await talk.discord.press(talk.root, call, "Mark resolved"))
+            assert "✅ Resolved by Root" in call.content
+            assert not call.components

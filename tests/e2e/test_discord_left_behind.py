@@ -200,8 +200,8 @@ async def test_what_an_interaction_began_is_finished_in_its_message_when_it_is_o
         talk.discord.clock.advance(20 * 60)
         answered.set()
         async with talk.running():
-            assert given.original is not None
-            await talk.discord.until(lambda: "days" in given.original.content, what="the whole answer")
+            begun = given.shown[0]
+            await talk.discord.until(lambda: "days" in begun.content, what="the whole answer")
         assert len(said(talk, talk.general)) == 1
 
 

@@ -512,7 +512,15 @@ class Rest:
     def _check_silence(self, body: Json, *, edits: bool = False) -> None:
         """Nothing pings and nothing unfurls; Discord would let it pass, a team would not."""
         allowed = body.get("allowed_mentions")
-        if allowed is None or allowed.get("parse") != [] or allowed.get("replied_user") or {"users", "roles"} & set(allowed):
+        # Who is called is named first, and nobody else is.
+        called = re.match(r"<@&?(\d+)> ", body.get("content") or "")
+        named = [] if allowed is None else [*(allowed.get("users") or []), *(allowed.get("roles") or [])]
+        if (
+            allowed is None
+            or allowed.get("parse") != []
+            or allowed.get("replied_user")
+            or {*map(str, named)} - {called and called[1]}
+        ):
             self._server.violations.append(f"allowed_mentions must be present and empty, and is {allowed}")
         if not edits and not body.get("flags", 0) & SUPPRESS_EMBEDS:
             self._server.violations.append("embeds are not suppressed")

@@ -50,7 +50,7 @@ def test_discord_accepts_every_message(markdown: str) -> None:
     assert all(card.plain for card in notices)
     for card in (*notices, *render(replace(answer(markdown), citations=_CITATIONS))):
         text = _shown(card)
-        assert 0 < length(text.strip())
+        assert length(text.strip()) > 0
         assert length(card.text) + length(card.small) <= LIMIT
         assert text.encode("utf-8")
         assert len(re.findall(r"(?m)^(?:> )?```", text)) % 2 == 0
