@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
+from bots.command import Command, CommandReply
 from core.indexing.ledger import Row
 from core.models import PUBLIC, Access
 from tests.e2e.discord_dialogue import Dialogue, dialogue, scene
@@ -21,6 +23,67 @@ async def test_every_command_is_acknowledged_in_time_and_shown_to_its_giver_alon
         assert given.acknowledged_after < 1
         assert given.ephemeral
         assert talk.discord.seen_by(talk.ana, talk.general) == []
+
+
+def _all_commands(talk: Dialogue) -> dict[str, Json]:
+    """By what is typed (``footnote help``), as Discord knows them."""
+    found: dict[str, Json] = {}
+    for command in talk.discord.rest.commands:
+        if command["type"] == 1:
+            below = [option for option in command.get("options", []) if option["type"] == 1]
+            named = {f"{command['name']} {option['name']}": option for option in below} or {command["name"]: command}
+            found |= {name: {**known, "hidden": bool(command["default_member_permissions"])} for name, known in named.items()}
+    return found
+
+
+def _required(talk: Dialogue, command: Json) -> dict[str, Any]:
+    some = {3: "something", 11: talk.discord.file("notes.md", b"# Notes")}
+    return {option["name"]: some[option["type"]] for option in command.get("options", []) if option.get("required")}
+
+
+async def test_whatever_discord_offers_is_acknowledged_in_time_and_ends_in_one_reply() -> None:
+    async with dialogue() as talk:
+        for name, command in _all_commands(talk).items():
+            given = await talk.discord.slash(talk.root, name, channel=talk.general, **_required(talk, command))
+            await talk.discord.finished(given)
+            assert given.acknowledged_after is not None, name
+            assert given.acknowledged_after < 1, name
+            assert given.ephemeral is (name != "ask"), name
+
+
+async def test_whatever_discord_hides_from_plain_members_is_refused_to_those_who_give_it_all_the_same() -> None:
+    async with dialogue() as talk:
+        hidden = {name: command for name, command in _all_commands(talk).items() if command["hidden"]}
+        assert set(hidden) == {"reindex", "forget-document", "config"}
+        for name, command in hidden.items():
+            wanted = _required(talk, command) | ({"policy": "mention"} if name == "config" else {})
+            with pytest.raises(AssertionError, match="does not offer"):
+                await talk.discord.slash(talk.ana, name, channel=talk.general, **wanted)
+            given = await talk.discord.slash(talk.ana, name, channel=talk.general, hidden=True, **wanted)
+            [text] = await talk.discord.finished(given)
+            assert "administrators" in text or "may change them" in text
+        assert talk.jobs.requests == []
+
+
+async def test_what_an_expert_wrote_below_an_answer_is_kept_for_the_conversation_of_that_answer() -> None:
+    async with scene() as talk:
+        kept: list[Command] = []
+
+        async def keep(command: Command, reply: CommandReply) -> None:
+            kept.append(command)
+            await reply.say("Kept.")
+
+        talk.more["keep"] = keep
+        async with talk.running():
+            question = await talk.discord.mention(talk.ana, talk.general, "Where do I park?")
+            answer = await talk.discord.answer_to(question)
+            said = await talk.discord.say(talk.root, talk.general, "In the **basement**.", reply_to=answer)
+            chosen = await talk.discord.menu(talk.root, "Keep as answer", said)
+            assert await talk.discord.finished(chosen) == ["Kept."]
+        [command] = kept
+        assert command.text.endswith(f"/{said.id}\nIn the **basement**.")
+        assert command.conversation_id == f"discord:{talk.general.id}:{question.id}"
+        assert f"channel:discord:{talk.general.id}" in command.principals
 
 
 async def test_reindex_shows_its_progress_in_place_and_ends_with_the_report() -> None:
