@@ -42,14 +42,24 @@ class ThreadReply:
     """The reply to a question, in its thread. Of a resumed one something may stand there already."""
 
     def __init__(
-        self, place: Place, key: str, workspace: Workspace, spot: Spot, stopped: Stopped, *, resumed: bool = False
+        self,
+        place: Place,
+        key: str,
+        workspace: Workspace,
+        spot: Spot,
+        stopped: Stopped,
+        *,
+        resumed: bool = False,
+        title: str = "",
     ) -> None:
-        """``key`` is what its messages are known by; ``stopped`` is called when Slack says that somebody pressed Stop."""
+        """``key`` is what its messages are known by; ``stopped`` is called when Slack says that somebody pressed Stop; the
+        ``title`` is what the conversation is called from then on.
+        """
         self._place = place
         self._key = key
         self._poster = workspace.poster
         self._spot = spot
-        self._status = Status(workspace.hasty, workspace.sessions, place.channel, place.thread)
+        self._status = Status(workspace.hasty, workspace.sessions, place.channel, place.thread, title)
         self._stream = StreamedMessage(workspace.streams, place, key, spot, self._status, stopped)
         self._card = Card(self._show)
         self._card_ts: str | None = None

@@ -29,10 +29,12 @@ class Sessions:
         self._working: Counter[tuple[str, str]] = Counter()
         self._unsupported: dict[str, float] = {}
 
-    async def begin(self, channel: str, thread: str) -> None:
-        """An answer is being written: Slack shows Stop. Always followed by :meth:`end`."""
+    async def begin(self, channel: str, thread: str, title: str = "") -> None:
+        """An answer is being written: Slack shows Stop. Always followed by :meth:`end`. A ``title`` is what the session is called
+        from then on.
+        """
         self._working[channel, thread] += 1
-        await self._set(self._hasty, channel, thread, "processing")
+        await self._set(self._hasty, channel, thread, "processing", title)
 
     async def end(self, channel: str, thread: str) -> None:
         """It is written, or given up; others in the same thread may still be."""
@@ -45,12 +47,12 @@ class Sessions:
         """Nobody works on it."""
         await self._set(self._patient, channel, thread, "active")
 
-    async def _set(self, client: AsyncWebClient, channel: str, thread: str, status: str) -> None:
+    async def _set(self, client: AsyncWebClient, channel: str, thread: str, status: str, title: str = "") -> None:
         if self._unsupported.get(channel, 0.0) > self._clock():
             return
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                await client.agents_sessions_setStatus(channel_id=channel, thread_ts=thread, status=status)
+                await client.agents_sessions_setStatus(channel_id=channel, thread_ts=thread, status=status, title=title or None)
         except UNANSWERED as error:
             log.debug("session.not_set", status=status, reason=failure(error))
             if refused(error):

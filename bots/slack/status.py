@@ -26,18 +26,19 @@ class Status:
     or delays an answer.
     """
 
-    def __init__(self, client: AsyncWebClient, sessions: Sessions, channel: str, thread: str) -> None:
+    def __init__(self, client: AsyncWebClient, sessions: Sessions, channel: str, thread: str, title: str = "") -> None:
         self._client = client
         self._sessions = sessions
         self._channel = channel
         self._thread = thread
+        self._title = title
         self._renewal: asyncio.Task[None] | None = None
         self._call: asyncio.Task[None] | None = None
         self._session: asyncio.Task[None] | None = None
         self._shown = False
 
     def show(self) -> None:
-        self._session = asyncio.create_task(self._sessions.begin(self._channel, self._thread))
+        self._session = asyncio.create_task(self._sessions.begin(self._channel, self._thread, self._title))
         self._renewal = asyncio.create_task(self._renew())
 
     async def settle(self) -> None:
