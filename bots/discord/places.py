@@ -45,7 +45,7 @@ _REFUSALS = {
 }
 """Discord's error codes that no repetition mends."""
 
-_ELSEWHERE = "-# This took longer than Discord lets me write here, so the whole answer follows in another message."
+ELSEWHERE = "-# This took longer than Discord lets me write here, so the whole answer follows in another message."
 
 
 class Closed(FootnoteError):
@@ -263,7 +263,7 @@ class _Original(_FollowUp):
         # As a message of its channel it can be written for longer than as the answer to the interaction.
         if (original := self._place.original) is None:
             return
-        left = replace(card.below(self._preface), small=_ELSEWHERE, rows=())
+        left = replace(card.below(self._preface), small=ELSEWHERE, rows=())
         with suppress(FootnoteError, discord.HTTPException):
             await written(lambda: original.edit(**_changed(left, plain=False)), hasty=True)
 

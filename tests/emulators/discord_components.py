@@ -10,17 +10,33 @@ Json = dict[str, Any]
 
 V2 = 1 << 15
 ROW, BUTTON, SELECT, INPUT, SECTION, TEXT, SEPARATOR, CONTAINER, LABEL, RADIO = 1, 2, 3, 4, 9, 10, 14, 17, 18, 21
+MOST_CHARACTERS = 2000
 MOST_COMPONENTS = 40
 MOST_TEXT = 4000
 _INSIDE = {ROW, SECTION, TEXT, SEPARATOR}
 
 
 class Unfit(Exception):
-    """Of which field, why, and with which of Discord's codes."""
+    """Of which field, why, and with which of Discord's codes; ``number`` is that of the whole answer."""
 
-    def __init__(self, field: str, message: str, code: str = "BASE_TYPE_BAD") -> None:
+    def __init__(self, field: str, message: str, code: str = "BASE_TYPE_BAD", number: int = 50035) -> None:
         super().__init__(message)
-        self.field, self.message, self.code = field, message, code
+        self.field, self.message, self.code, self.number = field, message, code, number
+
+
+def check_message(body: Json, flags: int) -> list[Json]:
+    """The components of a message that shows something, in one of the two ways. Raises Unfit."""
+    content, components = body.get("content") or "", body.get("components") or []
+    if flags & V2:
+        unmixed = not (content or body.get("embeds"))
+        told = "The 'content' field cannot be used with MessageFlags.IS_COMPONENTS_V2"
+        _check(unmixed, "content", told, "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2")
+        return kept(components, v2=True)
+    fits = units(content) <= MOST_CHARACTERS
+    _check(fits, "content", f"Must be {MOST_CHARACTERS} or fewer in length.", "BASE_TYPE_MAX_LENGTH")
+    if not content.strip():
+        raise Unfit("content", "Cannot send an empty message", number=50006)
+    return kept(components, v2=False)
 
 
 def kept(components: list[Json], *, v2: bool) -> list[Json]:

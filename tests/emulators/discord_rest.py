@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from tests.emulators import discord_spec
-from tests.emulators.discord_components import V2, Unfit, check_form, kept, text_of, units
+from tests.emulators.discord_components import V2, Unfit, check_form, check_message, text_of
 from tests.emulators.discord_permissions import HISTORY, PUBLIC_THREADS
 from tests.emulators.discord_world import (
     DM,
@@ -32,7 +32,6 @@ from tests.emulators.discord_world import (
 if TYPE_CHECKING:
     from tests.emulators.discord import DiscordServer
 
-MOST_CHARACTERS = 2000
 CALLBACK_SECONDS = 3.0
 TOKEN_LIFE = timedelta(minutes=15)
 MOST_EDITS, EDIT_SECONDS = 5, 5.0
@@ -121,7 +120,7 @@ class Rest:
                 except Refusal as refusal:
                     status, answer = refusal.status, refusal.body
                 except Unfit as unfit:
-                    status, answer = 400, _invalid(unfit.field, unfit.message, unfit.code).body
+                    status, answer = 400, _invalid(unfit.field, unfit.message, unfit.code).body | {"code": unfit.number}
             self.calls.append(Call(request.method, path, body, status, time.monotonic()))
             self._judge(request.method, path, body, status, answer)
             if fault is not None and fault.kind == "lost":
@@ -261,7 +260,7 @@ class Rest:
 
     async def _create_message(self, request: web.Request, body: Any) -> Json:
         channel = self._writable_channel(request)
-        components = self._checked(body, body.get("flags", 0))
+        components = check_message(body, body.get("flags", 0))
         self._check_silence(body)
         nonce = body.get("nonce")
         if nonce and body.get("enforce_nonce") and (known := self._nonces.get((channel.id, nonce))):
@@ -345,7 +344,7 @@ class Rest:
             self._server.violations.append(f"a deferral takes nothing but the EPHEMERAL flag, and got {data}")
         components: list[Json] = []
         if body["type"] == 4:
-            components = self._checked(data, data.get("flags", 0))
+            components = check_message(data, data.get("flags", 0))
             self._check_silence(data, edits=True)
         elif body["type"] == 8:
             self._offered(interaction, data, after)
@@ -409,7 +408,7 @@ class Rest:
 
     async def _follow_up(self, request: web.Request, body: Any) -> Json | None:
         interaction, original = self._answered(request)
-        components = self._checked(body, body.get("flags", 0))
+        components = check_message(body, body.get("flags", 0))
         self._check_silence(body)
         if interaction.loading:
             self._server.violations.append("the first follow-up to a deferral edits the original, which is deprecated")
@@ -476,7 +475,7 @@ class Rest:
             flags = flags & ~(SUPPRESS_EMBEDS | V2) | body["flags"] & (SUPPRESS_EMBEDS | V2)
         stays = {} if message.flags & V2 else {"content": message.content}
         wanted = {**stays, "components": message.components, **body}
-        components = self._checked(wanted, flags)
+        components = check_message(wanted, flags)
         self._check_silence(body, edits=True)
         message.flags = flags
         message.components = components
@@ -494,20 +493,6 @@ class Rest:
             after = made[0] + EDIT_SECONDS - at
             raise Refusal(429, 0, "You are being rate limited.", retry_after=round(after, 3), **{"global": False})
         made.append(at)
-
-    def _checked(self, body: Json, flags: int) -> list[Json]:
-        """The components of a message that shows something, in one of the two ways."""
-        content, components = body.get("content") or "", body.get("components") or []
-        if flags & V2:
-            if content or body.get("embeds"):
-                code = "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2"
-                raise _invalid("content", "The 'content' field cannot be used with MessageFlags.IS_COMPONENTS_V2", code)
-            return kept(components, v2=True)
-        if units(content) > MOST_CHARACTERS:
-            raise _invalid("content", f"Must be {MOST_CHARACTERS} or fewer in length.", "BASE_TYPE_MAX_LENGTH")
-        if not content.strip():
-            raise Refusal(400, 50006, "Cannot send an empty message")
-        return kept(components, v2=False)
 
     def _check_silence(self, body: Json, *, edits: bool = False) -> None:
         """Nothing pings and nothing unfurls; Discord would let it pass, a team would not."""
