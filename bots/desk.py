@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import structlog
 from pydantic import TypeAdapter
@@ -116,7 +116,7 @@ class AnswerDesk:
     async def forget_person(self, user: str) -> int:
         """Delete what was kept of the answers to a person's questions: of how many. Raises what the client raises."""
         kept = {_text(member) for member in await _members(self._redis, _of(user))}
-        rated = {_text(member) for member in await self._redis.zrange(_rated_of(user), 0, -1)}
+        rated = {_text(member) for member in cast("list[bytes | str]", await self._redis.zrange(_rated_of(user), 0, -1))}
         gone = 0
         for answer_id in sorted(kept | rated):
             deleted = [await self._redis.delete(_key(answer_id)), await self._redis.delete(_rated_key(answer_id))]

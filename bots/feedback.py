@@ -120,10 +120,9 @@ class Ratings:
         """The person was thanked: what fails here costs an entry in a list, and no second thanks."""
         try:
             if feedback.reason in GAP_REASONS and not feedback.good:
-                miss = Miss(answered=answered, user=feedback.user, at=feedback.at, reason=feedback.reason)
-                await self._gaps.note(miss)
-            elif (miss := unanswered(answered, feedback.at)) and miss.user == feedback.user:
-                await self._gaps.note(miss)
+                await self._gaps.note(Miss(answered=answered, user=feedback.user, at=feedback.at, reason=feedback.reason))
+            elif (left := unanswered(answered, feedback.at)) and left.user == feedback.user:
+                await self._gaps.note(left)
             else:
                 await self._gaps.withdraw(answered.id, feedback.user)
         except FootnoteError as error:

@@ -30,15 +30,16 @@ if TYPE_CHECKING:
     from core.indexing.uploads import Uploads
 
 KEEP = "keep"
-"""The command: ``ADDRESS [DAYS]`` of the message in the first line, then what it says, as Markdown. It is given in the
-conversation of the answer, in the channel whose readers may be told.
+"""The command, which platforms give for a message: ``ADDRESS PLACE [DAYS]`` in the first line, then what it says, as Markdown.
+Its conversation is that of the answer. The place is what everybody holds who sees the message, and whoever gives the command
+must hold it, too: ``channel:slack:C1``, ``channel:discord:7``, of a private thread its own.
 """
 EXPIRES = timedelta(days=180)
 LONGEST = 12_000
 """Characters of a reply that is kept."""
 
 _TITLE = 200
-_HEAD = re.compile(r"(?P<url>https?://\S+)(?:\s+(?P<days>\d{1,4})d?)?\s*")
+_HEAD = re.compile(r"(?P<url>https?://\S+)\s+(?P<place>channel:\S+)(?:\s+(?P<days>\d{1,4})d?)?")
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +68,7 @@ class ReviewedAnswers:
         """
         title = " ".join(question.split())
         # Each message is a document of its own: two experts may both be right.
-        digest = hashlib.sha256(f"{url}\n{title if not url else ''}".encode()).hexdigest()[:8]
+        digest = hashlib.sha256(url.encode()).hexdigest()[:8]
         return await self._adding.add(
             Offered(
                 name=f"reviewed-answer-{digest}.md",
@@ -121,10 +122,9 @@ class Keeping:
                 "Answers are kept by Footnote's administrators, and by whoever is named for this channel to be called "
                 "(`/footnote config escalate=...`; Discord: `/config`). Please ask one of them."
             )
-        place = f"channel:{command.platform}:{command.channel_id.removeprefix(f'{command.platform}:')}"
+        url, place, days, text = _parsed(command.text)
         if place not in command.principals:
             raise UserError("I keep answers that were given in a channel: in private, nobody else could be told them.")
-        url, days, text = _parsed(command.text)
         answered = await self._desk.last_in(command.conversation_id) if command.conversation_id else None
         if answered is None:
             raise UserError("I do not know which question this answers: keep a reply in a thread where I was asked lately.")
@@ -153,13 +153,15 @@ class Keeping:
         )
 
 
-def _parsed(text: str) -> tuple[str, int, str]:
-    """The address, the days, and what is kept."""
+def _parsed(text: str) -> tuple[str, Principal, int, str]:
+    """The address, the place, the days, and what is kept."""
     first, _, rest = text.strip().partition("\n")
     head = _HEAD.fullmatch(first.strip())
-    url, days, kept = (head["url"], int(head["days"] or 0), rest.strip()) if head else ("", 0, text.strip())
+    if not head:
+        raise UserError("Choose **Keep as answer** from the menu of the reply that answers the question.")
+    kept = rest.strip()
     if not kept:
         raise UserError("There is nothing to keep in this message. Choose the reply that answers the question.")
     if len(kept) > LONGEST:
         raise UserError(f"That is longer than {LONGEST:,} characters: it should be a page, which I then read.")
-    return url, days, kept
+    return head["url"], head["place"], int(head["days"] or 0), kept

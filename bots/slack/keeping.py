@@ -17,8 +17,10 @@ def named(body: Mapping[str, Any]) -> frozenset[str]:
 
 
 def kept(body: Mapping[str, Any], me: Identity, names: Mapping[str, str]) -> str:
-    """Its address, and below what it says in plain text, which is what the command takes."""
+    """Its address and who sees it, and below what it says in plain text, which is what the command takes."""
     message, channel = body["message"], str(body["channel"]["id"])
     thread = str(message.get("thread_ts") or message["ts"])
     address = f"https://{body['team']['domain']}.slack.com/archives/{channel}/p{str(message['ts']).replace('.', '')}"
-    return f"{address}?thread_ts={thread}&cid={channel}\n{readable(str(message.get('text', '')), me, names)}"
+    return (
+        f"{address}?thread_ts={thread}&cid={channel} channel:slack:{channel}\n{readable(str(message.get('text', '')), me, names)}"
+    )

@@ -181,8 +181,8 @@ class FeedbackLog:
         return len(gone)
 
     async def _page(self, start: int) -> list[Any]:
-        members = await self._redis.zrange(_BY_TIME, start, start + _PAGE - 1)
-        return await cast("Any", self._redis.hmget(_RATINGS, members)) if members else []
+        members = cast("list[str]", await self._redis.zrange(_BY_TIME, start, start + _PAGE - 1))
+        return cast("list[Any]", await cast("Any", self._redis.hmget(_RATINGS, members))) if members else []
 
     async def _delete(self, members: list[str]) -> None:
         async with self._redis.pipeline(transaction=True) as pipeline:

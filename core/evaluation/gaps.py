@@ -255,7 +255,7 @@ class Gaps:
             await cast("Any", self._redis.hset(key, mapping={"done": at.timestamp(), "older": 0}))
             return True
 
-        return await self._reach(close)
+        return bool(await self._reach(close))
 
     async def answered(self, answer_id: str, at: datetime) -> bool:
         """The gap that this answer left is done; whether there was one."""

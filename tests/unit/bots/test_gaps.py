@@ -23,7 +23,7 @@ ADMIN = "slack:ROOT"
 PAGES = {"Travel": PUBLIC, "Salaries of *all*": Access(gates=(frozenset({"user:root@acme.com"}),))}
 
 
-async def search(query: str, audience: Audience, k: int, _sources: Collection[str] = ()) -> list[Hit]:
+async def search(query: str, audience: Audience, k: int, sources: Collection[str] = ()) -> list[Hit]:
     """The last page that the audience may read is the nearest one."""
     readable = [title for title, access in PAGES.items() if audience.may_read(access)]
     chunks = [
@@ -43,7 +43,7 @@ async def search(query: str, audience: Audience, k: int, _sources: Collection[st
     return [Hit(chunk=chunk, score=1.0) for chunk in chunks[:k]]
 
 
-async def away(_query: str, _audience: Audience, _k: int, _sources: Collection[str] = ()) -> list[Hit]:
+async def away(query: str, audience: Audience, k: int, sources: Collection[str] = ()) -> list[Hit]:
     raise TransientError("away")
 
 

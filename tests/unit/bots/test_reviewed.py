@@ -35,6 +35,7 @@ from tests.memory_index import WordEmbedder
 ADMIN, ANA, EXPERT = "slack:ROOT", "slack:ANA", "slack:EVE"
 CHANNEL, OTHER = "channel:slack:C1", "channel:slack:C2"
 THREAD = "https://acme.slack.com/archives/C1/p1700000000000100"
+HEAD = f"{THREAD} {CHANNEL}"
 QUESTION = "Where do I park my bike?"
 REPLY = "In the **basement**, gate 3. The code is on the door."
 
@@ -70,7 +71,7 @@ class House:
         )
 
     async def keeps(
-        self, text: str = f"{THREAD}\n{REPLY}", user: str = ADMIN, *, conversation: str | None = "thread", place: str = CHANNEL
+        self, text: str = f"{HEAD}\n{REPLY}", user: str = ADMIN, *, conversation: str | None = "thread", place: str = CHANNEL
     ) -> RecordingReply:
         reply = RecordingReply()
         command = Command(
@@ -130,7 +131,7 @@ async def test_it_closes_the_gap_that_the_answer_left(house: House) -> None:
 
 
 async def test_it_is_told_no_more_when_it_has_expired(house: House) -> None:
-    await house.keeps(f"{THREAD} 30d\n{REPLY}")
+    await house.keeps(f"{HEAD} 30d\n{REPLY}")
     house.time += timedelta(days=29)
     await house.sync()
     assert await house.found(CHANNEL)
@@ -143,9 +144,9 @@ async def test_it_is_told_no_more_when_it_has_expired(house: House) -> None:
 
 async def test_a_message_that_is_kept_again_takes_its_own_place_and_another_one_stands_beside_it(house: House) -> None:
     await house.keeps()
-    await house.keeps(f"{THREAD}\nIn the basement, gate 4 since May.")
+    await house.keeps(f"{HEAD}\nIn the basement, gate 4 since May.")
     assert ["gate 4" in hit.chunk.text for hit in await house.found(CHANNEL)] == [True]
-    await house.keeps(f"{THREAD}99\nOr in the yard, if it is *small*.")
+    await house.keeps(f"{THREAD}99 {CHANNEL}\nOr in the yard, if it is *small*.")
     assert len(await house.found(CHANNEL)) == 2
 
 
@@ -180,9 +181,14 @@ async def test_it_is_refused_in_private_elsewhere_without_a_question_and_without
     for conversation in (None, "another"):
         with pytest.raises(UserError, match="which question"):
             await house.keeps(conversation=conversation)
-    for text in ("", THREAD, f"{THREAD} 30d\n  "):
+    for text in (HEAD, f"{HEAD} 30d\n  "):
         with pytest.raises(UserError, match="nothing to keep"):
             await house.keeps(text)
+    for text in ("", REPLY, f"{THREAD}\n{REPLY}"):
+        with pytest.raises(UserError, match="Keep as answer"):
+            await house.keeps(text)
     with pytest.raises(UserError, match="should be a page"):
-        await house.keeps(f"{THREAD}\n{'x' * (LONGEST + 1)}")
+        await house.keeps(f"{HEAD}\n{'x' * (LONGEST + 1)}")
+    with pytest.raises(UserError, match="in a channel"):
+        await house.keeps(f"{THREAD} {OTHER}\n{REPLY}")
     assert await house.uploads.all() == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -29,8 +30,8 @@ class Counted(WordEmbedder):
         return await super().embed_documents(texts)
 
 
-def asked(question: str = TRAIN, id: str = "a1", user: str = "slack:ANA", *, private: bool = False, **fields: object) -> Answered:
-    values = {
+def asked(question: str = TRAIN, id: str = "a1", user: str = "slack:ANA", *, private: bool = False, **fields: Any) -> Answered:
+    values: dict[str, Any] = {
         "at": NOON,
         "mode": AnswerMode.GENERATED,
         "model": "m",
@@ -50,7 +51,7 @@ def gaps(redis: Redis) -> Gaps:
     return a_queue(redis)
 
 
-def a_queue(redis: Redis, embedder: WordEmbedder | None = None, **options: object) -> Gaps:
+def a_queue(redis: Redis, embedder: WordEmbedder | None = None, **options: Any) -> Gaps:
     return Gaps(redis, embedder or WordEmbedder(), near=0.8, **options)
 
 
