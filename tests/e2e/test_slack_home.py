@@ -124,6 +124,19 @@ async def test_the_messages_tab_suggests_questions_about_what_the_person_may_rea
     assert talk.slack.api.views.homes == {}
 
 
+async def test_a_conversation_in_the_messages_tab_is_called_as_it_began() -> None:
+    async with dialogue() as talk, talk.running():
+        began = await talk.slack.dm(ANA, "How many days of leave\n do I have? " + "I ask for a friend. " * 20)
+        await talk.slack.until_reply(began)
+        await talk.slack.dm(ANA, "And he?", thread=began)
+        await talk.slack.until_reply(began, 2)
+        in_public = await talk.slack.mention(ANA, GENERAL, "How many days?")
+        await talk.slack.until_reply(in_public)
+    assert {key: title for key, title in talk.slack.streams.titles.items() if title} == {
+        (f"D{ANA}", began.ts): "How many days of leave do I have? I ask for a friend. I ask…"
+    }
+
+
 @pytest.mark.fault
 async def test_home_says_so_while_nobody_knows_what_there_is_and_slack_failing_stops_nothing() -> None:
     class Away(Library):
