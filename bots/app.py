@@ -197,7 +197,12 @@ class App:
         from bots.uploads import UploadCommands
 
         return UploadCommands(
-            self.adding, self.uploads, self.groups, allowed=self.settings.footnote_uploads, admins=self.settings.admins
+            self.adding,
+            self.uploads,
+            self.groups,
+            channels=self.channels,
+            allowed=self.settings.footnote_uploads,
+            admins=self.settings.admins,
         )
 
     # A question becomes an answer.

@@ -13,11 +13,14 @@ from bots.command import Button, Command, CommandReply
 from bots.files import KINDS, shown
 from bots.platform import Groups
 from bots.upload import Adding, Offered
+from core.channels import DEFAULT
 from core.errors import FootnoteError, UserError
+from core.indexing.uploads import SOURCE
 from core.models import Access, Attachment, Message, Principal
 from core.principals import expand
 
 if TYPE_CHECKING:
+    from core.channels import Channels
     from core.indexing.uploads import Upload, Uploads
     from core.ports import AudienceOf
 
@@ -62,8 +65,16 @@ class Person:
 
 class UploadCommands:
     def __init__(
-        self, adding: Adding, uploads: Uploads, groups: Groups, *, allowed: str = EVERYONE, admins: Collection[Principal] = ()
+        self,
+        adding: Adding,
+        uploads: Uploads,
+        groups: Groups,
+        *,
+        channels: Channels | None = None,
+        allowed: str = EVERYONE,
+        admins: Collection[Principal] = (),
     ) -> None:
+        self._channels = channels
         self._adding = adding
         self._uploads = uploads
         self._groups = groups
@@ -156,8 +167,14 @@ class UploadCommands:
         added = await self._adding.add(offered, person.where)
         if not added.ready:
             return added.told
-        who = "Everybody in this channel can ask me about it here." if file.place else "Only you can ask me about it, in private."
-        return f"{added.told} {who}"
+        if not file.place:
+            return f"{added.told} Only you can ask me about it, in private."
+        config = await self._channels.of(person.where["platform"], person.where["channel"]) if self._channels else DEFAULT
+        if config.sources and SOURCE not in config.sources:
+            named = ", ".join(f"`{name}`" for name in config.sources)
+            wish = f"add `{SOURCE}` to its sources (`/footnote config`)."
+            return f"{added.told} But this channel is answered from {named} only: {wish}"
+        return f"{added.told} Everybody in this channel can ask me about it here."
 
     async def _readable(self, command: Command) -> list[Upload]:
         held = expand(command.principals, await self._groups())

@@ -14,6 +14,7 @@ from bots.command import Command
 from bots.files import Fetched, Files
 from bots.upload import Adding
 from bots.uploads import UploadCommands
+from core.channels import ChannelConfig
 from core.errors import TransientError, UserError
 from core.indexing.uploads import Uploads
 from core.models import PUBLIC, Access, Attachment, Audience, Message, SyncReport, SyncRequest, SyncState, SyncStatus
@@ -311,6 +312,21 @@ async def test_a_title_of_its_own_stands_in_the_footnote() -> None:
     await house.given("add", " Allowances  2026 ", file())
     (kept,) = await house.uploads.all()
     assert kept.title == "Allowances 2026"
+
+
+async def test_a_channel_that_is_answered_from_other_sources_only_is_told_so() -> None:
+    class Narrow:
+        sources = ("wiki",)
+
+        async def of(self, platform: str, channel: str) -> ChannelConfig:
+            assert (platform, channel) == ("slack", "C1")
+            return ChannelConfig(sources=self.sources)
+
+    narrow = Narrow()
+    house = House(channels=narrow)
+    assert "this channel is answered from `wiki` only: add `uploads`" in await house.added(file())
+    narrow.sources = ("wiki", "uploads")
+    assert "Everybody in this channel" in await house.added(file())
 
 
 async def test_a_name_cannot_break_out_of_what_is_said() -> None:
