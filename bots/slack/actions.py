@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
 Find = Callable[[Mapping[str, Any]], Awaitable[Workspace]]
 """The workspace that a payload comes from."""
-Run = Callable[[Workspace, Given, ToldReply | None], None]
+Run = Callable[[Workspace, Given, ToldReply | None], object]
 """Begin to run a command; without a reply, in the place where it was given."""
-Ask = Callable[[Workspace, Asked], None]
+Ask = Callable[[Workspace, Asked], object]
 """Begin to answer a question that a button asked."""
 
 log = structlog.get_logger(__name__)
