@@ -460,3 +460,26 @@ async def test_what_could_be_asked_next_comes_with_the_answer_and_is_not_asked_t
     assert answer.follow_ups == ("What about parental leave?", "What about carrying days over?")
     _, answer = await asked(world.assistant, message("What about carrying days over?"), ANYONE)
     assert answer.follow_ups == ("What about parental leave?",)
+
+
+@pytest.mark.slow
+async def test_of_two_hundred_questions_at_once_in_fifty_conversations_none_sees_anothers_memory(
+    redis: Redis, server: OpenAIServer
+) -> None:
+    world = World(redis, server)
+    server.script(Says(text=lambda request: f"Noted {request.messages[-1][1].rsplit(' ', 1)[1]} [1].", between_tokens=0.001))
+
+    async def asks(conversation: int, number: int) -> None:
+        said = message(f"What of word{conversation}x{number}", id=f"{conversation}:{number}", conversation_id=f"c{conversation}")
+        await asked(world.assistant, said, ANYONE)
+
+    for numbers in (range(2), range(2, 4)):
+        await asyncio.gather(*(asks(conversation, number) for conversation in range(50) for number in numbers))
+    assert len(server.requests) >= 200
+    for request in server.requests:
+        seen = set(re.findall(r"word(\d+)x\d", request.prompt))
+        assert len(seen) == 1, f"the conversations {seen} in one prompt"
+    for conversation in range(50):
+        remembered = await world.memory.read(f"c{conversation}", ANYONE)
+        assert {turn.question.split("x")[0] for turn in remembered} == {f"What of word{conversation}"}
+        assert len(remembered) == 4
