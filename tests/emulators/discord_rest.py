@@ -116,7 +116,7 @@ class Rest:
                     body = await self._body(request)
                     self._authorize(request, path)
                     answer = await handler(request, body)
-                    status = 204 if answer is None else 200
+                    status = 204 if answer is None else 201 if path.endswith("/threads") else 200
                 except Refusal as refusal:
                     status, answer = refusal.status, refusal.body
                 except Unfit as unfit:
