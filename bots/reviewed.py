@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 KEEP = "keep"
 """The command, which platforms give for a message: ``ADDRESS PLACE [DAYS]`` in the first line, then what it says, as Markdown.
 Its conversation is that of the answer. The place is what everybody holds who sees the message, and whoever gives the command
-must hold it, too: ``channel:slack:C1``, ``channel:discord:7``, of a private thread its own.
+must hold it, too: ``channel:slack:C1``, ``channel:discord:7``, of a private thread its own. In private there is none.
 """
 EXPIRES = timedelta(days=180)
 LONGEST = 12_000
 """Characters of a reply that is kept."""
 
 _TITLE = 200
-_HEAD = re.compile(r"(?P<url>https?://\S+)\s+(?P<place>channel:\S+)(?:\s+(?P<days>\d{1,4})d?)?")
+_HEAD = re.compile(r"(?P<url>https?://\S+)(?:\s+(?P<place>channel:\S+))?(?:\s+(?P<days>\d{1,4})d?)?")
 
 log = structlog.get_logger(__name__)
 
@@ -164,4 +164,4 @@ def _parsed(text: str) -> tuple[str, Principal, int, str]:
         raise UserError("There is nothing to keep in this message. Choose the reply that answers the question.")
     if len(kept) > LONGEST:
         raise UserError(f"That is longer than {LONGEST:,} characters: it should be a page, which I then read.")
-    return head["url"], head["place"], int(head["days"] or 0), kept
+    return head["url"], head["place"] or "", int(head["days"] or 0), kept

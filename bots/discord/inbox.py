@@ -22,6 +22,7 @@ from bots.discord.cards import Card
 from bots.discord.chains import Chains
 from bots.discord.config import notice, policies, written
 from bots.discord.edits import Edits, delete
+from bots.discord.files import place_of
 from bots.discord.places import InChannel, Place
 from bots.discord.policies import Policies
 from bots.discord.reply import DiscordReply
@@ -297,7 +298,8 @@ class Inbox:
         """Keep what somebody wrote in the thread or chain of an answer as what is answered from now on."""
         me = interaction.client.user
         text = message.content if me is None else spoken(message, me)
-        await self.command(interaction, KEEP, f"{message.jump_url}\n{text}", on=message)
+        seen_by = place_of(interaction.channel)
+        await self.command(interaction, KEEP, f"{message.jump_url} {seen_by}\n{text}", on=message)
 
     async def command(
         self,

@@ -81,7 +81,7 @@ async def test_what_an_expert_wrote_below_an_answer_is_kept_for_the_conversation
             chosen = await talk.discord.menu(talk.root, "Keep as answer", said)
             assert await talk.discord.finished(chosen) == ["Kept."]
         [command] = kept
-        assert command.text.endswith(f"/{said.id}\nIn the **basement**.")
+        assert command.text.endswith(f"/{said.id} channel:discord:{talk.general.id}\nIn the **basement**.")
         assert command.conversation_id == f"discord:{talk.general.id}:{question.id}"
         assert f"channel:discord:{talk.general.id}" in command.principals
 

@@ -184,11 +184,12 @@ async def test_it_is_refused_in_private_elsewhere_without_a_question_and_without
     for text in (HEAD, f"{HEAD} 30d\n  "):
         with pytest.raises(UserError, match="nothing to keep"):
             await house.keeps(text)
-    for text in ("", REPLY, f"{THREAD}\n{REPLY}"):
+    for text in ("", REPLY):
         with pytest.raises(UserError, match="Keep as answer"):
             await house.keeps(text)
     with pytest.raises(UserError, match="should be a page"):
         await house.keeps(f"{HEAD}\n{'x' * (LONGEST + 1)}")
-    with pytest.raises(UserError, match="in a channel"):
-        await house.keeps(f"{THREAD} {OTHER}\n{REPLY}")
+    for text in (f"{THREAD}\n{REPLY}", f"{THREAD} {OTHER}\n{REPLY}"):
+        with pytest.raises(UserError, match="in a channel"):
+            await house.keeps(text)
     assert await house.uploads.all() == []
