@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import discord
 
 from bots.discord.threads import DiscordThreads
-from bots.discord.translate import home_id, is_addressed, is_for_others, is_post, spoken
+from bots.discord.translate import goes_on, home_id, is_addressed, is_for_others, is_post, spoken
 from bots.questions import is_question
 from core.channels import DEFAULT, ChannelConfig, Channels, Policy
 
@@ -50,7 +50,8 @@ class Policies:
         config = await self.of(message.channel)
         if config.policy is Policy.MENTION:
             return None
-        if isinstance(message.channel, discord.Thread) and await self._takes_part(message.channel, me):
+        in_thread = isinstance(message.channel, discord.Thread) and await self._takes_part(message.channel, me)
+        if in_thread or goes_on(message, me):
             await self.join(message.channel)
             return Heard(addressed=True, config=config)
         if config.policy is Policy.QUESTIONS and (is_post(message) or is_question(spoken(message, me))):

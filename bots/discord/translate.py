@@ -166,6 +166,12 @@ def private_conversation(channel_id: int | None, user: int) -> str:
     return f"discord:{channel_id}:private:{user}"
 
 
+def goes_on(message: discord.Message, me: discord.ClientUser) -> bool:
+    """Whether it replies to what we said, if only in passing: without a ping."""
+    replied = message.reference.resolved if message.reference is not None else None
+    return isinstance(replied, discord.Message) and replied.author.id == me.id
+
+
 def is_for_others(message: discord.Message, me: discord.ClientUser) -> bool:
     """Whether it speaks to people: it mentions some, or replies to one of them. Not when it mentions us besides."""
     if any(user.id == me.id for user in message.mentions):
@@ -187,11 +193,11 @@ def _outside_code_and_quotes(text: str) -> str:
 def _replies_to(message: discord.Message, me: discord.ClientUser) -> bool:
     if message.type is not discord.MessageType.reply or message.reference is None:
         return False
+    if not any(user.id == me.id for user in message.mentions):
+        return False
     replied = message.reference.resolved
-    if isinstance(replied, discord.Message):
-        return replied.author.id == me.id
-    # The message is gone, but Discord says that its author, we, were pinged.
-    return any(user.id == me.id for user in message.mentions)
+    # The message may be gone, but Discord says that its author, we, were pinged.
+    return not isinstance(replied, discord.Message) or replied.author.id == me.id
 
 
 def spoken(message: discord.Message, me: discord.ClientUser) -> str:

@@ -70,6 +70,15 @@ async def test_people_who_speak_to_each_other_in_its_thread_are_left_alone() -> 
         await _left_alone(talk, 1)
 
 
+@pytest.mark.parametrize(("policy", "answered"), [(Policy.MENTION, 1), (Policy.STICKY, 2), (Policy.QUESTIONS, 2)])
+async def test_a_reply_that_does_not_ping_goes_on_where_more_than_mentions_count(policy: Policy, answered: int) -> None:
+    async with all_ears() as talk:
+        await talk.set(talk.general, policy=policy)
+        answer = await talk.discord.answer_to(await talk.discord.mention(talk.ana, talk.general, "How many days?"))
+        await talk.discord.say(talk.ana, talk.general, "And in Spain?", reply_to=answer, ping=False)
+        await _left_alone(talk, answered)
+
+
 async def test_told_to_stop_it_is_quiet_in_a_thread_until_it_is_mentioned_again() -> None:
     async with all_ears() as talk:
         thread = await _asked_in_a_thread(talk)
