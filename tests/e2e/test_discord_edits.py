@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
+from core.channels import Policy
 from core.models import Answer, Audience, Message
-from tests.e2e.discord_dialogue import Dialogue, dialogue, held, says, scene
+from tests.e2e.discord_dialogue import TRAVEL, Dialogue, dialogue, held, says, scene
 from tests.emulators.discord_permissions import SEND
 from tests.emulators.discord_world import Message as Said
 from tests.fakes import answer
@@ -110,6 +112,53 @@ async def test_two_processes_hear_of_an_edit_and_one_answers_it() -> None:
         await talk.discord.until(lambda: reply.content == "About: How many days in Spain?", what="the new answer")
         await talk.discord.stays(lambda: talk.discord.said_by_bot(talk.general) == [reply])
         assert len(talk.assistant.asked) == 2
+
+
+async def test_an_edit_is_answered_where_the_answer_stands() -> None:
+    async with dialogue(_echo) as talk:
+        await talk.set(talk.general, threads=True)
+        question = await talk.discord.mention(talk.ana, talk.general, "How many days?")
+        await talk.discord.until(lambda: question.id in talk.discord.channels, what="the thread")
+        thread = talk.discord.channels[question.id]
+        await talk.discord.until(lambda: bool(talk.discord.said_by_bot(thread)), what="the answer in the thread")
+        [reply] = talk.discord.said_by_bot(thread)
+        await talk.discord.stays(lambda: not reply.deleted, 0.1)
+        await _edited(talk, question, "How many days in Spain?")
+        await talk.discord.until(lambda: reply.content == "About: How many days in Spain?", what="the new answer")
+        assert talk.discord.said_by_bot(talk.general) == []
+        await talk.discord.delete(question)
+        await talk.discord.until(lambda: reply.deleted, what="the answer to be deleted")
+
+
+async def test_where_each_is_answered_alone_an_edit_is_too() -> None:
+    async with dialogue(_echo) as talk:
+        await talk.set(talk.general, private=True)
+        question = await talk.discord.mention(talk.ana, talk.general, "Who earns what?")
+        direct = talk.discord.dm_channel(talk.ana)
+        await talk.discord.until(lambda: bool(talk.discord.said_by_bot(direct)), what="a direct message")
+        [reply] = talk.discord.said_by_bot(direct)
+        await talk.discord.stays(lambda: not reply.deleted, 0.1)
+        await _edited(talk, question, "Who earns more?")
+        await talk.discord.until(lambda: "About: Who earns more?" in reply.content, what="the new answer")
+        assert talk.discord.said_by_bot(talk.general) == []
+        assert all(message.private for message, _ in talk.assistant.asked)
+
+
+async def test_a_question_to_nobody_that_is_edited_into_none_loses_its_answer() -> None:
+    async with scene(_knows_of_leave) as talk:
+        talk.discord.grant_message_content()
+        async with talk.running(talk.bot(discord_message_content=True)):
+            await talk.set(talk.general, policy=Policy.QUESTIONS)
+            question = await talk.discord.say(talk.ana, talk.general, "How many days of leave do we have?")
+            reply = await talk.discord.answer_to(question)
+            await talk.discord.stays(lambda: not reply.deleted, 0.1)
+            await talk.discord.edit(question, "How loud is the colour of a Tuesday?")
+            await talk.discord.until(lambda: reply.deleted, what="the answer to be deleted")
+
+
+async def _knows_of_leave(message: Message, _audience: Audience) -> AsyncIterator[str | Answer]:
+    known = "leave" in message.text
+    yield replace(answer("Thirty days." if known else "I did not find this."), citations=(TRAVEL,) if known else ())
 
 
 async def test_a_deleted_question_takes_its_answer_along() -> None:
