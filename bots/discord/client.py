@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -20,15 +19,12 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bots.discord.audience import AddressesOf, DiscordAudience
-from bots.discord.buttons import pressed
-from bots.discord.config import chosen
 from bots.discord.edits import Edits
+from bots.discord.events import Client, ShardedClient
 from bots.discord.files import fetch
 from bots.discord.inbox import Inbox
-from bots.discord.modals import form_for
 from bots.discord.policies import Policies
-from bots.discord.reply import FOLLOW_UP
-from bots.discord.slash import build_tree, sync_commands
+from bots.discord.slash import sync_commands
 from bots.discord.threads import DiscordThreads
 from bots.discord.wordings import Wordings
 from bots.files import Fetched
@@ -98,7 +94,7 @@ class DiscordBot:
             admins=settings.admins,
             content=settings.discord_message_content,
         )
-        self._client: _Client | None = None
+        self._client: Client | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._up = asyncio.Event()
         self._down_told = False
@@ -196,8 +192,8 @@ class DiscordBot:
             failures = failures + 1 if time.monotonic() - begun < _LAST_BACKOFF else 1
             await asyncio.sleep(_backoff(failures))
 
-    def _build(self, shards: int) -> _Client:
-        self._client = (_Client if shards == 1 else _ShardedClient)(
+    def _build(self, shards: int) -> Client:
+        self._client = (Client if shards == 1 else ShardedClient)(
             self._inbox, self._intents, shards, came_up=self._came_up, went_down=self._went_down
         )
         return self._client
@@ -231,7 +227,7 @@ class DiscordBot:
         DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway)
         return int(shards)
 
-    async def _sync_commands(self, client: _Client) -> None:
+    async def _sync_commands(self, client: Client) -> None:
         try:
             changed = await sync_commands(client, client.tree)
         except discord.DiscordException as error:
@@ -265,111 +261,6 @@ class DiscordBot:
         if not self._down_told and not self._stopping:
             self._down_told = True
             log.warning("discord.disconnected", reason=reason)
-
-
-class _Client(discord.Client):
-    """discord.py's client with our events. It pings nobody and keeps no members and no messages."""
-
-    def __init__(
-        self,
-        inbox: Inbox,
-        intents: discord.Intents,
-        shards: int,
-        *,
-        came_up: Callable[[], None],
-        went_down: Callable[[str], None],
-    ) -> None:
-        super().__init__(
-            intents=intents,
-            shard_count=shards if shards > 1 else None,
-            allowed_mentions=discord.AllowedMentions.none(),
-            member_cache_flags=discord.MemberCacheFlags.none(),
-            max_messages=None,
-        )
-        self.tree = build_tree(self, inbox)
-        self._inbox = inbox
-        self._came_up = came_up
-        self._went_down = went_down
-
-    async def hang_up(self) -> None:
-        """Get no more events; what is being written can still be written."""
-        if self.ws is not None and self.ws.open:
-            await self.ws.close(code=1000)
-
-    async def on_connect(self) -> None:
-        self._came_up()
-
-    async def on_resumed(self) -> None:
-        self._came_up()
-
-    async def on_disconnect(self) -> None:
-        self._went_down("the connection was lost")
-
-    async def on_message(self, message: discord.Message) -> None:
-        if self.user is not None:
-            await self._inbox.hear(message, self.user)
-
-    async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
-        if self.user is not None:
-            await self._inbox.hear_edit(self, payload.message, self.user)
-
-    async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
-        await self._inbox.hear_deletion(self, payload.message_id)
-
-    async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
-        for message_id in payload.message_ids:
-            await self._inbox.hear_deletion(self, message_id)
-
-    async def on_interaction(self, interaction: discord.Interaction[discord.Client]) -> None:
-        # Commands go to the tree.
-        if wanted := chosen(interaction):
-            await self._inbox.configure(interaction, wanted)
-        elif form := form_for(interaction):
-            await self._inbox.open(interaction, form)
-        elif command := pressed(interaction):
-            name, text = command
-            if name == FOLLOW_UP:
-                await self._inbox.ask_on(interaction, text)
-            else:
-                await self._inbox.command(interaction, name, text)
-
-    async def on_error(self, event_method: str, /, *args: Any, **_: Any) -> None:
-        error = sys.exc_info()[1]
-        if error is not None and args and isinstance(args[0], discord.Message):
-            await self._inbox.failed_to_hear(args[0], error)
-        else:
-            log.exception("event.failed", discord_event=event_method)
-
-
-class _ShardedClient(_Client, discord.AutoShardedClient):
-    """The same over several connections, which is up while all of them are. It repeats refused first handshakes by itself."""
-
-    def __init__(self, *args: Any, **more: Any) -> None:
-        super().__init__(*args, **more)
-        self._away = set(range(self.shard_count or 0))
-
-    async def hang_up(self) -> None:
-        await asyncio.gather(*(shard.disconnect() for shard in self.shards.values()))
-
-    # These come for each shard, and say not for which.
-
-    async def on_connect(self) -> None: ...
-
-    async def on_resumed(self) -> None: ...
-
-    async def on_disconnect(self) -> None: ...
-
-    async def on_shard_connect(self, shard: int) -> None:
-        self._away.discard(shard)
-        if not self._away:
-            self._came_up()
-
-    async def on_shard_resumed(self, shard: int) -> None:
-        await self.on_shard_connect(shard)
-
-    async def on_shard_disconnect(self, shard: int) -> None:
-        self._away.add(shard)
-        self._went_down(f"the connection of shard {shard} was lost")
 
 
 def _wrong_address(what: str) -> str:
