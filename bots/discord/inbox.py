@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -20,6 +19,7 @@ from bots.config import CONFIG
 from bots.discord.audience import DiscordAudience
 from bots.discord.cards import Card
 from bots.discord.chains import Chains
+from bots.discord.claims import Claims
 from bots.discord.config import notice, policies, written
 from bots.discord.edits import Edits, delete
 from bots.discord.files import place_of
@@ -43,6 +43,7 @@ from bots.discord.translate import (
 )
 from bots.pending import LeftBehind, Question, Spot
 from bots.questions import is_farewell
+from bots.responder import RESTARTING
 from bots.reviewed import KEEP
 from core.errors import FootnoteError, TransientError
 from core.models import Attachment, Principal
@@ -55,14 +56,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-_REMEMBERED = 1000
-"""Interactions that a resumed connection may bring again."""
 _FAREWELL_SECONDS = 4.0
 """Of the time to drain: for ending what runs too long, and for telling who waits for it."""
-_UNKNOWN_INTERACTION = 10062
-_ALREADY_ACKNOWLEDGED = 40060
 
-_RESTARTING = "I am being restarted and could not finish this. Please ask again in a minute."
 _FAREWELL = "I am quiet here now, until somebody mentions me."
 _ALONE = "Here I answer each person alone, and you take no direct messages from me. Ask me with `/ask` instead."
 _OUTDATED = "Discord showed you an old version of this command. Reload Discord (Ctrl+R) and try again."
@@ -96,7 +92,7 @@ class Inbox:
         self._edits = edits
         self._chains = Chains()
         self._spots = Spots(clock)
-        self._seen: OrderedDict[int, None] = OrderedDict()
+        self._claims = Claims(clock)
         self._replies: dict[asyncio.Task[object], DiscordReply] = {}
         self._commanded: set[asyncio.Task[object]] = set()
         self._resumed: set[asyncio.Task[None]] = set()
@@ -206,7 +202,7 @@ class Inbox:
 
     async def open(self, interaction: Asked, form: discord.ui.Modal) -> None:
         """Show a form, which has to be the first that comes of the press of its button."""
-        if self._closed or not self._is_new(interaction):
+        if self._closed or not self._claims.is_new(interaction):
             return
         try:
             await interaction.response.send_modal(form)
@@ -227,7 +223,7 @@ class Inbox:
         acknowledgement.
         """
         private = private or interaction.guild_id is None or (await self._policies.of(interaction.channel)).private
-        original = await self._acknowledge(interaction, private=private)
+        original = await self._claims.acknowledge(interaction, private=private, closed=self._closed)
         if original is None:
             return
         root = original
@@ -313,7 +309,7 @@ class Inbox:
         """Run a command, given ``on`` a message or not. Its answer may name pages that others must not know of, so only who gave
         it sees it.
         """
-        root = await self._acknowledge(interaction, private=True)
+        root = await self._claims.acknowledge(interaction, private=True, closed=self._closed)
         if root is None:
             return
         preface = "-# Your command took longer than Discord keeps its window open."
@@ -400,51 +396,6 @@ class Inbox:
                 del self._replies[task]
                 self._commanded.discard(task)
 
-    async def _acknowledge(self, interaction: Asked, *, private: bool) -> int | None:
-        """Claim the interaction within Discord's 3 seconds: the id of the message that will hold the answer.
-
-        None when it is not ours to answer: delivered before, or acknowledged by another process. When the 3 seconds
-        are over there is no such message, and the interaction's own id stands for it.
-        """
-        if not self._is_new(interaction):
-            return None
-        if self._closed:
-            with suppress(discord.HTTPException, aiohttp.ClientError, OSError):
-                await interaction.response.send_message(_RESTARTING, ephemeral=True)
-            return None
-        return await self._defer(interaction, private=private)
-
-    def _is_new(self, interaction: Asked) -> bool:
-        if interaction.id in self._seen:
-            log.debug("interaction.repeated")
-            return False
-        self._seen[interaction.id] = None
-        if len(self._seen) > _REMEMBERED:
-            self._seen.popitem(last=False)
-        return True
-
-    async def _defer(self, interaction: Asked, *, private: bool) -> int | None:
-        unsure = False
-        while True:
-            try:
-                deferred = await interaction.response.defer(thinking=True, ephemeral=private)
-            except (aiohttp.ClientError, OSError):
-                if unsure:
-                    raise
-                unsure = True
-            except discord.HTTPException as error:
-                if error.code == _ALREADY_ACKNOWLEDGED and unsure:
-                    # It was us: only the answer to our first attempt was lost.
-                    return (await interaction.original_response()).id
-                if error.code == _ALREADY_ACKNOWLEDGED:
-                    return None
-                if error.code == _UNKNOWN_INTERACTION:
-                    log.warning("interaction.late", seconds=(self._clock() - interaction.created_at).total_seconds())
-                    return interaction.id
-                raise
-            else:
-                return (deferred.message_id if deferred else None) or interaction.id
-
     def _places(
         self, key: str, interaction: Asked, original: int, asked: str, *, private: bool, preface: str = ""
     ) -> list[Place]:
@@ -477,7 +428,7 @@ async def _abandon(reply: DiscordReply, seconds: float) -> None:
     log.warning("reply.abandoned")
     with suppress(FootnoteError, discord.HTTPException, TimeoutError):
         async with asyncio.timeout(seconds):
-            await reply.say(_RESTARTING)
+            await reply.say(RESTARTING)
 
 
 def _report(event: str, error: BaseException) -> str:

@@ -1,0 +1,74 @@
+"""Interactions as they come in: each is acknowledged in time, and taken by one process once."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+
+import aiohttp
+import discord
+import structlog
+
+from bots.discord.translate import Asked
+from bots.responder import RESTARTING
+
+log = structlog.get_logger(__name__)
+
+_REMEMBERED = 1000
+"""Interactions that a resumed connection may bring again."""
+_UNKNOWN_INTERACTION = 10062
+_ALREADY_ACKNOWLEDGED = 40060
+
+
+class Claims:
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._seen: OrderedDict[int, None] = OrderedDict()
+
+    async def acknowledge(self, interaction: Asked, *, private: bool, closed: bool) -> int | None:
+        """Claim the interaction within Discord's 3 seconds: the id of the message that will hold the answer. Once we have
+        ``closed``, its giver is told so.
+
+        None when it is not ours to answer: delivered before, or acknowledged by another process. When the 3 seconds
+        are over there is no such message, and the interaction's own id stands for it.
+        """
+        if not self.is_new(interaction):
+            return None
+        if closed:
+            with suppress(discord.HTTPException, aiohttp.ClientError, OSError):
+                await interaction.response.send_message(RESTARTING, ephemeral=True)
+            return None
+        return await self._defer(interaction, private=private)
+
+    def is_new(self, interaction: Asked) -> bool:
+        if interaction.id in self._seen:
+            log.debug("interaction.repeated")
+            return False
+        self._seen[interaction.id] = None
+        if len(self._seen) > _REMEMBERED:
+            self._seen.popitem(last=False)
+        return True
+
+    async def _defer(self, interaction: Asked, *, private: bool) -> int | None:
+        unsure = False
+        while True:
+            try:
+                deferred = await interaction.response.defer(thinking=True, ephemeral=private)
+            except (aiohttp.ClientError, OSError):
+                if unsure:
+                    raise
+                unsure = True
+            except discord.HTTPException as error:
+                if error.code == _ALREADY_ACKNOWLEDGED and unsure:
+                    # It was us: only the answer to our first attempt was lost.
+                    return (await interaction.original_response()).id
+                if error.code == _ALREADY_ACKNOWLEDGED:
+                    return None
+                if error.code == _UNKNOWN_INTERACTION:
+                    log.warning("interaction.late", seconds=(self._clock() - interaction.created_at).total_seconds())
+                    return interaction.id
+                raise
+            else:
+                return (deferred.message_id if deferred else None) or interaction.id
