@@ -82,8 +82,8 @@ async def _run(script: Script) -> None:
     responder = Responder(ScriptedAssistant(says), Gate(redis, rate_limit=1000), pending=pending)  # type: ignore[arg-type]
     settings = Settings(
         _env_file=None,
-        slack_bot_token=script.bot_token,  # type: ignore[arg-type]
-        slack_app_token=script.app_token,  # type: ignore[arg-type]
+        slack_bot_token=script.bot_token,
+        slack_app_token=script.app_token,
         slack_api_url=script.slack,
     )
     bot = SlackBot(settings, responder, _NoCommands(), redis, groups({}))

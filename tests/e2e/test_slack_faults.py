@@ -120,8 +120,8 @@ async def test_a_status_that_is_refused_is_no_trouble() -> None:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (TransientError("The model did not answer."), "The model did not answer. Ask again"),
-        (RuntimeError("secret sk-1234567890"), "Something went wrong on my side (error `"),
+        (TransientError("The model did not answer."), "The model did not answer. Nothing was lost"),
+        (RuntimeError("secret sk-1234567890"), "Something went wrong on my side."),
     ],
     ids=["model", "bug"],
 )

@@ -8,15 +8,20 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bots.command import Command, CommandReply
+from bots.pending import Pending
+from bots.retry import Retry
 from bots.slack.app import SlackBot
 from bots.slack.render import render
+from core.errors import TransientError
 from core.models import Answer, Audience, Message
-from tests.e2e.slack_dialogue import ANA, GENERAL, Dialogue, dialogue
+from tests.e2e.slack_dialogue import ANA, GENERAL, Dialogue, ScriptedCommands, dialogue
 from tests.e2e.slack_process import Script, running
-from tests.emulators.slack_workspace import Post
+from tests.emulators.slack_workspace import Post, Whisper
 from tests.fakes import Script as Speech
 from tests.fakes import ScriptedAssistant, answer
 
@@ -67,7 +72,7 @@ class House:
         """Wait for the answers; each is there once and whole, nothing streams and no session is left working."""
         expected = [(message.text, list(message.blocks)) for message in render(answer(text))]
 
-        def shown(question: Post) -> list[tuple[str, list[object]]]:
+        def shown(question: Post) -> list[tuple[str, list[dict[str, Any]]]]:
             return [(reply.text, reply.blocks) for reply in self.slack.replies(question)]
 
         def all_there() -> bool:
@@ -231,4 +236,34 @@ async def test_a_question_is_not_acknowledged_before_it_is_kept(house: House) ->
         await house.slack.until(lambda: house.slack.calls("users.info"), what="asking who it is")
         await killed(first)
     async with house.next():
+        await house.are_answered_once(question)
+
+
+@pytest.mark.parametrize("where", ["channel", "direct message"])
+async def test_a_question_that_failed_is_answered_once_when_it_is_tried_again(house: House, where: str) -> None:
+    async def fails(_message: Message, _audience: Audience) -> AsyncIterator[str | Answer]:
+        yield PIECES[0]
+        await asyncio.sleep(0.5)
+        raise TransientError("The model did not answer.")
+
+    async def retries(command: Command, reply: CommandReply) -> None:
+        await Retry(Pending(house.talk.redis)).run(command, reply)
+
+    house.talk.commands = ScriptedCommands(retries)
+    house.talk.assistant = ScriptedAssistant(fails)
+    async with house.talk.running():
+        if where == "channel":
+            question = await house.slack.mention(ANA, GENERAL, "how many days?")
+            failed: Post | Whisper = await house.slack.until_whisper(ANA)
+            assert house.slack.replies(question) == []
+        else:
+            question = await house.slack.dm(ANA, "how many days?")
+            failed = await house.slack.until_reply(question)
+            await house.slack.until(lambda: "did not answer" in house.slack.replies(question)[0].shown, what="the error")
+        await house.slack.until(lambda: "active" in house.slack.streams.sessions.values(), what="the end")
+    house.slack.workspace.whispers.clear()
+    async with house.next():
+        await house.slack.press(ANA, failed, "Try again")
+        assert "trying it again" in (await house.slack.until_whisper(ANA)).shown
+        house.slack.workspace.whispers.clear()
         await house.are_answered_once(question)

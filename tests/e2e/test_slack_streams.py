@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -229,7 +230,7 @@ async def test_an_error_in_a_direct_message_takes_the_place_of_what_was_half_sai
 
 # What Slack does wrong.
 
-FAULTS = {
+FAULTS: dict[str, dict[str, Any]] = {
     "429": {"status": 429, "retry_after": 1},
     "500": {"status": 500},
     "internal_error": {"error": "internal_error"},
