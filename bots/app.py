@@ -405,6 +405,7 @@ class App:
             pending=self.pending,
             traces=self._forget_traces,
             files=self.attached.forget,
+            discard=self.uploads.remove,
             feedback=self.feedback,
             gaps=self.gaps,
             repeating=self.reviewed.forget_made_from,

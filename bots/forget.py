@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from core.indexing.jobs import Jobs
 
 USAGE = "`/footnote forget document <address or id> [undo]` (Discord: `/forget-document`)"
+UPLOADS = "uploads"
+"""The source of added files."""
 MOST = 20
 """Documents that are forgotten at once: a page with what hangs on it. A space or a folder is more."""
 
@@ -60,6 +62,7 @@ class Forget:
         repeating: Repeating = nothing,
         traces: Callable[[str], Awaitable[int]] | None = None,
         files: Callable[[str], Awaitable[int]] | None = None,
+        discard: Callable[[str], Awaitable[bool]] | None = None,
         jobs: Jobs,
         index: Index,
         sources: Mapping[str, Source],
@@ -68,13 +71,14 @@ class Forget:
         clock: Callable[[], datetime] = now,
     ) -> None:
         """``traces`` deletes what a platform noted of a person's questions besides, and says of how many; ``files`` the files of
-        a conversation that was asked about them.
+        a conversation that was asked about them; ``discard`` an added file.
         """
         self._memory = memory
         self._desk = desk
         self._pending = pending
         self._traces = traces
         self._files = files
+        self._discard = discard
         self._feedback = feedback
         self._gaps = gaps
         self._repeating = repeating
@@ -154,6 +158,10 @@ class Forget:
                 changed |= await self._index.readmit(of_source)
             else:
                 changed |= await self._index.forget(of_source, source, by=by, at=self._clock())
+                if source == UPLOADS and self._discard is not None:
+                    # Their bytes are kept by us alone, and an undo does not bring them back.
+                    for document_id in of_source:
+                        await self._discard(document_id)
         # What repeats them goes, too, and an undo does not bring it back.
         repeated = [] if undo else await self._repeating(ids, by)
         event = "documents.readmitted" if undo else "documents.forgotten"

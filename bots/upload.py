@@ -105,6 +105,11 @@ class Adding:
         # Before it is kept: what cannot be read must not take the place of what can.
         blocks = await self.files.read(offered.name, media_type, offered.body)
         upload = await asyncio.to_thread(_upload, offered, media_type, self._clock())
+        if upload.id in await self._index.forgotten(SOURCE):
+            raise UserError(
+                f"An administrator had {shown(upload.name)} forgotten, so I do not take it. They can undo that with "
+                f"`forget document {upload.id} undo`; under another name it is another file."
+            )
         before = await self._uploads.get(upload.id)
         await self._uploads.put(upload, offered.body)
         log.info("upload.added", document=upload.id, by=upload.by, bytes=upload.size, replaced=before is not None)
@@ -150,8 +155,6 @@ class Adding:
     async def _why_not(self, upload: Upload, state: SyncState) -> str:
         if upload.id in await self._index.accesses([upload.id]):
             return state.report.failed.get(upload.id, "")
-        if upload.id in await self._index.forgotten(SOURCE):
-            return "an administrator had it forgotten, and only an administrator can undo that (`forget document … undo`)."
         if state.status is not SyncStatus.DONE and state.error:
             return state.error
         return state.report.failed.get(upload.id, "it was removed again meanwhile.")

@@ -170,6 +170,21 @@ async def test_what_is_added_in_a_direct_message_is_for_that_person_alone(data_d
         assert "190" not in await talk.asked(ANA, GENERAL)
 
 
+async def test_a_file_that_an_administrator_has_forgotten_is_gone_for_good(data_dir: Path) -> None:
+    async with company(data_dir) as talk:
+        await talk.drop(ANA, GENERAL, "Travel.pdf", travel("190"))
+        await talk.told(ANA, "I read")
+        (kept,) = await talk.app.uploads.all()
+        await talk.slack.command(ADMIN, GENERAL, "/footnote", f"forget document {kept.id}")
+        await talk.told(ADMIN, "Forgotten")
+        assert "190" not in await talk.asked(ANA, GENERAL)
+        assert await talk.app.uploads.all() == [], "nor are its bytes kept"
+        await talk.drop(ANA, GENERAL, "Travel.pdf", travel("190"))
+        await talk.told(ANA, "An administrator had `Travel.pdf` forgotten")
+        assert await talk.app.uploads.all() == []
+        assert "190" not in await talk.asked(ANA, GENERAL)
+
+
 async def test_why_a_file_cannot_be_added_is_said_plainly_and_an_older_version_stays(data_dir: Path) -> None:
     async with company(data_dir, footnote_upload_mb=1) as talk:
         await talk.drop(ANA, GENERAL, "Travel.pdf", travel("190"))

@@ -236,17 +236,17 @@ async def test_why_a_file_is_not_in_the_index_is_said() -> None:
     house.jobs.failing = "it is too long"
     with pytest.raises(UserError, match="not in the index: it is too long"):
         await house.added(file())
-    house.jobs.failing = ""
+
+
+async def test_a_file_that_was_forgotten_is_not_taken_again() -> None:
+    house = House()
+    await house.added(file())
     (kept,) = await house.uploads.all()
     await house.given("remove-upload", kept.id)
     house.index.tombstones.add(kept.id)
-    house.jobs.follow = follow_nothing  # type: ignore[method-assign]
-    with pytest.raises(UserError, match="an administrator had it forgotten"):
+    with pytest.raises(UserError, match=r"An administrator had `Travel\.md` forgotten"):
         await house.added(file())
-
-
-async def follow_nothing(request: SyncRequest) -> AsyncIterator[SyncState]:
-    yield SyncState(source="uploads", status=SyncStatus.DONE, request=request)
+    assert await house.uploads.all() == []
 
 
 async def test_adding_can_be_left_to_administrators_or_switched_off() -> None:
