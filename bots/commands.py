@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-_UNDERSTOOD = frozenset({"reindex", "forget", SHARE})
+_UNDERSTOOD = frozenset({"reindex", "forget", "gaps", SHARE})
 """When one of these was run, all that was said to it are names, options and ids, which the audit log may hold."""
 
 HELP = f"""\
