@@ -15,8 +15,8 @@ from core.answering.visible import visible
 from core.models import AnswerMode, Citation, Hit
 
 MOST = 3
-LONGEST = 90
-"""Characters of a question."""
+LONGEST = 75
+"""Characters of a question: it is shown whole on a button."""
 
 _LEAST_WORDS = 10
 """Of a chunk that has something to say."""
