@@ -17,6 +17,9 @@ from core.together import cancelled
 
 log = structlog.get_logger(__name__)
 
+_MOST_SHOWN = 6000
+"""Characters of Markdown that are rendered while they are streamed: more than one message takes."""
+
 
 class Posted(NamedTuple):
     sent: Sent
@@ -78,7 +81,6 @@ class Stream:
             self._more.clear()
             if self._posted is not None and not await self._turn(self._posted.sent):
                 return
-            # Not the whole of a long answer, again and again: what stands beyond the first message is not shown.
             card = await asyncio.to_thread(growing, self._text[:_MOST_SHOWN])
             if card is None or card == self._shown or self._over.is_set():
                 continue
@@ -117,7 +119,3 @@ class Stream:
             # There is nowhere to show anything; the final text will find that out for itself.
             self._over.set()
         self._posted, self._shown = posted, card
-
-
-_MOST_SHOWN = 6000
-"""Characters of Markdown that are rendered while they are streamed: more than one message takes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from itertools import pairwise
 
 from bots.command import Button
@@ -11,6 +12,8 @@ from bots.discord.cards import Card
 from bots.discord.pace import Pace
 from bots.discord.places import Closed
 from bots.discord.reply import DiscordReply
+from bots.discord.stream import Posted
+from bots.pending import Spot
 from tests.fakes import answer
 
 
@@ -163,3 +166,78 @@ async def test_a_reply_that_was_cut_off_before_it_was_shown_is_not_taken_for_giv
     await asyncio.wait([answering])
     assert not wall.texts
     assert not reply.spoken
+
+
+async def test_the_first_words_are_shown_at_once_and_the_whole_takes_their_place() -> None:
+    wall = Wall()
+    reply = DiscordReply([wall])
+    await reply.stream("Thirty ")
+    await asyncio.sleep(0.05)
+    assert wall.texts == ["Thirty"]
+    await reply.stream("days")
+    await reply.answer(answer("Thirty days."))
+    await reply.close()
+    assert wall.texts == ["Thirty days."]
+    assert wall.buttons == [["👍", "👎"]]
+
+
+async def test_nothing_that_was_on_its_way_is_shown_after_the_whole() -> None:
+    wall = Wall(slow=0.05, interval=0.01)
+    reply = DiscordReply([wall])
+    for word in ("Thirty ", "days ", "of ", "leave"):
+        await reply.stream(word)
+        await asyncio.sleep(0.03)
+    await reply.answer(answer("Thirty days."))
+    await asyncio.sleep(0.2)
+    await reply.close()
+    assert wall.texts == ["Thirty days."]
+
+
+async def test_a_stream_goes_on_in_the_next_place_when_its_own_closes_and_leaves_word_there() -> None:
+    first, second = Wall(), Wall()
+    reply = DiscordReply([first, second])
+    await reply.stream("Thirty ")
+    await asyncio.sleep(0.05)
+    first.closed = True
+    await reply.stream("days ")
+    await asyncio.sleep(0.2)
+    await reply.answer(answer("Thirty days."))
+    await reply.close()
+    assert (first.texts, second.texts) == (["Thirty"], ["Thirty days."])
+    assert first.handed_over == ["Thirty"]
+
+
+async def test_a_reply_that_another_process_began_is_written_over_it() -> None:
+    wall = Wall()
+    stands = await wall.send(Card(text="Thir"))
+    reply = DiscordReply([wall], standing=Posted(stands, wall))
+    await reply.stream("Thirty ")
+    await reply.answer(answer("Thirty days."))
+    await reply.close()
+    assert wall.texts == ["Thirty days."]
+
+
+async def test_where_the_reply_stands_is_noted_once_for_who_may_have_to_finish_it() -> None:
+    spot = Spot(channel="7")
+    reply = DiscordReply([Wall()], spot=spot)
+    await reply.stream("Thirty ")
+    await asyncio.sleep(0.05)
+    await reply.answer(answer("Thirty days. " * 400))
+    await reply.close()
+    assert spot.fields == {"channel": "7", "stands": "wall 0"}
+
+
+async def test_a_question_that_is_too_long_for_a_button_is_not_offered() -> None:
+    wall = Wall()
+    asked = ("And in Spain?", "And in\nSpain?", "x" * 76, "And in France?")
+    await DiscordReply([wall]).answer(replace(answer("Thirty days."), follow_ups=asked))
+    assert wall.buttons == [["👍", "👎", "And in Spain?", "And in France?"]]
+    assert all(len(button.command) <= 90 for row in wall.cards[0].rows for button in row)
+
+
+async def test_an_error_is_a_card_with_its_id_in_small_print() -> None:
+    wall = Wall()
+    await DiscordReply([wall]).fail("It went wrong (error `0a1b2c3d`). Nothing was lost.", "retry discord:1")
+    [card] = wall.cards
+    assert (card.text, card.small, card.failed) == ("It went wrong. Nothing was lost.", "-# Error `0a1b2c3d`", True)
+    assert wall.buttons == [["Try again"]]
