@@ -20,6 +20,7 @@ from redis.asyncio import Redis
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 
+from bots.desk import AnswerDesk
 from bots.pending import Pending, Question
 from bots.redis import connect_redis
 from bots.slack.events import EventsEndpoint
@@ -28,6 +29,8 @@ from core.answering.gate import Gate
 from core.answering.memory import Memory
 from core.channels import ChannelConfig, Channels
 from core.errors import UserError
+from core.evaluation.feedback import Answered, FeedbackLog
+from core.evaluation.gaps import Gaps, Miss
 from core.groups import SourceGroups
 from core.indexing.jobs import Jobs, Worker
 from core.indexing.jobs.ledger import ClaimLedger
@@ -35,9 +38,9 @@ from core.indexing.jobs.worker import LOOK_SECONDS
 from core.indexing.ledger import Row
 from core.indexing.sync import Syncer
 from core.limits import RedisLimiter
-from core.models import ANYONE, PUBLIC, SyncRequest, SyncStatus, Turn
+from core.models import ANYONE, PUBLIC, Audience, Feedback, Reason, SyncRequest, SyncStatus, Turn
 from tests.answering import public
-from tests.fakes import message
+from tests.fakes import answer, message
 from tests.memory_index import LineParser, MemoryIndex, WordEmbedder
 from tests.redis_servers import SETUPS
 from tests.sources import NOON, MemorySource, document
@@ -233,3 +236,29 @@ def _endpoint(redis: Redis) -> TestClient[web.Request, web.Application]:
     bolt = AsyncApp(signing_secret="secret", authorize=authorize)
     app.router.add_post("/slack/events", EventsEndpoint(bolt, "secret", redis))
     return TestClient(TestServer(app))
+
+
+async def nothing(_audience: Audience) -> list[str]:
+    return []
+
+
+async def test_an_answer_is_kept_rated_and_missed_and_its_person_is_forgotten(redis: Redis) -> None:
+    desk, log, gaps = AnswerDesk(redis, nothing), FeedbackLog(redis, most=2), Gaps(redis, WordEmbedder(), near=0.8, most=2)
+    for minutes, (id, question) in enumerate((("a1", "ab"), ("a2", "cd"), ("a3", "ef"))):
+        at = NOON + timedelta(minutes=minutes)
+        await desk.answered(message(question, user="slack:ANA"), answer(id=id, question=question))
+        answered = await desk.rated(id)
+        assert isinstance(answered, Answered)
+        await log.note(Feedback(answer_id=id, user="slack:BOB", good=False, at=at, reason=Reason.MISSING), answered)
+        await gaps.note(Miss(answered=answered, user="slack:BOB", at=at, reason=Reason.MISSING))
+    last = await desk.last_in("test:thread")
+    assert last is not None
+    assert last.id == "a3"
+    assert len([rating async for rating in log.ratings()]) == 2
+    assert len(await gaps.gaps()) == 2
+    await gaps.withdraw("a3", "slack:BOB")
+    assert len(await gaps.gaps()) == 1
+    assert await desk.forget_person("slack:ANA") == 3
+    assert await log.forget_person("slack:ANA") == 2
+    assert await gaps.forget_person("slack:ANA") == 1
+    assert await gaps.gaps() == []
