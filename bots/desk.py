@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 KEPT_SECONDS = 3600
 """How long the buttons work that ask again in private, and share."""
+_CALLED_SECONDS = 600
+"""Who is called twice by one button is called once."""
 
 _RATED_SECONDS = int(FEEDBACK_TTL.total_seconds())
 _DAY = 86_400
@@ -112,6 +114,21 @@ class AnswerDesk:
         """The last answer that a conversation saw which is not private, for thirty days. Raises TransientError."""
         answer_id = await self._get(_last_key(conversation_id))
         return await self.rated(_text(answer_id)) if answer_id else None
+
+    async def call(self, answer_id: str) -> bool:
+        """Whether nobody was called to an answer in the last minutes. Without Redis everybody may be called again."""
+        try:
+            return bool(await self._redis.set(f"footnote:called:{answer_id}", 1, nx=True, ex=_CALLED_SECONDS))
+        except AWAY as error:
+            log.warning("call.not_noted", error=type(error).__name__)
+            return True
+
+    async def call_failed(self, answer_id: str) -> None:
+        """Nobody was called after all."""
+        try:
+            await self._redis.delete(f"footnote:called:{answer_id}")
+        except AWAY as error:
+            log.warning("call.not_noted", error=type(error).__name__)
 
     async def forget_person(self, user: str) -> int:
         """Delete what was kept of the answers to a person's questions: of how many. Raises what the client raises."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bots.command import Button, Command, CommandReply
-from core.errors import UserError
+from core.errors import FootnoteError, UserError
 from core.models import now
 
 if TYPE_CHECKING:
@@ -42,14 +42,17 @@ class Escalation:
                 "names a person or a group."
             )
         answer_id = command.text.strip()
+        if not await self._desk.call(answer_id):
+            raise UserError("Somebody was called to this answer a few minutes ago.")
         question = await self._question(command, answer_id)
         asked = f"to “{question}”." if question else "here."
         log.info("answer.escalated", answer=answer_id, to=config.escalate_to)
-        await reply.call(
-            config.escalate_to,
-            f"{command.user_name} asks for a person's answer {asked}",
-            [Button(label="Mark resolved", command=f"{RESOLVED} {answer_id}"[:90])],
-        )
+        done = Button(label="Mark resolved", command=f"{RESOLVED} {answer_id}"[:90])
+        try:
+            await reply.call(config.escalate_to, f"{command.user_name} asks for a person's answer {asked}", [done])
+        except FootnoteError:
+            await self._desk.call_failed(answer_id)
+            raise
 
     async def resolved(self, command: Command, reply: CommandReply) -> None:
         """Say below the call who took care of it, and when."""

@@ -67,11 +67,10 @@ async def test_nothing_is_told_of_what_was_asked_elsewhere_in_private_or_long_ag
     escalation: Escalation, desk: AnswerDesk
 ) -> None:
     plain = [("slack:UEVE", "Ana asks for a person's answer here.")]
-    assert await called(escalation) == plain
-    await desk.keep("a1", replace(ASKED, channel_id="C2"))
-    assert await called(escalation) == plain
-    await desk.keep("a1", replace(ASKED, answer=answer()))
-    assert await called(escalation) == plain
+    await desk.keep("elsewhere", replace(ASKED, channel_id="C2"))
+    await desk.keep("private", replace(ASKED, answer=answer()))
+    for answer_id in ("long-ago", "elsewhere", "private"):
+        assert await called(escalation, replace(ANA, text=answer_id)) == plain
 
 
 async def test_without_anybody_in_the_settings_it_says_how_to_name_one(escalation: Escalation) -> None:
@@ -83,3 +82,21 @@ async def test_it_is_said_who_resolved_it_and_when(escalation: Escalation) -> No
     reply = RecordingReply()
     await escalation.resolved(replace(ANA, name="resolved", user_name="Eve"), reply)
     assert reply.settled == ["✅ Resolved by Eve, 2026-11-02 12:00 UTC"]
+
+
+async def test_two_people_who_press_the_button_call_once(escalation: Escalation) -> None:
+    await called(escalation)
+    reply = RecordingReply()
+    with pytest.raises(UserError, match="a few minutes ago"):
+        await escalation.escalate(replace(ANA, user="slack:UBEN", user_name="Ben"), reply)
+    assert reply.called == []
+
+
+async def test_a_call_that_failed_can_be_repeated(escalation: Escalation) -> None:
+    class Shut(RecordingReply):
+        async def call(self, who: str, text: str, buttons: object) -> None:
+            raise UserError("I cannot write here.")
+
+    with pytest.raises(UserError, match="cannot write"):
+        await escalation.escalate(ANA, Shut())
+    assert len(await called(escalation)) == 1
