@@ -29,27 +29,37 @@ class FileQuestions:
         self._count = count
         self._clock = clock
 
-    async def take(self, message: Message, audience_of: AudienceOf) -> None:
-        """Have the conversation answered from the message's files, too. Raises UserError when one cannot be read, and
-        TransientError.
+    async def take(self, message: Message, audience_of: AudienceOf) -> str:
+        """Have the conversation answered from the message's files, too. Returns what is to be said with the answer of those
+        that cannot be read: a picture is no reason to refuse a question. Raises TransientError.
         """
         readers = frozenset[Principal]()
         if any(not file.place for file in message.files):
             own = await audience_of(replace(message, private=True))
             readers = frozenset(name for reader in own.readers for name in reader if name.startswith("user:"))
         share = MOST_CHARACTERS // max(1, len(message.files))
-        taken = [await self._take(message.platform, file, readers, share) for file in message.files]
-        await self._attached.keep(message.conversation_id, message.user, taken)
-        log.info("files.attached", count=len(taken), passages=sum(len(file.passages) for file in taken))
+        taken: list[AttachedFile] = []
+        troubles: list[str] = []
+        for number, file in enumerate(message.files):
+            try:
+                taken.append(await self._take(message, number, file, readers, share))
+            except UserError as error:
+                troubles.append(str(error))
+        if taken:
+            await self._attached.keep(message.conversation_id, message.user, taken)
+        log.info("files.attached", count=len(taken), unread=len(troubles))
+        return " ".join(troubles)
 
-    async def _take(self, platform: str, attachment: Attachment, readers: frozenset[Principal], most: int) -> AttachedFile:
+    async def _take(
+        self, message: Message, number: int, attachment: Attachment, readers: frozenset[Principal], most: int
+    ) -> AttachedFile:
         gate = frozenset({attachment.place}) if attachment.place else readers
         if not gate:
             raise UserError("I do not know you by an address, so I can keep no file for you. Ask me in a channel instead.")
-        file, body = await self._files.fetch(platform, attachment)
+        file, body = await self._files.fetch(message.platform, attachment)
         blocks = await self._files.read(file.name, media_type_of(file.name, file.media_type), body)
         document = Document(
-            id=file_id(),
+            id=file_id(message.id, number),
             source="",
             title=PurePosixPath(file.name).stem or shown(file.name),
             url=file.url,

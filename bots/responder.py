@@ -245,8 +245,9 @@ class Responder:
                 message = replace(message, text=topic)
             # The platform's sign of life and the look-ups do not wait for each other.
             _, audience, config = await asyncio.gather(once.reply.working(), audience_of(message), self._config(message))
+            unread = ""
             if self._files is not None and message.files and message.addressed:
-                await self._files.take(message, audience_of)
+                unread = await self._files.take(message, audience_of)
             # Closed at once when a reply fails: the model must not go on talking to nobody.
             async with aclosing(self._assistant.answer(message, audience, config)) as parts:
                 async for part in parts:
@@ -254,7 +255,8 @@ class Responder:
                         await once.stream(part)
                     elif message.addressed or part.grounded:
                         # Who is called there could not follow into a private conversation.
-                        shown = replace(part, escalates=bool(config.escalate_to) and not message.private)
+                        notice = " ".join(filter(None, (unread, part.notice)))
+                        shown = replace(part, escalates=bool(config.escalate_to) and not message.private, notice=notice)
                         await self._answer(message, shown, audience, audience_of, once)
                     else:
                         await once.end()

@@ -24,6 +24,7 @@ from core.ports import Accesses, Embedder
 MOST_CHARACTERS = 200_000
 """Of text that is kept of the files of one message: some hundred pages."""
 SOURCE = "file"
+_NAMESPACE = uuid.UUID("8a1c910c-6f74-4e65-2f3d-5b7e6f6f746e")
 _COMPARED = 24
 """Passages, the best by their words, of which the meaning is compared."""
 _FOUND = 6
@@ -51,8 +52,9 @@ class AttachedFile:
 _FILE: TypeAdapter[AttachedFile] = TypeAdapter(AttachedFile)
 
 
-def file_id() -> str:
-    return f"{SOURCE}:{uuid.uuid4().hex}"
+def file_id(message_id: str, number: int) -> str:
+    """Of a message's file: the same when another process reads it once more."""
+    return f"{SOURCE}:{uuid.uuid5(_NAMESPACE, f'{message_id} {number}').hex}"
 
 
 class Attached:

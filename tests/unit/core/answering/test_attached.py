@@ -21,7 +21,7 @@ INSIDE = Audience.of({GENERAL, "user:ana@acme.com"}, {GENERAL})
 
 def a_file(*texts: str, readers: str = GENERAL, title: str = "Travel") -> AttachedFile:
     return AttachedFile(
-        id=file_id(),
+        id=file_id(title, hash(texts)),
         title=title,
         url="https://acme.slack.com/files/F1",
         access=Access(gates=(frozenset({readers}),)),
