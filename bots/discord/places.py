@@ -97,7 +97,11 @@ class InChannel:
         key: str = "",
         parts: int | None = None,
         pace: Pace | None = None,
+        notifies: bool = False,
     ) -> None:
+        """``notifies``: of each message people get a notification, which shall show its words. It shows those of plain text, so
+        messages with components begin as such.
+        """
         self.name = name
         self._channel = channel
         self._reference = reference if not parts else None
@@ -106,14 +110,17 @@ class InChannel:
         self._parts = parts or 0
         self._taken_over = parts is not None
         self._pace = pace or Pace()
+        self._notifies = notifies
 
     async def send(self, card: Card) -> Sent:
-        preface = self._preface
-        message = await self._write(card.below(preface))
+        preface, bare = self._preface, Card(text=card.text)
+        begun = bare if self._notifies and card.text and bare.below(preface).plain else card
+        message = await self._write(begun.below(preface))
         self._preface = ""
-        sent = _ChannelMessage(message, self._pace, plain=card.below(preface).plain, preface=preface)
-        if self._taken_over:
-            # Perhaps Discord took it for a repetition, and it has the words that another process found.
+        sent = _ChannelMessage(message, self._pace, plain=not message.flags.components_v2, preface=preface)
+        if self._taken_over or begun != card:
+            # Discord may have taken it for a repetition, and then it has the words that another process found.
+            await self._pace.turn(last=True)
             await sent.edit(card)
         return sent
 

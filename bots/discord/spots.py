@@ -96,7 +96,7 @@ class Spots:
         where = literal(getattr(channel, "name", None) or "that channel")
         if alone:
             preface = f"-# In #{where} I answer each person alone."
-            return [InChannel(person, name=DIRECT, preface=preface, key=key, parts=parts)]
+            return [InChannel(person, name=DIRECT, preface=preface, key=key, parts=parts, notifies=True)]
         places: list[InChannel] = []
         if thread:
             future = FutureThread(message, question)
@@ -104,10 +104,11 @@ class Spots:
         if channel is not None:
             reference = discord.MessageReference.from_message(message, fail_if_not_exists=False)
             pace = self._paces.of(channel.id)
-            places.append(InChannel(channel, reference, name=CHANNEL, key=key, parts=parts, pace=pace))
+            direct = isinstance(channel, discord.DMChannel)
+            places.append(InChannel(channel, reference, name=CHANNEL, key=key, parts=parts, pace=pace, notifies=direct))
         if not isinstance(channel, discord.DMChannel):
             preface = f"-# I may not write in #{where}, so I answer you here."
-            places.append(InChannel(person, name=DIRECT, preface=preface, key=key, parts=parts))
+            places.append(InChannel(person, name=DIRECT, preface=preface, key=key, parts=parts, notifies=True))
         return places
 
     def of_interaction(
@@ -144,7 +145,7 @@ class Spots:
             reference = discord.MessageReference.from_message(original, fail_if_not_exists=False) if original else None
             pace = self._paces.of(channel.id)
             places.append(InChannel(writable, reference, name=CHANNEL, preface=asked, key=key, parts=parts, pace=pace))
-        places.append(InChannel(person, name=DIRECT, preface=asked, key=key, parts=parts))
+        places.append(InChannel(person, name=DIRECT, preface=asked, key=key, parts=parts, notifies=True))
         return places
 
     async def find(self, client: discord.Client, question: Question) -> Found:

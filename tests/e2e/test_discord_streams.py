@@ -225,3 +225,13 @@ async def test_the_typing_ends_with_the_answer_and_a_stop_leaves_no_half_of_it()
         await talk.discord.until(lambda: "Stopped" in shown.content, what="the notice")
         assert "Thirty" not in shown.content
         assert len(talk.discord.said_by_bot(talk.general)) == 1
+
+
+async def test_a_direct_message_notifies_with_its_words_also_where_nothing_was_streamed() -> None:
+    async with dialogue() as talk:
+        shown = await talk.discord.answer_to(await talk.discord.dm(talk.ana, "How many days?"))
+        await talk.discord.until(lambda: bool(buttons_of(shown.components)), what="the whole answer")
+        [sent] = talk.discord.calls("POST", "/messages$")
+        assert sent.body["content"].startswith("You have **30 days**")
+        assert not sent.body.get("flags", 0) & V2
+        assert len(talk.discord.said_by_bot(talk.discord.dm_channel(talk.ana))) == 1
