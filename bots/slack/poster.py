@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,10 +53,13 @@ class Standing:
     nameless: tuple[tuple[str, str], ...]
     """The ts and the text of our messages that carry no key: those that streamed."""
 
-    def streamed(self, opening: str) -> str | None:
-        """The ts of the message whose stream began with this text; Slack may have changed its markup, not its letters."""
+    def streamed(self, opening: str, *, others: Collection[str] = ()) -> str | None:
+        """The ts of the message whose stream began with this text, and is none of the ``others``; Slack may have changed its
+        markup, not its letters.
+        """
         wanted = _letters(opening)
-        return next((ts for ts, text in self.nameless if wanted and _letters(text).startswith(wanted)), None)
+        found = (ts for ts, text in self.nameless if wanted and _letters(text).startswith(wanted) and ts not in others)
+        return next(found, None)
 
 
 def _letters(text: str) -> str:

@@ -67,6 +67,8 @@ class Streams:
         self.starts = Allowance(burst=20, per_minute=20, clock=clock)
         self.appends = Allowance(burst=25, per_minute=75, clock=clock)
         self.edits = Allowance(burst=15, per_minute=30, clock=clock)
+        self.growing: set[str] = set()
+        """The ts of messages that are being written here."""
         self._refused: dict[str, float] = {}
 
     def allowed(self, channel: str) -> bool:
@@ -143,14 +145,14 @@ class StreamedMessage:
 
     async def close(self) -> None:
         """Leave no stream open behind an answer that did not come."""
-        if self._writing is None:
-            return
         try:
             # A stream that is just beginning is open when it has begun.
-            if (ts := await self.end()) and self.open:
+            if self._writing is not None and (ts := await self.end()) and self.open:
                 await self._streams.poster.stop(channel=self._place.channel, ts=ts)
         except TransientError as error:
             log.warning("stream.left_open", reason=str(error))
+        finally:
+            self._streams.growing.discard(self.ts or "")
 
     async def _write(self) -> None:
         try:
@@ -216,6 +218,7 @@ class StreamedMessage:
         except UNANSWERED as error:
             await self._not_started(error)
             return
+        streams.growing.add(self.ts)
         self.open, self._how, self._sent = True, _How.STREAMED, len(piece)
         self._status.replaced()
         if self._sent < len(self._tamed):
@@ -298,8 +301,9 @@ class StreamedMessage:
         standing = await self._streams.poster.standing(
             channel=place.channel, thread=place.thread, after=place.ts, key=f"{self._key}/"
         )
-        self.ts = standing.parts.get(f"{self._key}/0") or standing.streamed(self._opening)
+        self.ts = standing.parts.get(f"{self._key}/0") or standing.streamed(self._opening, others=self._streams.growing)
         if self.ts is not None:
+            self._streams.growing.add(self.ts)
             self.unclear, self.open = False, True
             await self._spot.note(stream=self.ts)
 

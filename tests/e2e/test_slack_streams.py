@@ -276,6 +276,17 @@ async def test_two_streams_in_one_thread_whose_starts_lost_their_answers_are_tol
 
 
 @pytest.mark.fault
+async def test_a_stream_whose_start_failed_does_not_take_over_one_that_says_the_same() -> None:
+    async with dialogue(writes(SENTENCES[:8])) as talk, talk.running():
+        first = await talk.slack.mention(ANA, GENERAL, "how many days?")
+        await streaming(talk, first)
+        talk.slack.fail("chat.startStream", status=500)
+        await talk.slack.mention(ANA, GENERAL, "how many days?", thread=first)
+        expected = rendered("".join(SENTENCES[:8]).strip())[0]
+        await talk.slack.until(lambda: [reply.text for reply in talk.slack.replies(first)] == [expected] * 2, what="both")
+
+
+@pytest.mark.fault
 async def test_a_stream_that_cannot_be_stopped_is_stopped_once_more_before_it_is_changed() -> None:
     async with dialogue(writes(SENTENCES[:4])) as talk, talk.running():
         talk.slack.fail("chat.stopStream", times=3, error="internal_error")
