@@ -31,6 +31,7 @@ _UNDERSTOOD = frozenset({"reindex", "forget", "gaps", SHARE})
 HELP = f"""\
 **Ask me** by mentioning me, in a direct message, or with `/ask` (Discord).
 I answer from your team's pages and give a footnote for every statement.
+- **Ask about a file**: drop it together with your question; I read it for that thread only
 - **Add a file**: "Add to Footnote" in the menu of its message, or mention me with it and say *add this* (Discord: also `/add`)
 - `/footnote uploads` lists the files that were added here, with buttons that remove them
 - `/footnote help` shows this
