@@ -291,8 +291,10 @@ class Gaps:
         version = _text(await self._reach(lambda: cast("Any", self._redis.get(_VERSION))) or "0")
         if version == self._known.version:
             return
-        stored = await self._reach(lambda: cast("Any", self._redis.hgetall(self._vectors)))
-        self._known = await asyncio.to_thread(_unpacked, version, stored)
+        ids = [_text(id) for id in await self._reach(lambda: cast("Any", self._redis.hkeys(self._vectors)))]
+        new = sorted(set(ids).difference(self._known.ids))
+        stored = await self._reach(lambda: cast("Any", self._redis.hmget(self._vectors, new))) if new else []
+        self._known = await asyncio.to_thread(_known, version, self._known, ids, dict(zip(new, stored, strict=True)))
 
     def _learn(self, id: str, vector: NDArray[np.float32], version: str) -> None:
         """What we wrote ourselves need not be read, as long as nothing else happened."""
@@ -399,13 +401,19 @@ def _entries(fields: Mapping[str, str]) -> dict[str, _Entry]:
     return {name: _ENTRY.validate_json(value) for name, value in fields.items() if name.startswith("entry:")}
 
 
-def _unpacked(version: str, stored: Mapping[Any, Any]) -> _Known:
+def _known(version: str, former: _Known, ids: Sequence[str], new: Mapping[str, Any]) -> _Known:
+    """Of those that were known already, only these ``ids``; and the ``new`` ones, as they are stored."""
     import numpy as np
 
-    if not stored:
+    there = set(ids)
+    stay = [index for index, id in enumerate(former.ids) if id in there]
+    rows = [former.matrix[stay]] if former.matrix is not None and stay else []
+    # One may have gone between the two looks.
+    added = {id: value for id, value in new.items() if value}
+    rows += [np.frombuffer(base64.b64decode(value), dtype=np.float16).astype(np.float32)[None, :] for value in added.values()]
+    if not rows:
         return _Known(version=version)
-    rows = [np.frombuffer(base64.b64decode(value), dtype=np.float16) for value in stored.values()]
-    return _Known(version=version, ids=[_text(id) for id in stored], matrix=np.stack(rows).astype(np.float32))
+    return _Known(version=version, ids=[*(former.ids[index] for index in stay), *added], matrix=np.concatenate(rows))
 
 
 def _packed(vector: NDArray[np.float32]) -> str:
