@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 
 WITHIN = timedelta(minutes=10)
 """A message that is edited later says something new to nobody."""
+_WORDING = "wording"
+"""What a place that is kept says besides: how its message was worded."""
 
 
 class Edits:
@@ -70,6 +72,7 @@ class Edits:
         """As :meth:`answering`, in the turn of an edit."""
         wording, place = wording_of(message.content), {USER: str(message.author.id)}
         self._answering[message.id] = wording
+        spot.fields[_WORDING] = wording
         sent: list[int] = []
         try:
             await self._wordings.begun(message.id, conversation, {**spot.fields, **place})
@@ -79,6 +82,13 @@ class Edits:
                 del self._answering[message.id]
             if sent:
                 await self._wordings.replied(message.id, {**spot.fields, **place}, sent)
+
+    async def overtaken(self, spot: Spot) -> bool:
+        """Whether the message of a question that another process left behind was edited or deleted meanwhile: whoever heard of
+        that does what is to be done.
+        """
+        wording = spot.fields.get(_WORDING, "")
+        return bool(wording) and await self._wordings.overtaken(int(spot.fields["message"]), wording)
 
     async def resumed(self, asked: Message, spot: Spot, sent: Iterable[int]) -> None:
         """What another process left behind was answered by these; that to a command cannot be edited."""

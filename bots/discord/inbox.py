@@ -269,6 +269,9 @@ class Inbox:
         message = left.question.message
         spot = Spot(**left.question.place)
         spot.held = left.held
+        if await self._edits.overtaken(spot):
+            await left.held.resolved()
+            return
         try:
             found = await retry(lambda: self._spots.find(client, left.question), attempts=10, budget=10)
         except TransientError as error:

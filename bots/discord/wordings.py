@@ -94,6 +94,14 @@ class Wordings:
         except TransientError:
             return False
 
+    async def overtaken(self, message_id: int, wording: str) -> bool:
+        """Whether it is known that the message is worded otherwise now, or gone."""
+        try:
+            latest = await self._outage.reach(lambda: cast("Any", self._redis.hget(_key(message_id), "wording")))
+        except TransientError:
+            return False
+        return latest is not None and latest.decode() != wording
+
     async def begun(self, message_id: int, conversation_id: str, place: Mapping[str, str]) -> None:
         """A reply to it will stand there, unless one does already."""
         fields = {"conversation": conversation_id, "place": json.dumps(dict(place))}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
+from bots.discord.wordings import GONE, Wordings
 from core.channels import Policy
 from core.models import Answer, Audience, Message
 from tests.e2e.discord_dialogue import TRAVEL, Dialogue, dialogue, held, says, scene
@@ -217,3 +218,16 @@ async def test_an_answer_that_the_next_process_gave_goes_with_its_question() -> 
             await talk.discord.stays(lambda: not reply.deleted, 0.2)
             await talk.discord.delete(question)
             await talk.discord.until(lambda: reply.deleted, what="the answer to be deleted")
+
+
+async def test_a_question_that_was_left_behind_and_deleted_meanwhile_is_not_answered() -> None:
+    script, released = held("Thirty days.")
+    async with scene(script) as talk:
+        async with talk.running(drain=0.1):
+            question = await talk.discord.mention(talk.ana, talk.general, "How many days?")
+            await talk.discord.until(lambda: len(talk.assistant.asked) == 1, what="the question to be heard")
+        assert await Wordings(talk.redis).told(question.id, GONE)
+        released.set()
+        async with talk.running():
+            await talk.discord.stays(lambda: not talk.discord.said_by_bot(talk.general), 1.5)
+        assert len(talk.assistant.asked) == 1
