@@ -159,6 +159,7 @@ async def test_a_channel_follows_its_category_and_can_be_given_a_group_itself(da
 async def test_below_each_answer_of_a_channel_is_a_button_for_ones_own_and_it_is_shared_on_purpose(data_dir: Path) -> None:
     async with office(data_dir) as acme:
         alone = await acme.discord.answer_to(await acme.discord.dm(acme.bob, BONUS))
+        await acme.discord.until(lambda: bool(buttons_of(alone.components)), what="the buttons")
         assert PRIVATELY not in [button["label"] for button in buttons_of(alone.components)]
         answer = await acme.asked(acme.bob, acme.general)
         assert "nine thousand" not in answer.content

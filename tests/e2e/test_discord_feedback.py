@@ -127,6 +127,7 @@ async def test_a_question_below_an_answer_that_one_person_sees_is_asked_for_them
 async def test_below_a_private_answer_nothing_offers_one() -> None:
     async with dialogue(writes(whole=RATED)) as talk:
         shown = await talk.discord.answer_to(await talk.discord.dm(talk.ana, "How many days?"))
+        await talk.discord.until(lambda: bool(buttons_of(shown.components)), what="the buttons")
         assert "Answer with my access" not in [button["label"] for button in buttons_of(shown.components)]
 
 
