@@ -81,7 +81,7 @@ async def _run(script: Script) -> None:
     responder = Responder(ScriptedAssistant(says), Gate(redis, rate_limit=1000), pending=pending)  # type: ignore[arg-type]
     settings = Settings(
         _env_file=None,
-        discord_bot_token=script.token,  # type: ignore[arg-type]
+        discord_bot_token=script.token,
         discord_api_url=script.discord,
     )
     bot = DiscordBot(
