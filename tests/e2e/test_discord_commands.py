@@ -86,6 +86,14 @@ async def test_what_an_expert_wrote_below_an_answer_is_kept_for_the_conversation
         assert f"channel:discord:{talk.general.id}" in command.principals
 
 
+async def test_it_is_installed_in_servers_and_not_in_the_accounts_of_people() -> None:
+    async with dialogue() as talk:
+        assert {tuple(command["integration_types"]) for command in talk.discord.rest.commands} == {(0,)}
+        contexts = {command["name"]: command["contexts"] for command in talk.discord.rest.commands}
+        assert contexts.pop("config") == [0]
+        assert {tuple(where) for where in contexts.values()} == {(0, 1)}
+
+
 async def test_reindex_shows_its_progress_in_place_and_ends_with_the_report() -> None:
     async with dialogue() as talk:
         talk.jobs.steps, talk.jobs.pause = 30, 0.05
