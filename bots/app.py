@@ -16,6 +16,7 @@ import structlog
 from core.errors import ConfigError, FootnoteError, TransientError
 from core.models import ANYONE, Audience, Principal, now
 from core.principals import expand
+from core.redaction import redact
 from core.retry import retry
 from core.settings import Settings
 
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from bots.commands import Commands
+    from bots.desk import AnswerDesk
     from bots.discord.client import DiscordBot
+    from bots.forget import Forget
     from bots.http import Probe
     from bots.platform import Platform
     from bots.push import Push
@@ -34,11 +37,13 @@ if TYPE_CHECKING:
     from core.answering.assistant import Assistant
     from core.answering.gate import Gate
     from core.answering.memory import Memory
+    from core.audit import Audit
     from core.embedded.keeper import Engines
     from core.groups import SourceGroups
     from core.indexing.index import Index
     from core.indexing.jobs import Jobs, Schedule, Worker
     from core.indexing.parsing import Parser
+    from core.links import Links
     from core.ports import Embedder, Source
 
 
@@ -85,7 +90,7 @@ class App:
         from core.indexing.jobs import Worker
         from core.indexing.sync import Syncer
 
-        return Worker(self.jobs, self.sources, Syncer(self.index, self.parser, self.embedder))
+        return Worker(self.jobs, self.sources, Syncer(self.index, self.parser, self.embedder), audit=self.audit)
 
     @cached_property
     def schedule(self) -> Schedule:
@@ -114,7 +119,7 @@ class App:
         helping = Helping(url, self.redis, self.index, self.parser, self.embedder.count)
         syncer = Syncer(self.index, self.parser, self.embedder, helpers=helping)
         log.info("fleet.joined")
-        return [Worker(self.jobs, self.sources, syncer, helping=helping).run(), Ticks(url, self.schedule).run()]
+        return [Worker(self.jobs, self.sources, syncer, helping=helping, audit=self.audit).run(), Ticks(url, self.schedule).run()]
 
     @cached_property
     def push(self) -> Push | None:
@@ -148,32 +153,52 @@ class App:
     def memory(self) -> Memory:
         from core.answering.memory import Memory
 
-        return Memory(self.redis, turns=self.settings.footnote_memory_turns, ttl=self.settings.footnote_memory_ttl)
+        return Memory(
+            self.redis,
+            turns=self.settings.footnote_memory_turns,
+            ttl=self.settings.footnote_memory_ttl,
+            accesses=self.index.accesses,
+        )
 
     @cached_property
     def gate(self) -> Gate:
         from core.answering.gate import Gate
 
-        return Gate(self.redis, rate_limit=self.settings.footnote_rate_limit)
+        return Gate(self.redis, self.settings.footnote_rate_limit, self.settings.footnote_channel_rate_limit)
 
     @cached_property
     def assistant(self) -> Assistant:
+        from connectors.registry import build_hosts
+        from core.addresses import at_own_hosts
         from core.answering.assistant import Assistant
+        from core.answering.budget import Budget
         from core.answering.freshness import Freshness
 
         return Assistant(
-            search=self.index.search,
+            search=at_own_hosts(self.index.search, build_hosts(self.settings)),
+            accesses=self.index.accesses,
             model=self.model,
             memory=self.memory,
             model_timeout=self.settings.footnote_model_timeout,
             freshness=Freshness(self.jobs.states, self.settings.footnote_sync_interval),
+            budget=Budget(
+                self.redis,
+                daily=self.settings.footnote_daily_tokens,
+                per_person=self.settings.footnote_daily_tokens_per_person,
+            ),
         )
 
     @cached_property
     def responder(self) -> Responder:
         from bots.responder import Responder
 
-        return Responder(self.assistant, self.gate)
+        return Responder(self.assistant, self.gate, desk=self.desk, audit=self.audit)
+
+    @cached_property
+    def desk(self) -> AnswerDesk:
+        from bots.desk import AnswerDesk
+
+        return AnswerDesk(self.redis, self.index.classes)
 
     @cached_property
     def terminal(self) -> Responder:
@@ -181,26 +206,58 @@ class App:
         from bots.responder import Responder
         from core.answering.gate import Gate
 
-        return Responder(self.assistant, Gate(self.redis, rate_limit=sys.maxsize))
+        return Responder(self.assistant, Gate(self.redis, rate_limit=sys.maxsize), audit=self.audit)
 
     @cached_property
     def commands(self) -> Commands:
         from bots.commands import Commands
+        from bots.link import ISSUE, REDEEM, UNLINK, LinkCommands
+        from bots.private import ASK, SHARE, PrivateAnswers
 
+        private = PrivateAnswers(self.desk, self.responder, self.groups, self.index.accesses)
+        links = LinkCommands(self.links)
         return Commands(
             jobs=self.jobs,
             index=self.index,
-            memory=self.memory,
             sources=self.sources,
             admins=self.settings.admins,
             interval=self.settings.footnote_sync_interval,
+            audit=self.audit,
+            more={
+                ASK: private.ask,
+                SHARE: private.share,
+                ISSUE: links.issue,
+                REDEEM: links.redeem,
+                UNLINK: links.unlink,
+                "forget": self.forget.run,
+            },
         )
+
+    @cached_property
+    def forget(self) -> Forget:
+        from bots.forget import Forget
+
+        return Forget(
+            memory=self.memory,
+            desk=self.desk,
+            jobs=self.jobs,
+            index=self.index,
+            sources=self.sources,
+            admins=self.settings.admins,
+            audit=self.audit,
+        )
+
+    @cached_property
+    def links(self) -> Links:
+        from core.links import Links
+
+        return Links(self.redis, self.settings.footnote_email_domains, audit=self.audit)
 
     @cached_property
     def source_groups(self) -> SourceGroups:
         from core.groups import SourceGroups
 
-        return SourceGroups(self.redis, self.sources)
+        return SourceGroups(self.redis, self.sources, self.settings.footnote_sync_interval)
 
     async def groups(self) -> Mapping[Principal, Iterable[Principal]]:
         """Who is in which group: as footnote.toml says, and as the sources told."""
@@ -230,7 +287,7 @@ class App:
             return None
         from bots.discord.client import DiscordBot
 
-        return DiscordBot(self.settings, self.responder, self.commands, self.groups)
+        return DiscordBot(self.settings, self.responder, self.commands, self.groups, self.links.of)
 
     @property
     def platforms(self) -> list[Platform]:
@@ -242,8 +299,16 @@ class App:
 
     # The process.
 
+    @cached_property
+    def audit(self) -> Audit:
+        from core.audit import Audit
+
+        return Audit(self.settings.audit_log)
+
     async def close(self) -> None:
         """Let go of what was opened on the way."""
+        if "audit" in vars(self):
+            await asyncio.to_thread(self.audit.close)
         if "sources" in vars(self):
             from connectors.registry import close_sources
 
@@ -283,7 +348,7 @@ class App:
                 async with asyncio.timeout(15):
                     return Checked(part=part, ok=True, detail=await probe())
             except FootnoteError as error:
-                return Checked(part=part, ok=False, detail=str(error))
+                return Checked(part=part, ok=False, detail=redact(str(error)))
             except TimeoutError:
                 return Checked(part=part, ok=False, detail="no answer within 15 s: is the address right and reachable from here?")
 
@@ -305,7 +370,10 @@ class App:
 
             return await check_model(self.model)
 
-        probes = {"qdrant": qdrant, "redis": redis, "embeddings": embeddings, "model": model}
+        async def audit() -> str:
+            return await asyncio.to_thread(self.audit.check)
+
+        probes = {"qdrant": qdrant, "redis": redis, "embeddings": embeddings, "model": model, "audit": audit}
         probes |= {f"source {name}": source.check for name, source in self.sources.items()}
         probes |= {platform.name: platform.check for platform in self.platforms}
         return list(await asyncio.gather(*(row(part, probe) for part, probe in probes.items())))

@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -82,11 +83,14 @@ def _log(settings: Settings, level: str | None) -> None:
 
     # One-off commands print their result; only what is wrong belongs beside it, unless more was asked for.
     wanted = settings.footnote_log_level
-    configure_logging(level if level and wanted == "info" else wanted, settings.footnote_log_format)
+    configure_logging(level if level and wanted == "info" else wanted, settings.footnote_log_format, settings.secrets)
 
 
 def _fail(text: str, status: int) -> None:
-    click.echo(f"footnote: {text}", err=True)
+    from core.redaction import redact
+
+    # It names settings with their values, and a token may have been pasted into any of them.
+    click.echo(f"footnote: {redact(text)}", err=True)
     sys.exit(status)
 
 
@@ -254,6 +258,7 @@ def _sync(words: tuple[str, ...], as_json: bool, **flags: bool) -> None:
     async def work(app: App) -> int:
         from bots import sync
 
+        app.audit.command("reindex" if flags else "sync", *words, *(name for name, given in flags.items() if given))
         states = await sync.run(app, words, quiet=as_json, **flags)
         if as_json:
             _print_json([sync.report(state) for state in states])
@@ -270,7 +275,40 @@ def remove(source: str) -> None:
     async def work(app: App) -> int:
         from bots import sync
 
+        app.audit.command("remove", source)
         click.echo(f"{source}: {await sync.remove(app, source)} documents removed")
+        return 0
+
+    _run(work, level="error")
+
+
+@main.group()
+def forget() -> None:
+    """Delete what is kept of a person, or take a document out of the index for good."""
+
+
+@forget.command("person")
+@click.argument("person")
+def forget_person(person: str) -> None:
+    """Delete the questions of PERSON, slack:U123 or discord:456, with all that is kept of them."""
+
+    async def work(app: App) -> int:
+        app.audit.command("forget person", person)
+        click.echo(await app.forget.person(person))
+        return 0
+
+    _run(work, level="error")
+
+
+@forget.command("document")
+@click.argument("name", metavar="ADDRESS_OR_ID")
+@click.option("--all", "every", is_flag=True, help="All documents of that name: a page with what hangs on it.")
+@click.option("--undo", is_flag=True, help="Let the next sync bring it back.")
+def forget_document(name: str, every: bool, undo: bool) -> None:
+    """Take a document out of the index: no sync brings it back, until --undo."""
+
+    async def work(app: App) -> int:
+        click.echo(await app.forget.document(name, "cli", undo=undo, every=every))
         return 0
 
     _run(work, level="error")
@@ -295,6 +333,32 @@ def status(as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("address")
+def link(address: str) -> None:
+    """Print a code that links the Discord account of ADDRESS, ana@acme.com, with it: /link there, within ten minutes."""
+
+    async def work(app: App) -> int:
+        app.audit.command("link", address)
+        click.echo(await app.links.issue(address))
+        return 0
+
+    _run(work, level="error")
+
+
+@main.command()
+@click.argument("name")
+def unlink(name: str) -> None:
+    """Take the links of NAME away: an address, ana@acme.com, or an account, discord:456."""
+
+    async def work(app: App) -> int:
+        app.audit.command("unlink", name)
+        click.echo(f"links taken away from {name}: {await app.links.unlink(name)}")
+        return 0
+
+    _run(work, level="error")
+
+
+@main.command()
 @json_option
 def check(as_json: bool) -> None:
     """Probe every configured service and say how to mend what is wrong."""
@@ -310,3 +374,31 @@ def check(as_json: bool) -> None:
         return 0 if all(row.ok for row in rows) else 1
 
     _run(work, level="error")
+
+
+@main.group()
+def audit() -> None:
+    """Look into the audit log."""
+
+
+@audit.command()
+@click.argument("path", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def verify(path: Path | None) -> None:
+    """Follow the chain of an audit log (PATH, or the one that is written now) and name the first line that breaks it."""
+    from core.audit import verify
+    from core.settings import load_settings
+
+    try:
+        log = path or load_settings().audit_log
+        if log is None:
+            raise ConfigError("FOOTNOTE_AUDIT_LOG is off: name the file")
+        found = verify(log)
+    except ConfigError as error:
+        _fail(str(error), 2)
+    except OSError as error:
+        _fail(f"{log} cannot be read: {error.strerror}", 1)
+    if found.broken:
+        _fail(f"{log}, line {found.broken}: {found.reason}", 1)
+    for number in found.cut_off:
+        click.echo(f"line {number} was cut off while it was written; the chain goes on over it")
+    click.echo(f"{log}: {found.lines} lines, unbroken; last hash {found.last_hash}")

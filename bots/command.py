@@ -4,11 +4,12 @@ remembered for them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from core.models import Principal
+from core.errors import UserError
+from core.models import Answer, Principal
 from core.ports import Reply
 
 
@@ -46,3 +47,20 @@ class CommandReply(Reply, Protocol):
     async def offer(self, text: str, buttons: Sequence[Button]) -> None:
         """As :meth:`say`, with buttons below; seen by the person alone."""
         ...
+
+    async def publish(self, answer: Answer) -> None:
+        """Show an answer to everybody in the channel or thread where the command was given."""
+        ...
+
+
+Action = Callable[[Command, CommandReply], Awaitable[None]]
+"""What a command does. Raises FootnoteError, worded for the person."""
+
+
+def require_admin(command: Command, admins: frozenset[Principal]) -> None:
+    """Raises UserError for everybody who is not one of ``admins``."""
+    if admins.isdisjoint(command.principals):
+        raise UserError(
+            f"`/{command.name}` is for Footnote's administrators, and {command.user} is not one. "
+            "Whoever runs Footnote can add you to FOOTNOTE_ADMINS."
+        )

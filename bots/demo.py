@@ -71,7 +71,8 @@ async def demo(app: App) -> int:
         click.echo("No model is configured, so Footnote answers in quotes: the best sentences of the best pages.")
     for case in tomllib.loads((SAMPLE / "demo.toml").read_text(encoding="utf-8"))["questions"]:
         readers = tuple(case.get("as", ()))
-        click.secho(f"\n{', '.join(readers) or 'everyone'} asks: {case['ask']}", fg="cyan")
+        click.secho(f"\n{case.get('who', 'Somebody asks')}: {case['ask']}", fg="cyan")
+        click.secho(f"(read by {', '.join(readers) or 'everyone'})", dim=True)
         await terminal.ask(app.terminal, terminal.TerminalReply(), case["ask"], await app.audience(readers), None)
     if sys.stdin.isatty() and sys.stdout.isatty():
         click.secho("\n3. Your turn (empty input or Ctrl-D ends)", bold=True)

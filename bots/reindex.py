@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import secrets
-import shlex
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -13,7 +11,7 @@ import structlog
 
 from bots import reports
 from bots.command import Button, CommandReply
-from bots.selection import Selection, selections
+from bots.selection import Selection, selections, words
 from core.errors import UserError
 from core.models import FAILED, SyncRequest, SyncState, SyncStatus
 from core.ports import Source
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 USAGE = "`/reindex [source] [space, folder, address or failed] [--dry-run] [--full] [--prune] [--force]`"
-_DASH = re.compile(r"(?<!\S)[\u2013\u2014]")
-_LINK = re.compile(r"<(https?://[^\s|<>]+)(?:\|[^<>]*)?>")
 _FLAGS = {"--full", "--dry-run", "--prune", "--force"}
 
 
@@ -39,8 +35,8 @@ class Reindex:
 
     async def run(self, command: Command, reply: CommandReply) -> None:
         """Raises UserError for what is not understood, TransientError while the queue cannot be reached."""
-        words, flags = _parse(command.text)
-        chosen = await selections(words, self._sources)
+        said, flags = _parse(command.text)
+        chosen = await selections(said, self._sources)
         log.info(
             "reindex.requested",
             platform=command.platform,
@@ -128,16 +124,11 @@ def offers(state: SyncState) -> list[Button]:
 
 
 def _parse(text: str) -> tuple[list[str], set[str]]:
-    # Phones turn two hyphens into a dash, and Slack writes an address as <https://...|label> where it was asked to.
-    text = _LINK.sub(r"\1", _DASH.sub("--", text))
-    try:
-        words = shlex.split(text)
-    except ValueError as error:
-        raise UserError(f"`{text}` has an open quote: close it and try again.") from error
-    flags = {word for word in words if word.startswith("-")}
+    said = words(text)
+    flags = {word for word in said if word.startswith("-")}
     if unknown := flags - _FLAGS:
         raise UserError(f"I do not know {', '.join(sorted(unknown))}: {USAGE}.")
-    return [word for word in words if word not in flags], flags
+    return [word for word in said if word not in flags], flags
 
 
 def _audit(request: SyncRequest, state: SyncState) -> None:

@@ -8,16 +8,18 @@ import time
 from collections.abc import Callable
 from contextlib import aclosing
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from core.errors import TransientError, UserError
-from core.models import Answer, Message, now
+from core.audit import OFF, Audit, question_facts
+from core.errors import FootnoteError, TransientError, UserError
+from core.models import Answer, Audience, Message, now
 from core.ports import AudienceOf, Reply
 from core.telemetry import ANSWER_SECONDS, MESSAGES, RESOLVED
 
 if TYPE_CHECKING:
+    from bots.desk import AnswerDesk
     from core.answering.assistant import Assistant
     from core.answering.gate import Gate
 
@@ -32,9 +34,20 @@ GREETING = (
 class Responder:
     """Answers messages. It never raises, so that a platform's event loop never dies of an answer."""
 
-    def __init__(self, assistant: Assistant, gate: Gate, *, clock: Callable[[], datetime] = now) -> None:
+    def __init__(
+        self,
+        assistant: Assistant,
+        gate: Gate,
+        *,
+        desk: AnswerDesk | None = None,
+        audit: Audit = OFF,
+        clock: Callable[[], datetime] = now,
+    ) -> None:
+        """With a ``desk``, whoever may read more than the channel they ask in is offered a private answer."""
         self._assistant = assistant
         self._gate = gate
+        self._desk = desk
+        self._audit = audit
         self._clock = clock
 
     async def respond(self, message: Message, reply: Reply, audience_of: AudienceOf) -> None:
@@ -77,18 +90,46 @@ class Responder:
             async with aclosing(self._assistant.answer(message, audience)) as parts:
                 async for part in parts:
                     if isinstance(part, Answer):
-                        await once.answer(part)
-                        self._log_answer(message, part)
+                        await self._answer(message, part, audience, audience_of, once)
                     else:
                         await once.reply.stream(part)
         except UserError as refusal:
+            self._record("question.refused", message, reason=type(refusal).__name__)
             await once.say(str(refusal))
             return "refused"
         except TransientError as error:
+            self._record("question.failed", message, reason=type(error).__name__)
             log.warning("answer.failed", error=str(error))
             await once.say(f"{error} Ask again in a minute; nothing was lost.")
             return "failed"
         return "answered"
+
+    async def _answer(self, message: Message, answer: Answer, audience: Audience, audience_of: AudienceOf, once: _Once) -> None:
+        for_others = self._desk is not None and not message.private
+        if self._desk and for_others:
+            await self._desk.answered(message, answer)
+        await once.answer(answer)
+        self._log_answer(message, answer)
+        self._record(
+            "question.answered",
+            message,
+            answer=answer.id,
+            mode=answer.mode.value,
+            returned=sorted({hit.chunk.document_id for hit in answer.hits}),
+            cited=[citation.document_id for citation in answer.citations],
+            audience=audience,
+        )
+        if self._desk and for_others:
+            try:
+                await self._desk.offer(message, answer, audience, audience_of, once.reply)
+            except FootnoteError as error:
+                # The question is answered; what was offered besides is not worth an apology.
+                log.warning("offer.failed", reason=str(error))
+
+    def _record(self, event: str, message: Message, **facts: Any) -> None:
+        where = {"platform": message.platform, "channel": message.channel_id}
+        question = question_facts(message.text)
+        self._audit.record(event, who=message.user, where=where, question=question, private=message.private, **facts)
 
     def _log_answer(self, message: Message, answer: Answer) -> None:
         log.info(
@@ -106,6 +147,7 @@ class Responder:
     async def _apologise(self, message: Message, once: _Once) -> None:
         error_id = secrets.token_hex(4)
         log.exception("answer.failed", error_id=error_id)
+        self._record("question.failed", message, reason="unexpected", error_id=error_id)
         if once.given:
             return
         try:

@@ -40,6 +40,7 @@ async def serve(app: App, *, bots: bool = True, worker: bool = True, started: fl
     )
     background: list[asyncio.Task[None]] = []
     await http.start()
+    app.audit.record("config.started", who="serve", settings=app.settings.fingerprint, bots=bots, worker=worker)
     try:
         async with Together() as starting:
             starting.create_task(app.warm())

@@ -65,7 +65,8 @@ class TerminalReply:
             self._write("\n\n" * bool(self._streamed) + answer.text)
         self._write("\n")
         for citation in answer.citations:
-            self._write(f"\n  [{citation.number}] {citation.title} ({citation.updated_at:%Y-%m-%d})\n      {citation.url}")
+            self._write(f"\n  [{citation.number}] {citation.title} ({citation.updated_at:%Y-%m-%d})")
+            self._write(f"\n      {citation.url}" if citation.url else "")
         if answer.citations:
             self._write("\n")
         if answer.notice:
@@ -74,6 +75,9 @@ class TerminalReply:
     async def say(self, text: str) -> None:
         self.notice = text
         self._write(text + "\n")
+
+    async def offer_private(self, answer_id: str) -> None:
+        """Nobody else looks at this terminal."""
 
     async def show(self, text: str) -> None:
         self._write(text + "\n")
@@ -105,6 +109,9 @@ class JsonReply:
 
     async def say(self, text: str) -> None:
         self.notice = text
+
+    async def offer_private(self, answer_id: str) -> None:
+        return
 
     async def show(self, text: str) -> None:
         return

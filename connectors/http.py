@@ -26,10 +26,15 @@ ATTEMPTS = 6
 BUDGET_SECONDS = 300.0
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
+WHOLE_SECONDS = 600.0
+"""For one answer, however steadily it trickles in."""
 IN_FLIGHT = 4
 """Requests at once with one credential in one process."""
 MAX_REDIRECTS = 5
 MAX_JSON = 64 * 1024 * 1024
+
+_TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
+"""Where networks without IPv4 find its addresses (RFC 6052)."""
 
 Params = Mapping[str, Any]
 
@@ -81,6 +86,7 @@ class Http:
         is_transient: Callable[[int, Any], bool] = lambda status, body: False,
         transport: httpx.AsyncBaseTransport | None = None,
         in_flight: int = IN_FLIGHT,
+        whole: float = WHOLE_SECONDS,
     ) -> None:
         self.service = service
         self.base = base.rstrip("/")
@@ -97,6 +103,7 @@ class Http:
             trust_env=True,
         )
         self._slots = asyncio.Semaphore(in_flight)
+        self._whole = whole
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -184,7 +191,7 @@ class Http:
             sent = dict(headers or {})
             if _origin(url) == ours:
                 sent |= await self._credential.headers()
-            elif not is_loopback(self.base) and not await _is_public(url, resolves=self._resolves):
+            elif not is_loopback(self.base) and not await is_public(url, resolves=self._resolves):
                 raise FootnoteError(f"{self.service} sent us to {urlsplit(url).hostname}, which is no public https host")
             answer = await self._send(method, url, params, body, sent, limit)
             if answer.status not in {301, 302, 303, 307, 308} or not answer.location:
@@ -199,7 +206,10 @@ class Http:
             # Inside the slot: whoever still waits for one when the service asks for silence has to hear of it.
             await self._limiter.acquire()
             try:
-                async with self._client.stream(method, url, params=params, json=body, headers=headers) as answer:
+                async with (
+                    asyncio.timeout(self._whole),
+                    self._client.stream(method, url, params=params, json=body, headers=headers) as answer,
+                ):
                     declared = answer.headers.get("content-length", "")
                     if answer.status_code < 300 and declared.isdecimal() and int(declared) > limit:
                         raise _too_large(limit)
@@ -306,13 +316,16 @@ def is_loopback(url: str) -> bool:
         return False
 
 
-async def _is_public(url: str, *, resolves: bool) -> bool:
-    """Https, and a host whose every address is a public one. Names are looked up if ``resolves``."""
+async def is_public(url: str, *, resolves: bool) -> bool:
+    """Https, and a host whose every address is a public one. Names are looked up if ``resolves``.
+
+    A name that leads elsewhere a moment later gains nothing: who answers there has no certificate for it.
+    """
     parts = urlsplit(url)
     if parts.scheme != "https" or not parts.hostname:
         return False
     try:
-        return ipaddress.ip_address(parts.hostname).is_global
+        return _is_global(parts.hostname)
     except ValueError:
         pass
     if not resolves:
@@ -321,4 +334,15 @@ async def _is_public(url: str, *, resolves: bool) -> bool:
         found = await asyncio.get_running_loop().getaddrinfo(parts.hostname, parts.port or 443, type=socket.SOCK_STREAM)
     except OSError:
         return False
-    return all(ipaddress.ip_address(address[4][0]).is_global for address in found)
+    return all(_is_global(str(address[4][0])) for address in found)
+
+
+def _is_global(text: str) -> bool:
+    """Of an address, also of one that only wraps one of IPv4. Raises ValueError for anything else."""
+    address = ipaddress.ip_address(text)
+    if isinstance(address, ipaddress.IPv6Address):
+        wrapped = address.ipv4_mapped or address.sixtofour
+        if address in _TRANSLATED:
+            wrapped = ipaddress.IPv4Address(address.packed[-4:])
+        address = wrapped or address
+    return address.is_global and not address.is_multicast

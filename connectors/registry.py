@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache
 from urllib.parse import urlsplit
 
+from core.addresses import Hosts
 from core.errors import ConfigError
 from core.ports import Limiter, Source
 from core.settings import ConfluenceConfig, Settings
@@ -41,6 +42,22 @@ def build_hints(settings: Settings) -> Mapping[str, Hint]:
     from connectors.confluence.push import hinted
 
     return {site.name: hinted for site in settings.confluence}
+
+
+def build_hosts(settings: Settings) -> Hosts:
+    """By source, the hosts at which people open its documents."""
+    hosts: dict[str, Collection[str]] = {
+        folder.name: {urlsplit(folder.url).hostname or "" if folder.url else ""} for folder in settings.folders
+    }
+    if settings.confluence:
+        from connectors.confluence.client import hosts_of
+
+        hosts |= {site.name: hosts_of(site) for site in settings.confluence}
+    if settings.drive:
+        from connectors.google_drive.file import HOSTS
+
+        hosts |= {drive.name: HOSTS for drive in settings.drive}
+    return hosts
 
 
 async def close_sources(sources: Iterable[Source]) -> None:

@@ -11,13 +11,13 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 import structlog
 
-from core.models import Principal
+from core.models import Principal, now
 from core.redis import AWAY
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 HOLD_SECONDS = 5.0
 """How long what was read is used without a look at what is told now. So late may a lost membership be noticed."""
+VALID = timedelta(hours=6)
+"""How long groups are believed at least, without a word from their source on who left them meanwhile."""
+_INTERVALS = 3
 _ANSWER_SECONDS = 2.0
 """A question waits for this: without an answer, groups are unknown."""
 _TOLD = b""
@@ -37,7 +40,7 @@ log = structlog.get_logger(__name__)
 @dataclass(frozen=True, kw_only=True)
 class Membership:
     groups: Mapping[Principal, frozenset[Principal]] = field(default_factory=dict)
-    """Principal to members, of all sources together, as :func:`core.principals.expand` takes them."""
+    """Principal to members, of all sources that told them lately, as :func:`core.principals.expand` takes them."""
     told_at: Mapping[str, datetime] = field(default_factory=dict)
     """When each source told its groups last. One that is missing never did, or Redis is away."""
 
@@ -46,22 +49,37 @@ UNKNOWN = Membership()
 
 
 class SourceGroups:
-    def __init__(self, redis: Redis, sources: Iterable[str], *, clock: Callable[[], float] = time.monotonic) -> None:
-        """``sources`` by name; ``clock`` in seconds."""
+    def __init__(
+        self,
+        redis: Redis,
+        sources: Iterable[str],
+        interval: timedelta = timedelta(minutes=10),
+        *,
+        clock: Callable[[], datetime] = now,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``sources`` by name. What one of them told more than three intervals (at least :data:`VALID`) ago counts for
+        nothing.
+        """
         self._redis = redis
         self._held: dict[str, _Told] = {name: _Told() for name in sources}
+        self._expired: set[str] = set()
+        self._valid = max(_INTERVALS * interval, VALID)
         self._clock = clock
+        self._timer = timer
         self._membership = UNKNOWN
-        self._until = clock()
+        self._until = timer()
         self._reading = asyncio.Lock()
         self._away = False
 
     async def read(self) -> Membership:
-        """Everything that is known now; nothing while Redis is away, so that nobody keeps what he may have lost."""
+        """What is known now. Of a source that told nothing for too long, and while Redis is away, nobody is in any group:
+        nobody keeps what he may have lost.
+        """
         async with self._reading:
-            if self._clock() >= self._until:
+            if self._timer() >= self._until:
                 self._membership = await self._look()
-                self._until = self._clock() + HOLD_SECONDS
+                self._until = self._timer() + HOLD_SECONDS
             return self._membership
 
     async def _look(self) -> Membership:
@@ -77,7 +95,23 @@ class SourceGroups:
         if self._away:
             log.info("groups.recovered")
             self._away = False
-        return _merged(self._held)
+        return self._valid_ones()
+
+    def _valid_ones(self) -> Membership:
+        told_at = {name: told.at for name, told in self._held.items() if told.at is not None}
+        expired = {name for name, at in told_at.items() if self._clock() - at > self._valid}
+        for name in sorted(expired - self._expired):
+            log.warning(
+                "groups.expired", source=name, told_at=told_at[name].isoformat(), consequence="nobody is in a group of it"
+            )
+        for name in sorted((self._expired - expired) & told_at.keys()):
+            log.info("groups.renewed", source=name, told_at=told_at[name].isoformat())
+        self._expired = expired | (self._expired - told_at.keys())
+        groups: dict[Principal, frozenset[Principal]] = {}
+        for told in (self._held[name] for name in told_at.keys() - expired):
+            for group, members in told.groups.items():
+                groups[group] = groups.get(group, frozenset()) | members
+        return Membership(groups=groups, told_at=told_at)
 
     async def _newer(self, source: str, held: _Told) -> _Told:
         mark = await cast("Awaitable[Any]", self._redis.hget(groups_key(source), ""))
@@ -118,16 +152,9 @@ class _Told:
     mark: bytes | None = None
     groups: Mapping[Principal, frozenset[Principal]] = field(default_factory=dict)
 
-
-def _merged(held: Mapping[str, _Told]) -> Membership:
-    groups: dict[Principal, frozenset[Principal]] = {}
-    for told in held.values():
-        for name, members in told.groups.items():
-            groups[name] = groups.get(name, frozenset()) | members
-    told_at = {
-        name: datetime.fromisoformat(orjson.loads(told.mark)["at"]) for name, told in held.items() if told.mark is not None
-    }
-    return Membership(groups=groups, told_at=told_at)
+    @property
+    def at(self) -> datetime | None:
+        return None if self.mark is None else datetime.fromisoformat(orjson.loads(self.mark)["at"])
 
 
 def _loaded(stored: Mapping[bytes, Any]) -> dict[Principal, frozenset[Principal]]:

@@ -186,6 +186,8 @@ class Answer:
     """Milliseconds by step: condense, retrieve, first_token, generate, total."""
     notice: str = ""
     """What the reader should know besides the answer: "the model could not be reached, these are quotes"."""
+    documents: tuple[str, ...] = ()
+    """Ids of all that it was made from, cited or not, and of what the earlier answers were made from that it may repeat."""
 
     @property
     def grounded(self) -> bool:
@@ -194,14 +196,19 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Turn:
-    """A stored question and answer. It is replayed only to an audience that may read all of ``accesses``."""
+    """A stored question and answer. It is replayed only to an audience that may read all that the answer was made from:
+    as it was then, and as it is now.
+    """
 
     question: str
     answer: str
     accesses: tuple[Access, ...]
+    """As they were then."""
     asked_by: str
     asked_by_name: str
     at: datetime
+    documents: tuple[str, ...] = ()
+    """Their ids. A turn with accesses and without documents is not known well enough to be replayed."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from core.models import Answer, Audience, Change, Document, Hit, Known, Message
+from core.models import Access, Answer, Audience, Change, Document, Hit, Known, Message
 
 
 class Search(Protocol):
@@ -13,6 +13,9 @@ class Search(Protocol):
         """The ``k`` best chunks that every reader of ``audience`` may read, best first."""
         ...
 
+
+Accesses = Callable[[Collection[str]], Awaitable[Mapping[str, Access]]]
+"""Who may read documents now, by id, as the index has them. A document that is gone, or half written, is missing."""
 
 AudienceOf = Callable[[Message], Awaitable[Audience]]
 """Who will see the answer to this message. Each platform brings its own; unknown people see what everyone may read."""
@@ -82,6 +85,12 @@ class Reply(Protocol):
 
     async def say(self, text: str) -> None:
         """A plain notice (Markdown): a refusal, an error with its id, a greeting."""
+        ...
+
+    async def offer_private(self, answer_id: str) -> None:
+        """After an answer that others see: show the person who asked, and nobody else, how to get one from all that they
+        may read themselves. A platform that cannot show something to one person alone does nothing.
+        """
         ...
 
     async def show(self, text: str) -> None:

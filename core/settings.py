@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
+import json
 import os
 import re
 import tomllib
@@ -11,7 +13,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Self, cast
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
@@ -20,7 +22,14 @@ from core.errors import ConfigError
 from core.models import EVERYONE, Principal
 
 _LONGEST = timedelta(days=3650)
+_LONGEST_SHOWN = 20
+"""Characters."""
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+
+
+def _shown(value: str) -> str:
+    """As errors repeat it, unless it is so long that it may be a token in the wrong place."""
+    return repr(value) if len(value) <= _LONGEST_SHOWN else "what stands there"
 
 
 def _duration(value: object) -> object:
@@ -30,14 +39,14 @@ def _duration(value: object) -> object:
     text = value.strip()
     match = _DURATION.fullmatch(f"{text}s" if text.isdecimal() else text)
     if not match:
-        raise ValueError(f"{value!r} is not a duration: write 90s, 10m, 1h30m or 2d")
+        raise ValueError(f"{_shown(value)} is not a duration: write 90s, 10m, 1h30m or 2d")
     days, hours, minutes, seconds = (int(group or 0) for group in match.groups())
     try:
         duration = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
     except OverflowError:
         duration = timedelta.max
     if not timedelta(seconds=1) <= duration <= _LONGEST:
-        raise ValueError(f"{value!r} is not a duration from 1 second to {_LONGEST.days} days")
+        raise ValueError(f"{_shown(value)} is not a duration from 1 second to {_LONGEST.days} days")
     return duration
 
 
@@ -47,7 +56,7 @@ def _words(value: object) -> object:
 
 def _url(value: object) -> object:
     if isinstance(value, str) and not _is_http(value):
-        raise ValueError(f"{value!r} is not a http(s) URL")
+        raise ValueError(f"{_shown(value)} is not a http(s) URL")
     return value
 
 
@@ -76,6 +85,23 @@ def _source_url(value: object) -> object:
     return _url(value)
 
 
+def _link_url(value: object) -> object:
+    """As :func:`_url`; what people are sent to is encrypted, too."""
+    url = _url(value)
+    if isinstance(url, str) and urlsplit(url).scheme == "http" and not _is_loopback(urlsplit(url).hostname or ""):
+        raise ValueError(f"{url!r} is not encrypted, and footnotes link to nothing that is not: write https://")
+    return url
+
+
+def _password(url: str) -> str | None:
+    """As a person would write it, not as the URL does."""
+    try:
+        password = urlsplit(url).password
+    except ValueError:
+        return None
+    return unquote(password) if password else None
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
@@ -89,17 +115,27 @@ def _compared(name: str) -> Principal:
     kind, _, value = name.partition(":")
     if name != EVERYONE and not (kind and value):
         raise ValueError(
-            f"{name!r} names nobody: write slack:U123, discord:456, discord:role:789, user:ana@acme.com or group:NAME"
+            f"{_shown(name)} names nobody: write slack:U123, discord:456, discord:role:789, user:ana@acme.com or group:NAME"
         )
     return name.lower() if kind in {"user", "domain"} else name
+
+
+def _domain(name: str) -> str:
+    """As addresses end, in lower case."""
+    name = name.lower()
+    if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", name):
+        raise ValueError(f"{name!r} is no domain: write acme.com")
+    return name
 
 
 Named = Annotated[Principal, AfterValidator(_compared)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Words = Annotated[tuple[Named, ...], NoDecode, BeforeValidator(_words)]
+Domains = Annotated[tuple[Annotated[str, AfterValidator(_domain)], ...], NoDecode, BeforeValidator(_words)]
 Keys = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 HttpUrl = Annotated[str, BeforeValidator(_url)]
 SourceUrl = Annotated[str, BeforeValidator(_source_url)]
+LinkUrl = Annotated[str, BeforeValidator(_link_url)]
 NAME = r"^[a-z0-9][a-z0-9_-]{0,39}$"
 
 
@@ -110,7 +146,7 @@ class FolderConfig(BaseModel):
 
     name: str = Field(pattern=NAME)
     path: Path
-    url: HttpUrl | None = None
+    url: LinkUrl | None = None
     """Where people can open the files; the path inside the folder is appended. Default: ``file://``."""
 
 
@@ -129,6 +165,8 @@ class ConfluenceConfig(BaseModel):
     """Instead of ``api_token``: read again whenever the token is refused, so that a renewed one is picked up."""
     spaces: tuple[str, ...] = ()
     """Keys; empty: every space that the account sees."""
+    pages_url: LinkUrl | None = None
+    """The site as people open it, if that is not at the host of ``url``: footnotes link to no other."""
 
     @model_validator(mode="after")
     def _has_a_token(self) -> Self:
@@ -243,13 +281,24 @@ class Settings(BaseSettings):
     """What ``POST /push/{source}`` must prove to know; without it there are no push notifications."""
     footnote_admins: Words = ()
     """Who may run admin commands: ``slack:U123``, ``discord:456``, ``discord:role:789``, ``user:ana@acme.com``."""
+    footnote_email_domains: Domains = ()
+    """Whose addresses name a person, in Slack and of linked accounts; none: those of all full members, and all linked ones."""
     footnote_rate_limit: int = Field(default=10, ge=1)
     """Questions a person may ask in a minute."""
+    footnote_channel_rate_limit: int = Field(default=60, ge=1)
+    """Questions that all who ask in one channel may ask in a minute; those in private do not count."""
+    footnote_daily_tokens: int | None = Field(default=None, ge=1)
+    """Tokens that the chat model may use for everybody in a day (UTC); then answers are quotes."""
+    footnote_daily_tokens_per_person: int | None = Field(default=None, ge=1)
+    """Tokens that it may use for one person in a day (UTC)."""
     footnote_memory_turns: int = Field(default=20, ge=1)
     """Turns remembered per conversation."""
     footnote_memory_ttl: Duration = timedelta(days=30)
     """How long a silent conversation is remembered."""
 
+    footnote_audit_log: Path | None = None
+    """Who was answered from what, and what administrators did; ``off`` records nothing. Default: ``audit.jsonl`` in the data
+    dir."""
     footnote_http_host: str = "127.0.0.1"
     """Address of health, metrics, Slack HTTP events and push notifications."""
     footnote_http_port: int = Field(default=8080, ge=0, le=65535)
@@ -310,6 +359,32 @@ class Settings(BaseSettings):
     @property
     def admins(self) -> frozenset[Principal]:
         return frozenset((*self.footnote_admins, *self.file.admins))
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be written: the values of all secrets, and the passwords in URLs. Of one that stands in a file of
+        its own and may change, whoever reads that file knows.
+        """
+        values = [getattr(self, name) for name in type(self).model_fields]
+        tokens = [site.api_token for site in self.confluence]
+        return (
+            *(value.get_secret_value() for value in (*values, *tokens) if isinstance(value, SecretStr)),
+            *(password for value in values if isinstance(value, str) and (password := _password(value))),
+        )
+
+    @property
+    def audit_log(self) -> Path | None:
+        if self.footnote_audit_log is None:
+            return self.footnote_data_dir / "audit.jsonl"
+        return None if str(self.footnote_audit_log).casefold() == "off" else self.footnote_audit_log
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of all settings; of a secret only whether it is set."""
+        values = {**self.model_dump(mode="json"), "file": self.file.model_dump(mode="json")}
+        # An address may hold a password.
+        text = re.sub(r"//[^/\s\"]*@", "//", json.dumps(values, sort_keys=True))
+        return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def folders(self) -> tuple[FolderConfig, ...]:

@@ -7,45 +7,50 @@ One correlation id runs from the platform's event to the answer: bind it once pe
 from __future__ import annotations
 
 import logging
-import re
 import sys
+import traceback
+from collections.abc import Iterable
+from types import TracebackType
 from typing import Any
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-_SECRETS = re.compile(
-    r"xox[a-z]-[\w-]+|xapp-[\w-]+|sk-[\w-]{8,}|[\w-]{23,28}\.[\w-]{6}\.[\w-]{27,}"
-    r"|(?i:bearer|basic|bot)\s+[\w.~+/=-]{8,}|-----BEGIN [A-Z ]+-----.+?-----END [A-Z ]+-----",
-    re.DOTALL,
-)
+from core.redaction import redact, register
 
 
-def redact(value: Any) -> Any:
-    """Blot out anything shaped like a token, in strings and inside lists and mappings."""
-    if isinstance(value, str):
-        return _SECRETS.sub("[redacted]", value)
-    if isinstance(value, dict):
-        return {key: redact(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [redact(item) for item in value]
-    return value
+class _Stderr(logging.StreamHandler[Any]):
+    """The standard one writes the arguments of a record that cannot be written beside it, as they are."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        if not isinstance(error := sys.exception(), OSError):
+            self.stream.write(f"{redact(repr(error))}: a record of {record.name}, line {record.lineno}, could not be written\n")
 
 
 def _redact_event(_logger: Any, _method: str, event: Any) -> Any:
-    return {key: redact(value) for key, value in event.items()}
+    return redact(event)
 
 
-def configure_logging(level: str = "info", style: str = "auto") -> None:
-    """Send structlog's and the libraries' records to stderr, as JSON lines or for people. Call once per process."""
+def _tell_last_words(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    sys.stderr.write(redact("".join(traceback.format_exception(kind, error, trace))))
+
+
+def configure_logging(level: str = "info", style: str = "auto", secrets: Iterable[str] = ()) -> None:
+    """Send structlog's and the libraries' records to stderr, as JSON lines or for people. Call once per process.
+
+    Neither these ``secrets`` nor what looks like one is written, whoever logs it.
+    """
+    register(*secrets)
+    sys.excepthook = _tell_last_words
+    logging.captureWarnings(True)
     console = style == "console" or (style == "auto" and sys.stderr.isatty())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
-        _redact_event,
     ]
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -53,12 +58,15 @@ def configure_logging(level: str = "info", style: str = "auto") -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    renderer: Any = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
-    handler = logging.StreamHandler(sys.stderr)
+    renderer: Any = structlog.processors.JSONRenderer()
+    if console:
+        renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    handler = _Stderr(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            # Last, and of every record: what is bound to it, what libraries add, and tracebacks.
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _redact_event, renderer],
         )
     )
     root = logging.getLogger()
@@ -85,6 +93,11 @@ STEP_SECONDS = Histogram(
     ["step"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
+TOKENS = Counter(
+    "footnote_tokens_total",
+    "Tokens of the chat model: input or output; reported by its server, or estimated where it reports none.",
+    ["kind", "counted"],
+)
 SYNCS = Counter("footnote_syncs_total", "Finished syncs.", ["source", "status"])
 SYNC_SECONDS = Histogram("footnote_sync_seconds", "Duration of a sync.", ["source"], buckets=(0.5, 2, 10, 60, 300, 1800, 7200))
 SYNC_DOCUMENTS = Counter("footnote_sync_documents_total", "Documents by what a sync did with them.", ["source", "outcome"])
@@ -99,4 +112,5 @@ SOURCE_DOCUMENTS = Gauge(
 PUSHES = Counter(
     "footnote_pushes_total", "Push notifications: accepted, opened, refused, unknown or failed.", ["source", "outcome"]
 )
+AUDIT_LINES = Counter("footnote_audit_lines_total", "Lines of the audit log: written or lost.", ["outcome"])
 PARTS_UP = Gauge("footnote_part_up", "1 while a part answers, 0 while it does not.", ["part"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from core.answering.evidence import Evidence
@@ -61,11 +61,19 @@ def five_documents() -> tuple[Evidence, ...]:
     return evidence(*(hit(f"wiki:page-{number}", f"Fact number {number}.", title=f"Page {number}") for number in range(1, 6)))
 
 
+async def public(document_ids: Collection[str]) -> dict[str, Access]:
+    """Everything is there, and everyone may read it."""
+    return dict.fromkeys(document_ids, PUBLIC)
+
+
 class ScriptedSearch:
-    """Finds what it was given, for the audience that asks; remembers the queries."""
+    """Finds what it was given, for the audience that asks; remembers the queries. ``now`` is who may read a document since
+    then, by id; None when it is gone.
+    """
 
     def __init__(self, *hits: Hit, error: Exception | None = None, seconds: float = 0.0) -> None:
         self.hits = hits
+        self.now: dict[str, Access | None] = {}
         self.error = error
         self.seconds = seconds
         self.queries: list[str] = []
@@ -76,6 +84,10 @@ class ScriptedSearch:
         if self.error:
             raise self.error
         return [item for item in self.hits if audience.may_read(item.chunk.access)][:k]
+
+    async def accesses(self, document_ids: Collection[str]) -> dict[str, Access]:
+        known = {item.chunk.document_id: item.chunk.access for item in self.hits} | self.now
+        return {id: access for id in document_ids if (access := known.get(id))}
 
 
 async def asked(assistant: object, message: Message, audience: Audience) -> tuple[list[str], Answer]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -36,6 +37,19 @@ def data_dir() -> Iterator[Path]:
     """A short path: unix sockets end at 108 bytes."""
     with tempfile.TemporaryDirectory(prefix="fn-", ignore_cleanup_errors=True) as path:
         yield Path(path)
+
+
+@pytest.fixture(scope="module")
+def shared_engines() -> Iterator[Engines]:
+    """One keeper for all tests of a module; its lease lives on a loop that runs only to attach and to release."""
+    from core.embedded.keeper import attach
+
+    loop = asyncio.new_event_loop()
+    with tempfile.TemporaryDirectory(prefix="fn-", ignore_cleanup_errors=True) as path:
+        engines = loop.run_until_complete(attach(Path(path)))
+        yield engines
+        loop.run_until_complete(engines.release())
+    loop.close()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from bots.command import Button
 from bots.platform import Groups
 from core.errors import UserError
-from core.models import Answer, AnswerMode, Audience, Message, Principal
+from core.models import Answer, AnswerMode, Audience, Hit, Message, Principal
 
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 
@@ -27,13 +27,21 @@ def message(text: str = "How many days of leave do I have?", *, id: str = "test:
     return Message(**(values | fields))
 
 
-def answer(text: str = "Thirty days [1].", question: str = "How many?") -> Answer:
+def answer(
+    text: str = "Thirty days [1].",
+    question: str = "How many?",
+    *,
+    id: str = "a1",
+    hits: tuple[Hit, ...] = (),
+    documents: tuple[str, ...] = (),
+) -> Answer:
     return Answer(
-        id="a1",
+        id=id,
         question=question,
         text=text,
         citations=(),
-        hits=(),
+        hits=hits,
+        documents=documents,
         mode=AnswerMode.GENERATED,
         model="scripted",
         prompt_version="0",
@@ -47,6 +55,9 @@ class RecordingReply:
     def __init__(self) -> None:
         self.seen: list[tuple[str, str]] = []
         self.buttons: list[Button] = []
+        self.offered: list[str] = []
+        """Answers of which a private one was offered."""
+        self.published: list[Answer] = []
 
     async def working(self) -> None:
         self.seen.append(("working", ""))
@@ -62,6 +73,12 @@ class RecordingReply:
 
     async def show(self, text: str) -> None:
         self.seen.append(("show", text))
+
+    async def offer_private(self, answer_id: str) -> None:
+        self.offered.append(answer_id)
+
+    async def publish(self, answer: Answer) -> None:
+        self.published.append(answer)
 
     async def offer(self, text: str, buttons: Sequence[Button]) -> None:
         self.seen.append(("say", text))
@@ -141,3 +158,11 @@ def groups(members: Mapping[Principal, tuple[Principal, ...]]) -> Groups:
         return members
 
     return known
+
+
+class Unhurried:
+    """A limiter that lets everybody pass."""
+
+    async def acquire(self) -> None: ...
+
+    async def pause(self, seconds: float) -> None: ...

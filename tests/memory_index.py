@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from core.errors import DocumentError
 from core.indexing.blocks import Block
-from core.indexing.index import Opened, Record
+from core.indexing.index import Guard, Opened, Record, unguarded
 from core.indexing.ledger import Row
 from core.indexing.payloads import text_hash
+from core.indexing.tombstones import Forgotten, Tombstone
 from core.models import NOBODY, Access, Chunk, Document, Principal, SyncReport
 
 
@@ -52,6 +53,7 @@ class MemoryIndex:
         """Steps until :class:`Crash`; None for never."""
         self.crashed = False
         self.refuse: Callable[[Document], str | None] = lambda document: None
+        self.tombstones: dict[str, Tombstone] = {}
 
     def step(self) -> None:
         """One thing that happens or does not."""
@@ -66,10 +68,12 @@ class MemoryIndex:
         self.crashed = False
         self.crash_after = crash_after
 
-    async def upsert(self, pairs: Sequence[tuple[Document, Sequence[Chunk]]]) -> int:
+    async def upsert(self, pairs: Sequence[tuple[Document, Sequence[Chunk]]], guard: Guard = unguarded) -> int:
         for document, _ in pairs:
             if reason := self.refuse(document):
                 raise DocumentError(reason)
+        await self._refuse_forgotten(pairs)
+        await guard()
         for document, chunks in pairs:
             self.embedded.append(document.id)
             self._change_head(document.id, content_hash="")
@@ -94,11 +98,36 @@ class MemoryIndex:
                     updated_at=chunk.updated_at,
                     text_hash=text_hash(chunks),
                 )
+        await self._refuse_forgotten(pairs)
         return sum(len(chunks) for _, chunks in pairs)
+
+    async def _refuse_forgotten(self, pairs: Sequence[tuple[Document, Sequence[Chunk]]]) -> None:
+        if forgotten := [document.id for document, _ in pairs if document.id in self.tombstones]:
+            await self.remove(forgotten)
+            raise Forgotten
+
+    async def forget(self, document_ids: Collection[str], source: str, *, by: str, at: datetime) -> set[str]:
+        before = set(self.tombstones)
+        for document_id in sorted(document_ids):
+            head = self.points.get((document_id, 0))
+            self.step()
+            self.tombstones.setdefault(
+                document_id,
+                Tombstone(document_id=document_id, source=source, version=head.version if head else "", by=by, at=at),
+            )
+        await self.remove(sorted(document_ids))
+        return set(document_ids) - before
+
+    async def readmit(self, document_ids: Collection[str]) -> set[str]:
+        self.step()
+        return {document_id for document_id in document_ids if self.tombstones.pop(document_id, None)}
+
+    async def forgotten(self, source: str) -> dict[str, Tombstone]:
+        return {document_id: tombstone for document_id, tombstone in self.tombstones.items() if tombstone.source == source}
 
     async def remove(self, document_ids: Sequence[str]) -> None:
         for document_id in document_ids:
-            for key in sorted(key for key in self.points if key[0] == document_id):
+            for key in sorted((key for key in self.points if key[0] == document_id), reverse=True):
                 self.step()
                 del self.points[key]
 

@@ -19,6 +19,7 @@ import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
+from bots.discord.audience import AddressesOf, DiscordAudience
 from bots.discord.buttons import pressed
 from bots.discord.inbox import Inbox
 from bots.discord.slash import build_tree, sync_commands
@@ -60,11 +61,12 @@ class DiscordBot:
         responder: Responder,
         commands: Commands,
         groups: Groups,
+        addresses_of: AddressesOf,
         *,
         clock: Callable[[], datetime] = now,
     ) -> None:
         self._settings = settings
-        self._inbox = Inbox(responder, commands, groups, clock)
+        self._inbox = Inbox(responder, commands, DiscordAudience(groups, addresses_of), clock)
         self._client: _Client | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._up = asyncio.Event()

@@ -1,7 +1,8 @@
 """Styled spans as Discord's own Markdown.
 
 Nothing written here can ping, unfurl or mean something else than it says: text is escaped, mentions are broken with a
-zero-width space, and every URL stands in ``<>``, because the edit of an interaction's answer cannot suppress embeds.
+zero-width space, a link stands in ``<>``, because the edit of an interaction's answer cannot suppress embeds, and any other
+URL is code, because Discord would link it.
 """
 
 from __future__ import annotations
@@ -26,20 +27,20 @@ _UNSAFE_IN_URL = re.compile(r"[\s<>()\"'`\\|\x00-\x1f]")
 _FOOTNOTE = re.compile(r"\[\d+\]")
 
 
-def inline(words: Sequence[Span], hosts: Collection[str]) -> str:
+def inline(words: Sequence[Span], links: Collection[str]) -> str:
     """Words, links and the white space between them as one text.
 
-    A link is masked by its label only when it leads to one of ``hosts``, those of the documents that were found;
-    any other shows where it leads, for a document may contain a lure.
+    Nothing but ``links``, the URLs of the documents that are cited as :func:`safe_url` gives them, is linked: of any other
+    link only the text is shown.
     """
     text = end = ""
-    for piece, closing in pieces(words, hosts):
+    for piece, closing in pieces(words, links):
         text += piece
         end = closing
     return text + end
 
 
-def pieces(words: Iterable[Span], hosts: Collection[str]) -> Iterator[tuple[str, str]]:
+def pieces(words: Iterable[Span], links: Collection[str]) -> Iterator[tuple[str, str]]:
     """For each word what it adds to the text, and what would close the marks if the text ended with it."""
     before = space = ""
     opened: list[str] = []
@@ -57,20 +58,20 @@ def pieces(words: Iterable[Span], hosts: Collection[str]) -> Iterator[tuple[str,
         if not space and (closing or before).endswith(("*", "~", "@", "<") if opening else ("@", "<")):
             space = _BREAK
         at_line_start = not opening and (not before or "\n" in space)
-        before = closing + space + opening + _shown(word, hosts, at_line_start=at_line_start)
+        before = closing + space + opening + _shown(word, links, at_line_start=at_line_start)
         space, opened = "", marks
         yield before, "".join(reversed(opened))
 
 
-def literal(text: str) -> str:
-    """Text that shows as it is: escaped, without pings, its URLs in ``<>``."""
+def literal(text: str, links: Collection[str] = ()) -> str:
+    """Text that shows as it is: escaped, without pings, any URL but ``links`` as code."""
     shown = ""
     position = 0
     for match in _URL.finditer(text):
         url = _without_punctuation(match[0])
-        if host(url):
-            shown += _escaped(text[position : match.start()]) + f"<{_UNSAFE_IN_URL.sub(_percent, url)}>"
-            position = match.start() + len(url)
+        link = f"<{safe}>" if (safe := safe_url(url)) in links else _code(url)
+        shown += _escaped(text[position : match.start()]) + link
+        position = match.start() + len(url)
     return shown + _escaped(text[position:])
 
 
@@ -98,22 +99,20 @@ def _marks(span: Span) -> list[str]:
     return [mark for wanted, mark in ((span.bold, "**"), (span.strike, "~~"), (span.italic, "*")) if wanted]
 
 
-def _shown(word: Span, hosts: Collection[str], *, at_line_start: bool) -> str:
-    if word.url and (url := safe_url(word.url)):
-        return _link(word, url, hosts)
+def _shown(word: Span, links: Collection[str], *, at_line_start: bool) -> str:
+    if (url := safe_url(word.url)) in links:
+        return _link(word, url)
     if word.code:
         return _code(word.text)
     if at_line_start and _LINE_START.match(word.text):
         return _LINE_START.sub(r"\2\\\1\3", word.text)
-    return literal(word.text)
+    return literal(word.text, links)
 
 
-def _link(word: Span, url: str, hosts: Collection[str]) -> str:
+def _link(word: Span, url: str) -> str:
     label = word.text.strip().replace("\n", " ")
     if not label or label in (word.url, url):
         return f"<{url}>"
-    if host(url) not in hosts:
-        return f"{_code(label) if word.code else literal(label)} (<{url}>)"
     return f"[{label}](<{url}>)" if _FOOTNOTE.fullmatch(label) else masked(label, url)
 
 

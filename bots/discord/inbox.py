@@ -15,27 +15,23 @@ import discord
 import structlog
 from discord import app_commands
 
+from bots.discord.audience import DiscordAudience
 from bots.discord.chains import Chains
 from bots.discord.dialect import literal
 from bots.discord.places import InChannel, InInteraction, Place
 from bots.discord.reply import DiscordReply
 from bots.discord.translate import (
     Asked,
-    Person,
     chain_conversation,
     is_addressed,
+    is_private,
     own_conversation,
-    principals,
     private_conversation,
     to_asked,
     to_command,
     to_message,
 )
-from bots.platform import Groups
 from core.errors import FootnoteError
-from core.models import ANYONE, Audience, Message
-from core.ports import AudienceOf
-from core.principals import expand
 
 if TYPE_CHECKING:
     from bots.commands import Commands
@@ -55,20 +51,18 @@ _OUTDATED = "Discord showed you an old version of this command. Reload Discord (
 
 
 class Inbox:
-    """What a channel's members see is answered from what everyone may read; what only the asker sees, also from what
-    Discord vouches that they may read: as this account, in these roles.
-    """
+    """Every message and every command becomes one reply."""
 
     def __init__(
         self,
         responder: Responder,
         commands: Commands,
-        groups: Groups,
+        audience: DiscordAudience,
         clock: Callable[[], datetime],
     ) -> None:
         self._responder = responder
         self._commands = commands
-        self._groups = groups
+        self._audience = audience
         self._clock = clock
         self._chains = Chains()
         self._seen: OrderedDict[int, None] = OrderedDict()
@@ -82,14 +76,16 @@ class Inbox:
         conversation = await self._chains.conversation(message)
         root = self._chains.root(message.id)
         places: list[Place] = [InChannel(message.channel, message.to_reference(fail_if_not_exists=False))]
-        if message.guild is not None:
+        private = is_private(message)
+        if not private:
             where = literal(getattr(message.channel, "name", "that channel"))
             places.append(InChannel(message.author, preface=f"-# I may not write in #{where}, so I answer you here."))
-        reply = DiscordReply(places, typing_in=message.channel, on_sent=lambda sent: self._chains.add(sent, root))
+        reply = DiscordReply(
+            places, typing_in=message.channel, on_sent=lambda sent: self._chains.add(sent, root), private=private
+        )
         async with self._running(reply):
-            await self._responder.respond(
-                to_message(message, me, conversation), reply, self._audience_of(message.author, private=message.guild is None)
-            )
+            audience_of = self._audience.of(message.author, message.channel)
+            await self._responder.respond(to_message(message, me, conversation), reply, audience_of)
 
     async def ask(self, interaction: Asked, question: str, *, private: bool) -> None:
         """Answer ``/ask`` and the message menu. Who sees the answer is fixed by the acknowledgement."""
@@ -105,21 +101,25 @@ class Inbox:
             conversation = own or chain_conversation(interaction.channel_id, root)
         asked = f"-# {literal(interaction.user.display_name)} asked: {literal(' '.join(question.split())[:300])}"
         reply = DiscordReply(
-            self._places(interaction, root, asked, private=private), on_sent=lambda sent: self._chains.add(sent, root)
+            self._places(interaction, root, asked, private=private),
+            on_sent=lambda sent: self._chains.add(sent, root),
+            private=private,
         )
         async with self._running(reply):
             message = to_asked(interaction, question, conversation, private=private)
-            await self._responder.respond(message, reply, self._audience_of(interaction.user, private=private))
+            await self._responder.respond(message, reply, self._audience.of(interaction.user, interaction.channel))
 
     async def command(self, interaction: Asked, name: str, text: str) -> None:
         """Run a command. Its answer may name pages that others must not know of, so only who gave it sees it."""
         root = await self._acknowledge(interaction, private=True)
         if root is None:
             return
-        preface = f"-# Your command /{name} took longer than Discord keeps its window open."
-        reply = DiscordReply(self._places(interaction, root, preface, private=True))
+        preface = "-# Your command took longer than Discord keeps its window open."
+        channel = interaction.channel if isinstance(interaction.channel, discord.abc.Messageable) else None
+        reply = DiscordReply(self._places(interaction, root, preface, private=True), publish_in=channel)
         async with self._running(reply):
-            await self._commands.run(to_command(interaction, name, text), reply)
+            held = await self._audience.principals(interaction.user, interaction.channel)
+            await self._commands.run(to_command(interaction, name, text, held), reply)
 
     async def failed(self, interaction: Asked, error: app_commands.AppCommandError) -> None:
         """Tell the person about an error in a command, with an id to find it by."""
@@ -165,12 +165,6 @@ class Inbox:
                 await reply.close()
             finally:
                 del self._replies[task]
-
-    def _audience_of(self, person: Person, *, private: bool) -> AudienceOf:
-        async def audience_of(_: Message) -> Audience:
-            return Audience.of(expand(principals(person), await self._groups())) if private else ANYONE
-
-        return audience_of
 
     async def _acknowledge(self, interaction: Asked, *, private: bool) -> int | None:
         """Claim the interaction within Discord's 3 seconds: the id of the message that will hold the answer.

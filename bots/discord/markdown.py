@@ -62,9 +62,15 @@ def plain(spans: Sequence[Span]) -> str:
     return "".join(span.text for span in spans)
 
 
+class _Markdown(MarkdownIt):
+    def normalizeLink(self, url: str) -> str:
+        """As it was written, so that it can be compared."""
+        return url
+
+
 @cache
 def _parser() -> MarkdownIt:
-    return MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"]).disable("reference")
+    return _Markdown("commonmark", {"html": False}).enable(["table", "strikethrough"]).disable("reference")
 
 
 class _Reader:

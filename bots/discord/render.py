@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from rich.cells import cell_len
 
-from bots.discord.dialect import host, inline, literal, masked, pieces, safe_url
+from bots.discord.dialect import inline, literal, masked, pieces, safe_url
 from bots.discord.markdown import Block, Span, parse, plain
 from core.models import Answer, Citation
 
@@ -29,13 +29,12 @@ def render(answer: Answer) -> list[str]:
 
     Markers link to their page where that costs no further message; the source list links always.
     """
-    urls = [citation.url for citation in answer.citations] + [hit.chunk.url for hit in answer.hits]
-    hosts = {name for url in urls if (name := host(url))}
+    links = {url for citation in answer.citations if (url := safe_url(citation.url))}
     blocks, tail = parse(answer.text), list(_tail(answer))
-    linked = _messages(_cite(blocks, answer.citations), tail, hosts)
+    linked = _messages(_cite(blocks, answer.citations), tail, links)
     if len(linked) == 1:
         return linked
-    return min(linked, _messages(blocks, tail, hosts), key=len)
+    return min(linked, _messages(blocks, tail, links), key=len)
 
 
 def notice(markdown: str) -> list[str]:
@@ -48,11 +47,11 @@ def length(text: str) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
-def _messages(blocks: Sequence[Block], tail: Sequence[str], hosts: Collection[str]) -> list[str]:
+def _messages(blocks: Sequence[Block], tail: Sequence[str], links: Collection[str]) -> list[str]:
     messages = [""]
     above: Block | None = None
     for block in blocks:
-        for part in _parts(block, hosts):
+        for part in _parts(block, links):
             _append(messages, part, gap="\n" if above and _together(above, block) else "\n\n")
             above = block
     for line in tail:
@@ -78,22 +77,22 @@ def _together(above: Block, below: Block) -> bool:
     return above is below or above.kind == "heading" or in_one_list
 
 
-def _parts(block: Block, hosts: Collection[str]) -> Iterator[str]:
+def _parts(block: Block, links: Collection[str]) -> Iterator[str]:
     """A block as texts within the limit; nearly always one."""
     match block.kind:
         case "paragraph":
             indent = "  " * (block.indent - 1)
             marker = f"{block.marker} " if block.marker else "  " if block.indent else ""
-            yield from _wrapped(block.spans, _frame(indent + marker, "  " * block.indent, block.quoted), hosts)
+            yield from _wrapped(block.spans, _frame(indent + marker, "  " * block.indent, block.quoted), links)
         case "heading" if block.level <= 3:
-            yield from _wrapped(block.spans, _frame("#" * block.level + " ", "", block.quoted), hosts)
+            yield from _wrapped(block.spans, _frame("#" * block.level + " ", "", block.quoted), links)
         case "heading":
             bold = [replace(span, bold=True) for span in block.spans]
-            yield from _wrapped(bold, _frame("", "", block.quoted), hosts)
+            yield from _wrapped(bold, _frame("", "", block.quoted), links)
         case "code":
             yield from _fenced(block.code.splitlines(), block.language)
         case "table":
-            yield from _table(block, hosts)
+            yield from _table(block, links)
         case "rule":
             return
 
@@ -106,18 +105,18 @@ def _frame(first: str, rest: str, quoted: bool) -> Frame:
     return frame
 
 
-def _wrapped(spans: Iterable[Span], frame: Frame, hosts: Collection[str]) -> Iterator[str]:
+def _wrapped(spans: Iterable[Span], frame: Frame, links: Collection[str]) -> Iterator[str]:
     """Spans as framed texts within the limit, broken at a line, a sentence or a word, never inside a link."""
     words = list(_words(spans))
     start = True
     while words:
-        fitting = _fitting(words, frame, start, hosts)
+        fitting = _fitting(words, frame, start, links)
         if fitting == 0:
             words[:1] = _halves(words[0])
             continue
         if fitting < len(words):
             fitting = _breaking_point(words, fitting)
-        if text := inline(words[:fitting], hosts):
+        if text := inline(words[:fitting], links):
             yield frame(text, start)
             start = False
         words = words[fitting:]
@@ -131,11 +130,11 @@ def _words(spans: Iterable[Span]) -> Iterator[Span]:
             yield from (replace(span, text=text) for text in re.findall(r"\n|[^\S\n]+|\S+", span.text))
 
 
-def _fitting(words: Sequence[Span], frame: Frame, start: bool, hosts: Collection[str]) -> int:
+def _fitting(words: Sequence[Span], frame: Frame, start: bool, links: Collection[str]) -> int:
     """How many of the words one message takes."""
     total = length(frame("", start))
     line = length(frame("\n", start)) - total
-    for count, (piece, closing) in enumerate(pieces(words, hosts)):
+    for count, (piece, closing) in enumerate(pieces(words, links)):
         total += length(piece) + piece.count("\n") * (line - 1)
         if total + length(closing) > LIMIT:
             return count
@@ -185,12 +184,12 @@ def _cut(line: str, room: int) -> Iterator[str]:
     yield line
 
 
-def _table(block: Block, hosts: Collection[str]) -> Iterator[str]:
+def _table(block: Block, links: Collection[str]) -> Iterator[str]:
     rows = [[plain(cell).replace("\n", " ") for cell in row] for row in block.rows]
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     if sum(widths) + 3 * (len(widths) - 1) > _TABLE_WIDTH:
         for row in block.rows[1:]:
-            yield from _wrapped(_listed(block.rows[0], row), _frame("- ", "  ", block.quoted), hosts)
+            yield from _wrapped(_listed(block.rows[0], row), _frame("- ", "  ", block.quoted), links)
         return
     head, *body = (" │ ".join(map(_padded, row, widths)).rstrip() for row in rows)
     yield from _fenced(body, "", [head, "─┼─".join("─" * width for width in widths)])

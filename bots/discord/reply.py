@@ -11,9 +11,10 @@ import discord
 import structlog
 
 from bots.command import Button
-from bots.discord.places import Closed, Place, Sent
+from bots.discord.places import Closed, InChannel, Place, Sent
 from bots.discord.render import notice, render
-from core.errors import FootnoteError
+from bots.private import ASK
+from core.errors import FootnoteError, UserError
 from core.models import Answer
 
 log = structlog.get_logger(__name__)
@@ -25,7 +26,8 @@ CARD_INTERVAL = 1.1
 class DiscordReply:
     """Writes in the first place that takes it, and moves on for good when a place is closed.
 
-    ``places`` are in order of preference; all of them show the text to the same people or to fewer.
+    ``places`` are in order of preference; all of them show the text to the same people or to fewer. Below an answer that
+    is not ``private`` stands the button for one that is, for everybody alike: it tells nothing of what there is.
     """
 
     def __init__(
@@ -34,12 +36,16 @@ class DiscordReply:
         *,
         typing_in: discord.abc.Messageable | None = None,
         on_sent: Callable[[int], None] = lambda _: None,
+        private: bool = True,
+        publish_in: discord.abc.Messageable | None = None,
         card_interval: float = CARD_INTERVAL,
     ) -> None:
         self._places = list(places)
         self._typing_in = typing_in
         self._typing: asyncio.Task[None] | None = None
         self._on_sent = on_sent
+        self._private = private
+        self._publish_in = publish_in
         self._card = _Card(self, card_interval)
         self._writing = asyncio.Lock()
         self._closed_because = "there is no place to write in"
@@ -56,13 +62,31 @@ class DiscordReply:
 
     async def answer(self, answer: Answer) -> None:
         # A long one takes some tenths of a second.
-        await self._speak(await asyncio.to_thread(render, answer))
+        buttons = [] if self._private else [_for_oneself(answer)]
+        await self._speak(await asyncio.to_thread(render, answer), buttons)
 
     async def say(self, text: str) -> None:
         await self._speak(notice(text))
 
     async def offer(self, text: str, buttons: Sequence[Button]) -> None:
         await self._speak(notice(text), buttons)
+
+    async def offer_private(self, answer_id: str) -> None:
+        """The button stands below the answer: after it, nothing could be shown to one person alone."""
+
+    async def publish(self, answer: Answer) -> None:
+        """Raises UserError where the bot may not write."""
+        *before, last = await asyncio.to_thread(render, answer)
+        try:
+            if self._publish_in is None:
+                raise Closed("there is nobody to share it with")
+            place = InChannel(self._publish_in)
+            for text in before:
+                await place.send(text)
+            await place.send(last, [_for_oneself(answer)])
+        except Closed as closed:
+            raise UserError(f"It could not be shared here: {closed}.") from closed
+        await self.say("It is in the channel now.")
 
     async def show(self, text: str) -> None:
         await self._card.show(text)
@@ -103,6 +127,10 @@ class DiscordReply:
         if place in self._places:
             log.info("place.closed", place=type(place).__name__, reason=reason)
             self._places.remove(place)
+
+
+def _for_oneself(answer: Answer) -> Button:
+    return Button(label="Answer with my access", command=f"{ASK} {answer.id}")
 
 
 class Posted(NamedTuple):

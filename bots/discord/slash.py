@@ -11,6 +11,7 @@ import structlog
 from discord import app_commands
 
 from bots.discord.translate import Asked
+from bots.link import REDEEM, UNLINK
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +72,27 @@ def build_tree(client: discord.Client, callbacks: Callbacks) -> app_commands.Com
     @app_commands.describe(what="All your questions everywhere, or this conversation")
     async def forget(interaction: Asked, what: Literal["me", "here"] = "me") -> None:
         await callbacks.command(interaction, "forget", what)
+
+    @tree.command(name="forget-document", description="Take a document out of the index for good (administrators)")
+    @app_commands.describe(
+        document="Its address or id",
+        every="Also what hangs on it, when the name is that of several documents",
+        undo="Let the next sync bring it back",
+    )
+    @app_commands.rename(every="all")
+    @app_commands.default_permissions(manage_guild=True)
+    async def forget_document(interaction: Asked, document: str, every: bool = False, undo: bool = False) -> None:
+        wishes = [word for word, wanted in (("all", every), ("undo", undo)) if wanted]
+        await callbacks.command(interaction, "forget", shlex.join(["document", document, *wishes]))
+
+    @tree.command(name="link", description="Read in private what you may read as a colleague who is known by an e-mail address")
+    @app_commands.describe(code="What /footnote link told you in Slack, or your administrator")
+    async def link(interaction: Asked, code: app_commands.Range[str, 1, 20]) -> None:
+        await callbacks.command(interaction, REDEEM, code)
+
+    @tree.command(name="unlink", description="Be known by an e-mail address no longer")
+    async def unlink(interaction: Asked) -> None:
+        await callbacks.command(interaction, UNLINK, "")
 
     group = app_commands.Group(name="footnote", description="About Footnote")
 

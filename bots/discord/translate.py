@@ -28,10 +28,15 @@ def is_addressed(message: discord.Message, me: discord.ClientUser) -> bool:
         return False
     if message.type not in {discord.MessageType.default, discord.MessageType.reply}:
         return False
-    if message.guild is None or _mention(me).search(_outside_code_and_quotes(message.content)):
+    if is_private(message) or _mention(me).search(_outside_code_and_quotes(message.content)):
         return True
     # A reply says nothing when it has no words, and its words only reach us when it pings.
     return _replies_to(message, me) and bool(message.content.strip())
+
+
+def is_private(message: discord.Message) -> bool:
+    """Whether the bot alone sees it. Of a server that the gateway did not tell of, a message names none."""
+    return isinstance(message.channel, discord.DMChannel)
 
 
 def to_message(message: discord.Message, me: discord.ClientUser, conversation_id: str) -> Message:
@@ -44,7 +49,7 @@ def to_message(message: discord.Message, me: discord.ClientUser, conversation_id
         user_name=message.author.display_name,
         text=_spoken(message, me),
         sent_at=message.created_at,
-        private=message.guild is None,
+        private=is_private(message),
     )
 
 
@@ -62,13 +67,14 @@ def to_asked(interaction: Asked, text: str, conversation_id: str, *, private: bo
     )
 
 
-def to_command(interaction: Asked, name: str, text: str) -> Command:
+def to_command(interaction: Asked, name: str, text: str, held: frozenset[Principal]) -> Command:
+    """A command by somebody who holds these principals."""
     return Command(
         name=name,
         text=text,
         user=user_id(interaction.user),
         user_name=interaction.user.display_name,
-        principals=principals(interaction.user),
+        principals=held,
         platform="discord",
         channel_id=f"discord:{interaction.channel_id}",
         conversation_id=own_conversation(interaction.channel) or private_conversation(interaction),

@@ -40,6 +40,7 @@ _FAREWELL_SECONDS = 3.0
 """Of the time to drain: for telling people that their answer will not come."""
 _RECENT_SECONDS = 3600.0
 """How far back a card is looked for; more than clocks differ."""
+_MEMBERSHIP = re.compile(r"^(member_joined_channel|member_left_channel|channel_shared|channel_unshared)$")
 _COMMANDS = re.compile(r"^/(reindex|footnote)$")
 _BUTTONS = re.compile(rf"^{ACTION}_\d+$")
 _RESTARTING = "I am being restarted and could not finish this. Please ask again in a minute."
@@ -187,6 +188,16 @@ class SlackBot:
             await ack()
             self._running_commands.start(self._run(workspace, pressed(body)))
 
+        async def on_membership(event: dict[str, Any]) -> None:
+            await workspace.audience.changed(str(event["channel"]))
+
+        async def on_person(event: dict[str, Any]) -> None:
+            if not workspace.people.knows(event["user"]):
+                await workspace.audience.changed(str(event["user"]["id"]))
+
+        async def on_newcomer() -> None:
+            await workspace.audience.changed(me.team)
+
         async def ignore() -> None:
             """An event that was subscribed to by mistake, or for a later version, is acknowledged."""
 
@@ -196,6 +207,9 @@ class SlackBot:
         app.use(only_while_running)
         app.event("app_mention")(on_event)
         app.event("message")(on_event)
+        app.event(_MEMBERSHIP)(on_membership)
+        app.event("user_change")(on_person)
+        app.event("team_join")(on_newcomer)
         app.command(_COMMANDS)(on_command)
         app.action(_BUTTONS)(on_button)
         app.event(re.compile(".*"))(ignore)
@@ -215,7 +229,7 @@ class SlackBot:
         message = to_message(said, workspace.me, await workspace.people.names(said.people))
         reply = ThreadReply(said, message.id, workspace.poster, workspace.hasty)
         try:
-            await self._responder.respond(message, reply, workspace.people.audience_of)
+            await self._responder.respond(message, reply, workspace.audience.of)
         except asyncio.CancelledError:
             if not reply.complete:
                 await reply.say(_RESTARTING)
@@ -228,14 +242,14 @@ class SlackBot:
             name=given.name,
             text=given.text,
             user=f"slack:{given.user}",
-            user_name=given.user_name,
-            principals=await workspace.people.principals(given.user),
+            user_name=(await workspace.people.find(given.user)).name,
+            principals=await workspace.audience.principals(given.user, given.channel),
             platform=self.name,
             channel_id=given.channel,
             conversation_id=None,  # Slack says the channel of a command, never the thread.
         )
         key = f"slack:{workspace.me.team}:{given.channel}:{given.trigger}"
-        reply = CommandReply(given.channel, given.response_url, key, f"{time.time() - _RECENT_SECONDS:.6f}", workspace.poster)
+        reply = CommandReply(given, key, f"{time.time() - _RECENT_SECONDS:.6f}", workspace.poster)
         try:
             await self._commands.run(command, reply)
         except asyncio.CancelledError:

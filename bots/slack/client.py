@@ -19,6 +19,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 TIMEOUT_SECONDS = 30.0
+UNANSWERED = (SlackApiError, aiohttp.ClientError, TimeoutError, AttributeError, KeyError, TypeError)
+"""What a look-up raises when Slack refuses it, does not answer, or answers something that is not Slack's."""
 _SEEN = ("/chat.postMessage", "/chat.postEphemeral")
 
 
@@ -78,4 +80,6 @@ def failure(error: Exception) -> str:
     if not isinstance(error.response, AsyncSlackResponse):
         return "500"  # Something that is not JSON: a proxy, or a server on its knees.
     status, data = error.response.status_code, error.response.data
-    return str(data.get("error", status)) if status < 500 and isinstance(data, dict) else str(status)
+    code = data.get("error") if status < 500 and isinstance(data, dict) else None
+    # Whoever else answers in Slack's place may say anything, and repeat what it was asked with.
+    return code if isinstance(code, str) and code.isidentifier() else str(status)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from unicodedata import east_asian_width
 
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
-from bots.slack.markup import ZERO_WIDTH, Line, Span, code_line, host, inline_code, link, literal, target_of
+from bots.slack.markup import ZERO_WIDTH, Line, Span, code_line, inline_code, link, literal, target_of
 from bots.slack.packing import pack
 
 SECTION = 3000
@@ -29,31 +29,32 @@ class _Markdown(MarkdownIt):
         """Every link is parsed as one: what may be linked is decided later, the rest shows as its text."""
         return True
 
+    def normalizeLink(self, url: str) -> str:
+        """As it was written, so that it can be compared."""
+        return url
+
 
 # Without "reference": "[1]: https://…" in generated text would decide where the footnotes lead.
 _markdown = _Markdown("commonmark", {"html": False}).enable(["table", "strikethrough"]).disable("reference")
 
 
-def sections(
-    markdown: str, footnotes: Mapping[int, str] | None = None, limit: int = SECTION, hosts: Collection[str] | None = None
-) -> list[str]:
+def sections(markdown: str, footnotes: Mapping[int, str] | None = None, limit: int = SECTION) -> list[str]:
     """The text in sections of at most ``limit`` characters; ``footnotes`` maps the number of a marker ``[1]`` to its URL.
 
-    A link whose host is none of ``hosts``, those of the documents that were found, shows where it leads: a document may
-    contain a lure. Without ``hosts`` the text is our own.
+    Nothing but the footnotes' URLs is linked: of any other link only the text is shown, and any other URL is code.
 
     No link, entity or code span is cut; emphasis, quotes and code blocks are closed and opened again.
     mrkdwn knows no language of a code block: it would be shown as the first line of the code.
     """
     text = markdown.encode("utf-8", "replace").decode().translate(_CONTROLS)
     tree = SyntaxTreeNode(_markdown.parse(text))
-    return list(pack(_Converter(footnotes or {}, hosts).lines(tree.children), limit))
+    return list(pack(_Converter(footnotes or {}).lines(tree.children), limit))
 
 
 class _Converter:
-    def __init__(self, footnotes: Mapping[int, str], hosts: Collection[str] | None) -> None:
+    def __init__(self, footnotes: Mapping[int, str]) -> None:
         self._footnotes = footnotes
-        self._hosts = hosts
+        self._urls = frozenset(footnotes.values())
 
     def lines(self, nodes: Sequence[SyntaxTreeNode], first: str = "", rest: str = "", *, tight: bool = False) -> Iterator[Line]:
         """``first`` and ``rest`` carry quotes, indents and list markers down to the lines of a block."""
@@ -107,13 +108,12 @@ class _Converter:
         elif node.type == "code_inline":
             yield from inline_code(node.content, style)
         elif node.type in {"link", "image"}:
-            target = str(node.attrs.get("href") or node.attrs.get("src") or "")
-            label = _text(node) or (target if target_of(target) else "")
-            if self._hosts is not None and (name := host(target)) and name not in self._hosts and label != target:
-                yield from self._plain(f"{label} ({target})", style)
-                return
-            shown = link(target, label)
-            yield Span(shown, style, solid=shown.startswith("<"))
+            target = str(node.attrs.get("href", ""))
+            if target in self._urls:
+                shown = link(target, _text(node) or target)
+                yield Span(shown, style, solid=shown.startswith("<"))
+            else:
+                yield from self._plain(_text(node), style)
         elif node.type in _STYLES:
             for child in node.children:
                 yield from self._inline(child, style | {_STYLES[node.type]})
@@ -124,10 +124,10 @@ class _Converter:
         end = 0
         for found in _LINKABLE.finditer(text):
             url = found["url"] or self._footnotes.get(int(found["number"] or 0), "")
-            shown = link(url, found.group()) if target_of(url) else ""
-            if shown.startswith("<"):
+            shown = link(url, found.group()) if url in self._urls and target_of(url) else ""
+            if shown.startswith("<") or found["url"]:
                 yield Span(literal(text[end : found.start()]), style)
-                yield Span(shown, style, solid=True)
+                yield from [Span(shown, style, solid=True)] if shown.startswith("<") else inline_code(url, style)
                 end = found.end()
         yield Span(literal(text[end:]), style)
 

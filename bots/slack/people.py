@@ -1,4 +1,4 @@
-"""Who people are: what they are called, and which principals they hold."""
+"""Who people are: what they are called, and what Slack vouches for."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-import aiohttp
 import structlog
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bots.platform import Groups
-from bots.slack.client import failure
-from core.models import ANYONE, Audience, Message, Principal
-from core.principals import expand
+from bots.slack.client import UNANSWERED, failure
+from bots.slack.remembered import Remembered
 
 log = structlog.get_logger(__name__)
 
 FRESH_SECONDS = 300.0
-"""A person who leaves, or becomes a guest, keeps their rights for at most this long."""
-_KNOWN = 10_000
+"""A person who leaves, or becomes a guest, keeps their rights for at most this long, even if no event tells of it."""
+_KNOWN = 100_000
+_SINGLY = 30
+"""People who are asked about one by one: users.info may be called a hundred times a minute, users.list twenty times."""
+_PAGE = 999
+"""The most that users.list gives at once."""
+SLACKBOT = "USLACKBOT"
+"""Slack's own; nothing in its description says that it is no person."""
 _NOT_FULL_MEMBERS = ("deleted", "is_bot", "is_restricted", "is_ultra_restricted", "is_stranger", "is_invited_user")
 
 
@@ -29,34 +31,56 @@ _NOT_FULL_MEMBERS = ("deleted", "is_bot", "is_restricted", "is_ultra_restricted"
 class Person:
     id: str
     name: str
+    colleague: bool = False
+    """A full member of our workspace: may open every public channel of it."""
+    member: bool = False
+    """A colleague whose address Slack has confirmed."""
     email: str | None = None
-    """Lower-case, and only of a full member of our workspace whose address Slack has confirmed."""
+    """Lower-case, and only of a member whose address is in an allowed domain."""
+    gone: bool = False
+    """Deactivated: they read nothing any more."""
 
 
 class SlackPeople:
-    """users.info, remembered for five minutes and asked once at a time for each person."""
+    """users.info and users.list, believed for five minutes."""
 
     def __init__(
         self,
         client: AsyncWebClient,
         team: str,
-        groups: Groups,
         *,
+        domains: Collection[str] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """``domains`` are those whose addresses are believed; none: all."""
         self._client = client
         self._team = team
-        self._groups = groups
-        self._clock = clock
-        self._known: dict[str, tuple[float, Person]] = {}
-        self._asked: dict[str, asyncio.Task[Person]] = {}
+        self._domains = frozenset(domains)
+        self._known = Remembered(self._ask, FRESH_SECONDS, most=_KNOWN, clock=clock)
+        self._directory = Remembered(self._list, FRESH_SECONDS, clock=clock)
+        self._changed: set[str] = set()
+        """Since the directory began to be listed."""
 
     async def find(self, user_id: str) -> Person:
         """Never raises: of whom Slack says nothing, only the id is known."""
-        known = self._known.get(user_id)
-        if known and self._clock() - known[0] < FRESH_SECONDS:
-            return known[1]
-        return await asyncio.shield(self._ask_once(user_id))
+        try:
+            return await self._known.find(user_id)
+        except UNANSWERED as error:
+            log.warning("person.not_found", user=user_id, error=failure(error))
+            return Person(id=user_id, name=user_id)
+
+    async def find_all(self, user_ids: Collection[str]) -> list[Person]:
+        """Many at once, by the directory when many are unknown. Raises one of UNANSWERED when that cannot be listed."""
+        unknown = [user_id for user_id in user_ids if self._known.known(user_id) is None]
+        if len(unknown) > _SINGLY:
+            await self.directory()
+        asked = await asyncio.gather(*(self.find(user_id) for user_id in unknown if self._known.known(user_id) is None))
+        told = {person.id: person for person in asked}
+        return [told.get(user_id) or self._known.known(user_id) or await self.find(user_id) for user_id in user_ids]
+
+    async def directory(self) -> frozenset[str]:
+        """The ids of all who may be full members of our workspace. Raises one of UNANSWERED."""
+        return await self._directory.find(self._team) | self._changed
 
     async def names(self, user_ids: Collection[str], *, within: float = 1.0) -> dict[str, str]:
         """What they are called; whoever cannot be looked up in ``within`` seconds is left out."""
@@ -66,37 +90,32 @@ class SlackPeople:
             late.cancel()
         return {user_id: task.result().name for user_id, task in asking.items() if task.done() and not task.cancelled()}
 
-    async def audience_of(self, message: Message) -> Audience:
-        """Who will see the answer: in a direct message the asker, elsewhere people of whom nothing is assumed."""
-        if not message.private:
-            return ANYONE
-        person = await self.find(message.user.removeprefix("slack:"))
-        return Audience.of(expand({f"user:{person.email}"}, await self._groups())) if person.email else ANYONE
+    def knows(self, user: Mapping[str, object]) -> bool:
+        """Whether a person, as Slack shows them, is known just so: Slack tells of each new status line, too."""
+        user_id = str(user["id"])
+        return self._known.known(user_id) == self._person(user_id, user)
 
-    async def principals(self, user_id: str) -> frozenset[Principal]:
-        """What a right may be given to: the Slack account and its confirmed address."""
-        person = await self.find(user_id)
-        return frozenset({f"slack:{user_id}"} | ({f"user:{person.email}"} if person.email else set()))
-
-    def _ask_once(self, user_id: str) -> asyncio.Task[Person]:
-        task = self._asked.get(user_id)
-        if task is None:
-            task = self._asked[user_id] = asyncio.create_task(self._ask(user_id))
-            task.add_done_callback(lambda _: self._asked.pop(user_id, None))
-        return task
+    def forget(self, id: str) -> None:
+        """The person is not as they were, or somebody is new in the workspace."""
+        self._known.forget(id)
+        self._directory.forget(id)
+        if id.startswith(("U", "W")):
+            self._changed.add(id)
 
     async def _ask(self, user_id: str) -> Person:
-        try:
-            user = (await self._client.users_info(user=user_id))["user"]
-            person = self._person(user_id, user)
-        except (SlackApiError, aiohttp.ClientError, TimeoutError, KeyError, TypeError) as error:
-            log.warning("person.not_found", user=user_id, error=failure(error))
-            return Person(id=user_id, name=user_id)
-        while len(self._known) >= _KNOWN:
-            del self._known[next(iter(self._known))]
-        self._known.pop(user_id, None)
-        self._known[user_id] = (self._clock(), person)
-        return person
+        return self._person(user_id, (await self._client.users_info(user=user_id))["user"])
+
+    async def _list(self, _team: str) -> frozenset[str]:
+        self._changed.clear()
+        members: set[str] = set()
+        async for page in await self._client.users_list(limit=_PAGE):
+            for user in page["members"]:
+                person = self._person(user["id"], user)
+                if person.id not in self._changed:
+                    self._known.keep(person.id, person)
+                if person.colleague:
+                    members.add(person.id)
+        return frozenset(members)
 
     def _person(self, user_id: str, user: Mapping[str, object]) -> Person:
         profile = user.get("profile")
@@ -104,11 +123,17 @@ class SlackPeople:
         names = (profile.get("display_name"), profile.get("real_name"), user.get("real_name"), user.get("name"))
         name = next((name for name in names if isinstance(name, str) and name.strip()), user_id)
         email = profile.get("email")
-        trusted = (
-            isinstance(email, str)
-            and "@" in email
-            and user.get("team_id") == self._team
-            and user.get("is_email_confirmed", True) is True
-            and not any(user.get(flag) for flag in _NOT_FULL_MEMBERS)
+        email = email.strip().lower() if isinstance(email, str) else ""
+        colleague = (
+            user.get("team_id") == self._team and user_id != SLACKBOT and not any(user.get(flag) for flag in _NOT_FULL_MEMBERS)
         )
-        return Person(id=user_id, name=name, email=str(email).strip().lower() if trusted else None)
+        member = colleague and "@" in email and user.get("is_email_confirmed", True) is True
+        believed = member and (not self._domains or email.rpartition("@")[2] in self._domains)
+        return Person(
+            id=user_id,
+            name=name,
+            colleague=colleague,
+            member=member,
+            email=email if believed else None,
+            gone=user.get("deleted") is True,
+        )

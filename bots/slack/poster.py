@@ -95,13 +95,16 @@ class Poster:
 
         await retry(attempt, attempts=3, budget=_BUDGET_SECONDS)
 
-    async def respond(self, message: SlackMessage, response_url: str) -> None:
+    async def respond(self, message: SlackMessage, response_url: str, thread: str | None) -> None:
         """Show it to the person who gave a command, through the address that came with it."""
+        where = {"thread_ts": thread} if thread else {}
         webhook = AsyncWebhookClient(response_url, session=self._session, retry_handlers=[])
 
         async def attempt() -> None:
             try:
-                response = await webhook.send(response_type="ephemeral", replace_original=False, **message.arguments())
+                response = await webhook.send_dict(
+                    {"response_type": "ephemeral", "replace_original": False} | where | message.arguments()
+                )
             except aiohttp.ClientConnectorError as error:
                 raise _explained(error) from error
             except (aiohttp.ClientError, TimeoutError) as error:

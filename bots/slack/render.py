@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bots.command import Button
-from bots.slack.markup import host, link, size
+from bots.slack.markup import link, size
 from bots.slack.mrkdwn import sections
 from core.models import Answer, Citation
 
@@ -44,8 +44,7 @@ class SlackMessage:
 def render(answer: Answer) -> list[SlackMessage]:
     """The answer with its footnotes, in as many messages as Slack's limits require."""
     urls = {citation.number: citation.url for citation in answer.citations}
-    hosts = {host(url) for url in (*urls.values(), *(hit.chunk.url for hit in answer.hits))}
-    body = [_section(text) for text in sections(answer.text, urls, hosts=hosts) or [_EMPTY]]
+    body = [_section(text) for text in sections(answer.text, urls) or [_EMPTY]]
     notice = [_context(text) for text in sections(answer.notice, limit=_SMALL_PRINT)]
     return _messages([*notice, *body, *_sources(answer.citations)])
 

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bots.command import Button
+from bots.private import ASK
 from bots.slack.card import Card
 from bots.slack.poster import GoneError, OutOfReachError, Poster
 from bots.slack.render import SlackMessage, render, render_card, render_offer, render_text
 from bots.slack.status import Status
-from bots.slack.translate import Heard
+from bots.slack.translate import Given, Heard
 from core.errors import FootnoteError
 from core.models import Answer
 
@@ -49,9 +50,12 @@ class ThreadReply:
             await self._post(messages)
             return
         await self._status.settle()
-        for message in messages:
-            await self._poster.whisper(message, channel=self._said.channel, thread=self._said.thread, user=self._said.user)
+        await self._whisper(messages)
         self.complete = True
+
+    async def offer_private(self, answer_id: str) -> None:
+        button = Button(label="Answer with my access", command=f"{ASK} {answer_id}")
+        await self._whisper(render_offer("You may read more than everybody in this channel.", [button]))
 
     async def show(self, text: str) -> None:
         self._card.want(text)
@@ -60,6 +64,10 @@ class ThreadReply:
         """Leave nothing half shown behind."""
         await self._card.finish()
         await self._status.clear()
+
+    async def _whisper(self, messages: list[SlackMessage]) -> None:
+        for message in messages:
+            await self._poster.whisper(message, channel=self._said.channel, thread=self._said.thread, user=self._said.user)
 
     async def _post(self, messages: list[SlackMessage]) -> None:
         await self._status.settle()
@@ -84,11 +92,12 @@ class ThreadReply:
 
 
 class CommandReply:
-    """The reply to a slash command: notices to the person alone, progress in the channel where everybody can follow it."""
+    """The reply to a command: answers and notices to the person alone, progress in the channel where everybody can follow
+    it; all in the thread of the button, if it was one.
+    """
 
-    def __init__(self, channel: str, response_url: str, key: str, after: str, poster: Poster) -> None:
-        self._channel = channel
-        self._response_url = response_url
+    def __init__(self, given: Given, key: str, after: str, poster: Poster) -> None:
+        self._given = given
         self._key = key
         self._after = after
         self._poster = poster
@@ -113,6 +122,13 @@ class CommandReply:
     async def offer(self, text: str, buttons: Sequence[Button]) -> None:
         await self._tell(render_offer(text, buttons))
 
+    async def offer_private(self, answer_id: str) -> None:
+        """Only the person sees this answer, so it is made with their access already."""
+
+    async def publish(self, answer: Answer) -> None:
+        for message in await asyncio.to_thread(render, answer):
+            await self._post(message)
+
     async def show(self, text: str) -> None:
         self._card.want(text)
 
@@ -120,11 +136,17 @@ class CommandReply:
         last = await self._card.finish()
         if self._alone is not None and last is not None and last != self._alone:
             with contextlib.suppress(FootnoteError):
-                await self._poster.respond(render_card(last), self._response_url)
+                await self._tell([render_card(last)])
 
     async def _tell(self, messages: list[SlackMessage]) -> None:
         for message in messages:
-            await self._poster.respond(message, self._response_url)
+            await self._poster.respond(message, self._given.response_url, self._given.thread)
+
+    async def _post(self, message: SlackMessage) -> str:
+        given, key = self._given, f"{self._key}/{self._posted}"
+        ts = await self._poster.post(message, channel=given.channel, thread=given.thread, after=self._after, key=key)
+        self._posted += 1
+        return ts
 
     async def _show(self, text: str) -> None:
         if self._alone is not None:
@@ -132,12 +154,10 @@ class CommandReply:
         card = render_card(text)
         if self._card_ts is not None:
             with contextlib.suppress(GoneError):
-                await self._poster.update(card, channel=self._channel, ts=self._card_ts)
+                await self._poster.update(card, channel=self._given.channel, ts=self._card_ts)
                 return
-        key = f"{self._key}/{self._posted}"
         try:
-            self._card_ts = await self._poster.post(card, channel=self._channel, thread=None, after=self._after, key=key)
-            self._posted += 1
+            self._card_ts = await self._post(card)
         except OutOfReachError:
             self._alone = text
-            await self._poster.respond(card, self._response_url)
+            await self._tell([card])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from bots.slack.people import SLACKBOT
 from core.models import Message
 
 _ANSWERED_SUBTYPES = {None, "file_share"}
@@ -16,7 +17,6 @@ _CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
 _QUOTE = re.compile(r"^[ \t]*&gt;.*$", re.MULTILINE)
 _REFERENCE = re.compile(r"<([^<>]+)>")
 _PERSON = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
-_SLACKBOT = "USLACKBOT"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +56,9 @@ class Given:
     name: str
     text: str
     user: str
-    user_name: str
     channel: str
+    thread: str | None
+    """The ts of the first message of the thread that the button stands in. Of a typed command Slack never says it."""
     response_url: str
     trigger: str
     """Unique for each time it is given."""
@@ -71,17 +72,20 @@ def given(body: Mapping[str, Any]) -> Given:
 
 def pressed(body: Mapping[str, Any]) -> Given:
     """A button of ours, whose value is a command."""
-    return _given(str(body["actions"][0]["value"]), str(body["user"]["id"]), str(body["channel"]["id"]), body)
+    # Of a button that one person alone sees Slack sends no message, but its container.
+    places = [body[place] for place in ("container", "message") if isinstance(body.get(place), Mapping)]
+    thread = next((place["thread_ts"] for place in places if isinstance(place.get("thread_ts"), str)), None)
+    return _given(str(body["actions"][0]["value"]), str(body["user"]["id"]), str(body["channel"]["id"]), body, thread)
 
 
-def _given(line: str, user: str, channel: str, body: Mapping[str, Any]) -> Given:
+def _given(line: str, user: str, channel: str, body: Mapping[str, Any], thread: str | None = None) -> Given:
     name, _, text = line.partition(" ")
     return Given(
         name=name.lower(),
         text=text.strip(),
         user=user,
-        user_name=str(body.get("user_name") or user),
         channel=channel,
+        thread=thread,
         response_url=str(body["response_url"]),
         trigger=str(body["trigger_id"]),
     )
@@ -100,7 +104,7 @@ def hear(body: Mapping[str, Any], me: Identity) -> Heard | None:
     user, channel, ts, text = (event.get(name) for name in ("user", "channel", "ts", "text"))
     if not (isinstance(user, str) and isinstance(channel, str) and isinstance(ts, str) and isinstance(text, str)):
         return None
-    if event.get("bot_id") or event.get("bot_profile") or user in {me.user, _SLACKBOT}:
+    if event.get("bot_id") or event.get("bot_profile") or user in {me.user, SLACKBOT}:
         return None
     if event.get("subtype") not in _ANSWERED_SUBTYPES or event.get("hidden") or event.get("edited"):
         return None

@@ -10,6 +10,9 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bots.platform import Groups
+from bots.slack.audience import SlackAudience
+from bots.slack.changes import SlackChanges
+from bots.slack.channels import SlackChannels
 from bots.slack.client import build_client, failure
 from bots.slack.people import SlackPeople
 from bots.slack.poster import Poster
@@ -42,7 +45,8 @@ class Workspace:
         self.team_name = team_name
         self.user_name = user_name
         self.hasty = build_client(client.token or "", client.base_url, session, patient=False)
-        self.people = SlackPeople(client, me.team, groups)
+        self.people = SlackPeople(client, me.team, domains=settings.footnote_email_domains)
+        self.audience = SlackAudience(me, self.people, SlackChannels(client), SlackChanges(redis, me.team), groups)
         self.threads = SlackThreads(redis, me.team, settings.footnote_memory_ttl)
         self.poster = Poster(client, session)
 

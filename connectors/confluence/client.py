@@ -301,6 +301,14 @@ def is_cloud(config: ConfluenceConfig) -> bool:
     return config.email is not None or host.endswith(".atlassian.net") or GATEWAY_PATH in parts.path
 
 
+def hosts_of(config: ConfluenceConfig) -> frozenset[str]:
+    """Where its pages may be: behind the gateway, any site of Atlassian's."""
+    if config.pages_url:
+        return frozenset({urlsplit(config.pages_url).hostname or ""})
+    parts = urlsplit(config.url)
+    return frozenset({".atlassian.net" if GATEWAY_PATH in parts.path else parts.hostname or ""})
+
+
 def results_of(answer: Answer, path: str) -> list[Answer]:
     results = answer.get("results")
     if not isinstance(results, list) or not all(isinstance(result, dict) for result in results):

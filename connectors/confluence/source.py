@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping
 from contextlib import aclosing
 from datetime import datetime
 
 import httpx
 
 from connectors.confluence.access import Gates, account, group
-from connectors.confluence.client import GATEWAY_PATH, Client
+from connectors.confluence.client import GATEWAY_PATH, Client, hosts_of
 from connectors.confluence.cloud import Cloud
 from connectors.confluence.cloud_readers import CloudReaders
 from connectors.confluence.data_center import DataCenter
 from connectors.confluence.data_center_readers import DataCenterReaders
 from connectors.confluence.entries import Entry, entries_of
-from connectors.confluence.listing import Listing, Space
+from connectors.confluence.listing import Listing, Page, Space
 from connectors.confluence.readers import Readers
 from connectors.confluence.reading import Reader
 from connectors.confluence.scope import Scope, parse_scope
 from connectors.confluence.site import Site
 from connectors.http import Rejected
+from core.addresses import is_at
 from core.errors import AuthError, DocumentError, UserError
 from core.indexing.cleaning import one_line
 from core.models import (
@@ -66,6 +67,7 @@ class ConfluenceSource:
     ) -> None:
         self.name = config.name
         self._keys = config.spaces
+        self._hosts = hosts_of(config)
         self._client = Client(config, limiter, transport)
         self._site: Site = Cloud(self._client) if self._client.cloud else DataCenter(self._client)
         self._readers: Readers = (
@@ -83,6 +85,8 @@ class ConfluenceSource:
             raise self._client.not_here(error, "who we are") from error
         spaces = await self._spaces()
         seen = f"{len(spaces)} space{'' if len(spaces) == 1 else 's'}"
+        if not is_at(self._client.base, self._hosts):
+            seen += f". Its pages are at {self._client.base}, where footnotes link to only if pages_url in footnote.toml says so"
         return f"Confluence {flavour} at {self._client.url} as {name}: {seen}"
 
     async def changes(self, cursor: str | None, known: Mapping[str, Known]) -> AsyncGenerator[Change, None]:
@@ -90,9 +94,11 @@ class ConfluenceSource:
         gates = await self._gates(listing)
         # In a thread: thousands of hashes take longer than the event loop may be kept.
         entries = await asyncio.to_thread(lambda: {entry.id: entry for entry in entries_of(self.name, listing, gates)})
-        changed = [entry for entry in entries.values() if entry.id not in known or known[entry.id].version != entry.version]
         # Those whose access in the index is not theirs any more.
         outdated = {id for id, entry in entries.items() if _has_other_access(known.get(id), entry)}
+        edited = {id for id, entry in entries.items() if id not in known or known[id].version != entry.version}
+        edited |= await self._edited_since([entries[id] for id in outdated - edited if entries[id].access != NOBODY], listing)
+        changed = [entry for id, entry in entries.items() if id in edited]
         # Where the old content is open to others than the new one, it has to go first, and old content before anything new.
         urgent = [entry for entry in changed if entry.id in outdated]
         old = [entry for entry in changed if entry.id in known and entry.id not in outdated]
@@ -104,7 +110,7 @@ class ConfluenceSource:
             yield Groups(members=await self._groups(gates))
             yield Listed(document_ids=frozenset(entries), expected=len(changed))
             for entry in sorted(
-                (entries[id] for id in outdated - {entry.id for entry in changed}),
+                (entries[id] for id in outdated - edited),
                 key=lambda entry: _width(known[entry.id], entry),
             ):
                 yield AccessChanged(document_id=entry.id, access=entry.access)
@@ -116,6 +122,19 @@ class ConfluenceSource:
             await cancelled(first)
             await contents.aclose()
         yield Checkpoint(cursor="listed")
+
+    async def _edited_since(self, entries: Collection[Entry], listing: Listing) -> set[str]:
+        """Which of these are not as they were listed: what is in the index of them is older than who may read them, and may
+        never have been meant for those.
+        """
+        pages = [entry.of if isinstance(entry.of, Page) else listing.pages[entry.of.page_id] for entry in entries]
+        if not pages:
+            return set()
+        again = await self._site.listing([listing.spaces[id] for id in sorted({page.space_id for page in pages})])
+        found = await asyncio.to_thread(
+            lambda: {entry.id: entry.version for entry in entries_of(self.name, again, Gates(again, {}, {}))}
+        )
+        return {entry.id for entry in entries if found.get(entry.id) != entry.version}
 
     async def _contents(self, reader: Reader, urgent: list[Entry], *others: list[Entry]) -> AsyncGenerator[Change, None]:
         for some in (urgent, *others):

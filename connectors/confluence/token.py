@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 
 from core.errors import AuthError
+from core.redaction import register
 from core.settings import ConfluenceConfig
 
 
@@ -50,4 +51,5 @@ class Token:
             ) from error
         if not secret:
             raise Unreadable(f"the file of the Confluence token, {self._file}, is empty: write the token into it")
+        register(secret)
         return secret

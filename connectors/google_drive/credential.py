@@ -14,6 +14,7 @@ import httpx
 from connectors.http import is_loopback
 from core.errors import AuthError, TransientError
 from core.models import now
+from core.redaction import register
 
 DRIVE_SCOPE = "https://www.googleapis.com/auth/drive.readonly"
 MEMBERS_SCOPE = "https://www.googleapis.com/auth/admin.directory.group.member.readonly"
@@ -74,6 +75,7 @@ class ServiceAccount:
         wanted = ("client_email", "private_key", "token_uri")
         if not isinstance(key, dict) or not all(isinstance(key.get(name), str) for name in wanted):
             raise AuthError(f"the key file {self._path} is not a service account's: {_NEW_KEY}")
+        register(key["private_key"])
         if not key["token_uri"].startswith("https://") and not is_loopback(key["token_uri"]):
             raise AuthError(f"the token_uri in the key file {self._path} is not https: {_NEW_KEY}")
         return key

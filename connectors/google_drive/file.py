@@ -16,6 +16,9 @@ APPS = "application/vnd.google-apps."
 FOLDER = f"{APPS}folder"
 SHORTCUT = f"{APPS}shortcut"
 
+HOSTS = frozenset({"docs.google.com", "drive.google.com"})
+"""Where people open files."""
+
 PERMISSION_FIELDS = (
     "type,role,emailAddress,domain,allowFileDiscovery,deleted,expirationTime,pendingOwner,view,permissionDetails(inherited)"
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import AsyncGenerator, Callable
@@ -11,8 +12,9 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage
 
+from core.answering.budget import Budget, Meter
 from core.answering.chain import Ask, Draft, build_chain
 from core.answering.freshness import Freshness
 from core.answering.history import ConversationHistory, to_messages
@@ -20,33 +22,42 @@ from core.answering.memory import Memory
 from core.answering.model import name_of
 from core.answering.prompts import PROMPT_VERSION
 from core.answering.visible import visible
-from core.models import Access, Answer, Audience, Message, Turn, now
-from core.ports import Search
+from core.models import Answer, Audience, Message, Turn, now
+from core.ports import Accesses, Search
 from core.telemetry import STEP_SECONDS
 
 
 class Assistant:
-    """Answers from what ``search`` finds; written by ``model``, in quotes without one or while it is down."""
+    """Answers from what ``search`` finds and ``accesses`` still admits; written by ``model``, in quotes without one, while it
+    is down, or when the ``budget`` is used up.
+    """
 
     def __init__(
         self,
         *,
         search: Search,
+        accesses: Accesses,
         model: BaseChatModel | None,
         memory: Memory,
         model_timeout: timedelta = timedelta(seconds=30),
         search_timeout: timedelta = timedelta(seconds=2.5),
         freshness: Freshness | None = None,
+        budget: Budget | None = None,
         clock: Callable[[], datetime] = now,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
         self._memory = memory
         self._model = name_of(model) if model else ""
         self._freshness = freshness or Freshness()
+        self._budget = budget or Budget()
         self._clock = clock
         self._new_id = new_id
         self._chain = build_chain(
-            search, model, model_timeout=model_timeout.total_seconds(), search_timeout=search_timeout.total_seconds()
+            search,
+            accesses,
+            model,
+            model_timeout=model_timeout.total_seconds(),
+            search_timeout=search_timeout.total_seconds(),
         )
 
     async def answer(self, message: Message, audience: Audience) -> AsyncGenerator[str | Answer, None]:
@@ -57,25 +68,42 @@ class Assistant:
         """
         started = time.perf_counter()
         history = ConversationHistory(self._memory, message.conversation_id, audience)
-        ask = Ask(question=visible(message.text).strip(), audience=audience, history=tuple(await history.aget_messages()))
-        parts = cast("AsyncGenerator[str | Draft, None]", self._chain.astream(ask))
-        async with aclosing(parts), self._freshness.looking() as late:
+        said, spent = await asyncio.gather(history.aget_messages(), self._budget.used_up(message.user))
+        ask = Ask(question=visible(message.text).strip(), audience=audience, history=tuple(said), failure=spent)
+        async with (
+            self._budget.metered(message.user) as meter,
+            aclosing(self._draft(ask, meter)) as parts,
+            self._freshness.looking() as late,
+        ):
             async for part in parts:
                 if isinstance(part, str):
                     yield part
                     continue
-                turn = Turn(
-                    question=ask.question,
-                    answer=part.text,
-                    accesses=_made_from(part, ask.history),
-                    asked_by=message.user,
-                    asked_by_name=visible(message.user_name),
-                    at=self._clock(),
-                )
+                turn = self._turn(message, ask, part)
                 # Before the answer is shown, so that a follow-up sent at once finds it.
                 await history.aadd_messages(to_messages(turn))
                 notice = " ".join(filter(None, (part.notice, await late(_cited(part)))))
-                yield self._answer(ask, replace(part, notice=notice), (time.perf_counter() - started) * 1000)
+                seconds = time.perf_counter() - started
+                yield replace(self._answer(ask, replace(part, notice=notice), seconds * 1000), documents=turn.documents)
+
+    def _draft(self, ask: Ask, meter: Meter) -> AsyncGenerator[str | Draft, None]:
+        return cast("AsyncGenerator[str | Draft, None]", self._chain.astream(ask, {"callbacks": [meter]}))
+
+    def _turn(self, message: Message, ask: Ask, draft: Draft) -> Turn:
+        """With all that the answer may repeat: the documents it was made from, cited or not, and what earlier answers were."""
+        hits = [hit for item in draft.found.evidence for hit in item.hits]
+        earlier = [said.additional_kwargs for said in ask.history if isinstance(said, AIMessage)]
+        accesses = [hit.chunk.access for hit in hits] + [access for said in earlier for access in said["accesses"]]
+        documents = [hit.chunk.document_id for hit in hits] + [id for said in earlier for id in said["documents"]]
+        return Turn(
+            question=ask.question,
+            answer=draft.text,
+            accesses=tuple({access.class_id: access for access in accesses}.values()),
+            documents=tuple(dict.fromkeys(documents)),
+            asked_by=message.user,
+            asked_by_name=visible(message.user_name),
+            at=self._clock(),
+        )
 
     def _answer(self, ask: Ask, draft: Draft, total: float) -> Answer:
         timings = {**draft.found.timings, "total": total}
@@ -99,12 +127,3 @@ def _cited(draft: Draft) -> set[str]:
     """The names of the sources that the answer cites."""
     cited = {citation.document_id for citation in draft.citations}
     return {hit.chunk.source for hit in draft.found.hits if hit.chunk.document_id in cited}
-
-
-def _made_from(draft: Draft, history: tuple[BaseMessage, ...]) -> tuple[Access, ...]:
-    """The access of all that the answer may repeat: the documents it was made from, cited or not, and earlier answers."""
-    accesses = {hit.chunk.access.class_id: hit.chunk.access for item in draft.found.evidence for hit in item.hits}
-    for message in history:
-        if isinstance(message, AIMessage):
-            accesses |= {access.class_id: access for access in message.additional_kwargs["accesses"]}
-    return tuple(accesses.values())

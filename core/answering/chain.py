@@ -16,14 +16,16 @@ from langchain_core.runnables import Runnable, RunnableGenerator, RunnableLambda
 from core.answering.citations import citations
 from core.answering.condense import extend, rewrite
 from core.answering.evidence import Evidence, collapse
-from core.answering.footnotes import FootnoteFilter
+from core.answering.footnotes import FootnoteFilter, plain
+from core.answering.leak import LeakedError, LeakGuard
 from core.answering.model import stream
 from core.answering.prompts import ANSWER, fenced, recent
 from core.answering.quotes import quote
 from core.answering.retriever import SearchRetriever
+from core.answering.thoughts import without_thoughts
 from core.errors import FootnoteError
 from core.models import AnswerMode, Audience, Citation, Hit
-from core.ports import Search
+from core.ports import Accesses, Search
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +42,8 @@ class Ask:
     question: str
     audience: Audience
     history: tuple[BaseMessage, ...] = ()
+    failure: str = ""
+    """Why the model is not to be asked, if so: a sentence without a full stop."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +55,7 @@ class Found:
     hits: tuple[Hit, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     failure: str = ""
-    """Why the model cannot be used: it failed when it condensed the question."""
+    """Why the model cannot be used: it is not to be asked, or failed when it condensed the question."""
     timings: Mapping[str, float] = field(default_factory=dict)
     """Milliseconds by step."""
 
@@ -82,29 +86,30 @@ class Draft:
 
 
 def build_chain(
-    search: Search, model: BaseChatModel | None, *, model_timeout: float, search_timeout: float
+    search: Search, accesses: Accesses, model: BaseChatModel | None, *, model_timeout: float, search_timeout: float
 ) -> Runnable[Ask, str | Draft]:
     """Stream it: pieces of text, then exactly one Draft. Timeouts are in seconds.
 
-    Raises TransientError when the search does not answer. A model that fails is no error: then the draft is quotes.
+    Raises TransientError when the index does not answer. A model that fails is no error: then the draft is quotes.
     """
 
     async def condense(ask: Ask) -> Found:
         if not ask.history:
-            return Found(ask=ask, query=ask.question)
+            return Found(ask=ask, query=ask.question, failure=ask.failure)
         started = time.perf_counter()
-        failure = ""
+        failure = ask.failure
         query = extend(ask.question, ask.history)
-        if model is not None:
+        if model is not None and not failure:
             try:
                 query = await rewrite(ask.question, ask.history, model, model_timeout)
             except FootnoteError as error:
                 failure = str(error)
+                log.warning("model.failed", reason=failure)
         return Found(ask=ask, query=query, failure=failure, timings={"condense": _since(started)})
 
     async def retrieve(found: Found) -> Found:
         started = time.perf_counter()
-        retriever = SearchRetriever(search=search, audience=found.ask.audience, k=HITS, timeout=search_timeout)
+        retriever = SearchRetriever(search=search, accesses=accesses, audience=found.ask.audience, k=HITS, timeout=search_timeout)
         hits = tuple(await retriever.hits(found.query))
         timings = {**found.timings, "retrieve": _since(started)}
         return replace(found, hits=hits, evidence=collapse(hits), timings=timings)
@@ -125,15 +130,18 @@ def build_chain(
                 sources=fenced(found.evidence, fence),
                 question=found.ask.question,
             )
+            guard = LeakGuard(prompt[0].text, canary=fence)
             first = True
             try:
                 async with aclosing(stream(model, prompt, model_timeout)) as pieces:
-                    async for piece in pieces:
+                    async for piece in without_thoughts(pieces):
                         if first:
                             yield Timed(step="first_token", milliseconds=_since(started))
                             first = False
-                        yield piece
+                        yield guard.feed(piece)
+                yield guard.close()
             except FootnoteError as error:
+                log.warning("answer.leaked" if isinstance(error, LeakedError) else "model.failed", reason=str(error))
                 yield Failure(text=str(error))
             yield Timed(step="generate", milliseconds=_since(started))
 
@@ -185,8 +193,6 @@ def build_chain(
 
 
 def _quoted(found: Found, failure: str) -> Draft:
-    if failure:
-        log.warning("model.failed", reason=failure)
     quoted = quote(found.query, found.evidence)
     if quoted is None:
         return _not_found(found, notice=f"{failure}, so I could only look for the words of your question." if failure else "")
@@ -202,8 +208,7 @@ def _quoted(found: Found, failure: str) -> Draft:
 
 def _not_found(found: Found, *, by_model: bool = False, notice: str = "") -> Draft:
     """The same text whether nothing was there or nothing that this audience may read."""
-    plain = FootnoteFilter(())
-    query = " ".join((plain.feed(found.query) + plain.close()).split())
+    query = " ".join(plain(found.query).split())
     if len(query) > _QUERY_SHOWN:
         query = f"{query[:_QUERY_SHOWN]}…"
     return Draft(

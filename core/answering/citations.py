@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from core.answering.evidence import Evidence
+from core.answering.footnotes import plain
 from core.answering.passages import passages
 from core.answering.terms import terms
-from core.answering.visible import visible
 from core.models import Citation
 
 _LONGEST_QUOTE = 600
@@ -25,13 +25,14 @@ def citations(cited: Mapping[int, Sequence[str]], evidence: Sequence[Evidence], 
 
 
 def citation(item: Evidence, number: int, quote: str) -> Citation:
-    shown = _BULLET.sub("", visible(quote))
+    shown = _BULLET.sub("", quote)
     if len(shown) > _LONGEST_QUOTE:
         shown = f"{shown[:_LONGEST_QUOTE].rsplit(maxsplit=1)[0]} …"
     return Citation(
         number=number,
         document_id=item.document_id,
-        title=visible(item.title),
+        # No code either: a title is shown where there is none.
+        title=plain(" ".join(item.title.replace("`", "'").split())),
         url=item.url,
         quote=shown,
         updated_at=item.updated_at,
@@ -45,9 +46,9 @@ def supporting(item: Evidence, statements: Iterable[str], question: str) -> str:
     first one of the best hit.
     """
     by_score = sorted(item.hits, key=lambda hit: -hit.score)
-    candidates = [passage.text for hit in by_score for passage in passages(hit.chunk.text)]
+    candidates = [passage.text for hit in by_score for passage in passages(plain(hit.chunk.text))]
     if not candidates:
-        return item.hits[0].chunk.text.strip() or item.title
+        return plain(item.hits[0].chunk.text) or item.title
     for wanted in (set(terms(" ".join(statements))), set(terms(question))):
         scores = [_overlap(wanted, text) for text in candidates]
         if max(scores) > 0:

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, HumanMessage
 
+from core.answering.leak import LeakGuard
 from core.answering.model import stream
 from core.answering.prompts import CONDENSE, conversation
 from core.answering.terms import content_words, stem
+from core.answering.thoughts import without_thoughts
 from core.answering.visible import visible
 
 _LONGEST = 500
@@ -20,10 +22,11 @@ _ENOUGH = 6
 async def rewrite(question: str, history: Sequence[BaseMessage], model: BaseChatModel, silence: float) -> str:
     """The model's stand-alone question; the one of :func:`extend` when the model says nothing usable.
 
-    Raises FootnoteError when the model fails.
+    Raises FootnoteError when the model fails or repeats its instructions.
     """
     prompt = CONDENSE.format_messages(conversation=conversation(history), question=question)
-    said = "".join([piece async for piece in stream(model, prompt, silence)])
+    guard = LeakGuard(prompt[0].text)
+    said = "".join([guard.feed(piece) async for piece in without_thoughts(stream(model, prompt, silence))]) + guard.close()
     rewritten = " ".join(visible(said).split()).strip("\"'“”")
     return rewritten if 0 < len(rewritten) <= _LONGEST else extend(question, history)
 

@@ -28,6 +28,8 @@ _OPENS_FENCE = re.compile(r"[ \t]*(`{3,}(?=[^`\n]*\n)|~{3,})[^\n]*\n")
 _MAY_OPEN_FENCE = re.compile(r"[ \t]*(?:`{0,2}|~{0,2}|`{3,}[^`\n]*|~{3,}[^\n]*)\Z")
 _WORD = re.compile(r"\w[\w+.-]{0,63}")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*\Z")
+_WITHOUT_HOST = re.compile(r"(?<![A-Za-z0-9])(?:blob|data|javascript|mailto|sms|tel|vbscript)\Z", re.IGNORECASE)
+"""Schemes of addresses that have no slashes behind the colon."""
 _WWW = re.compile(r"(?i:www)\.[A-Za-z0-9]")
 _HOST = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.(?!(?:js|ts|json|ya?ml|html?|css|txt|csv|xml|net)\Z)[A-Za-z]{2,}\Z", re.I)
 _URL_END = re.compile(r"[\s<>\"`|\\]")
@@ -44,11 +46,13 @@ class FootnoteFilter:
     - a marker that names none of the sources is dropped; ``[1, 7]`` keeps what holds; code is left alone
     - images and HTML that loads or links are dropped; a link to anything but a source is reduced to its text
     - invisible characters are dropped, an open code fence is closed
+
+    Without sources nothing can be cited: then a marker is the text's own, and stands in round brackets.
     """
 
     def __init__(self, evidence: Sequence[Evidence]) -> None:
         self._known = {item.number for item in evidence}
-        self._by_url = {_same(item.url): item.number for item in evidence if item.url}
+        self._by_url = {_same(item.url): item for item in evidence if item.url}
         self.cited: dict[int, list[str]] = {}
         """Number of the source to the statements that cite it, in order of appearance: the first is footnote 1."""
         self.refused = False
@@ -111,7 +115,11 @@ class FootnoteFilter:
             if len(buffer) == 1 and not final:
                 return False
             # What an escaped bracket or backtick is depends on the reader: it is read as if it were not escaped.
-            return self._take(1) if buffer[1:2] in {"[", "]", "<", "`"} else self._plain(min(2, len(buffer)))
+            return (
+                self._take(1)
+                if buffer[1:2] in {"[", "]", "<", "`"}
+                else self._plain(1 if buffer[1:2].isalnum() else min(2, len(buffer)))
+            )
         if first == "<":
             return self._angle(final)
         if word := _WORD.match(buffer):
@@ -170,7 +178,7 @@ class FootnoteFilter:
             return self._plain(1)
         if marker := _MARKER.match(buffer):
             self._take(marker.end())
-            return self._mark(_numbers(marker.group(1)))
+            return self._mark(marker.group(1))
         return self._plain(1)
 
     def _link(self, label: str, url: str, length: int, *, image: bool) -> bool:
@@ -178,14 +186,12 @@ class FootnoteFilter:
         if image:
             return self._drop()
         if _MARKER.fullmatch(f"[{label.strip()}]"):
-            return self._mark(_numbers(label))
+            return self._mark(label)
         if marker := _MARKER.fullmatch(label.strip()):
-            return self._mark(_numbers(marker.group(1)))
-        number = self._by_url.get(_same(url))
-        if number is not None:
-            text = re.sub(r"[\[\]<>\\`]|\w+://\S*", "", label).strip()
-            self._emit(f"[{text}]({url})" if text and not text.isdigit() else url)
-            return self._cite_link(number)
+            return self._mark(marker.group(1))
+        if item := self._by_url.get(_same(url)):
+            text = re.sub(r"[\[\]<>\\`]", "", plain(label)).strip()
+            return self._cite_link(item, text if not text.isdigit() else "")
         self._buffer = label + self._buffer
         return self._drop()
 
@@ -193,10 +199,8 @@ class FootnoteFilter:
         buffer = self._buffer
         if link := _AUTOLINK.match(buffer, 0, _LONGEST_URL):
             self._take(link.end())
-            number = self._by_url.get(_same(link.group(1)))
-            if number is not None:
-                self._emit(link.group(1))
-                return self._cite_link(number)
+            if item := self._by_url.get(_same(link.group(1))):
+                return self._cite_link(item)
             if link.group(2):
                 self._buffer = link.group(2) + self._buffer
                 return self._drop()
@@ -217,6 +221,8 @@ class FootnoteFilter:
             return False
         if rest.startswith("://") and (scheme := _SCHEME.search(word)):
             return self._url(scheme.start(), final)
+        if rest.startswith(":") and rest[1:2].strip() and (scheme := _WITHOUT_HOST.search(word)):
+            return self._url(scheme.start(), final)
         if www := _WWW.search(word):
             return self._url(www.start(), final)
         if rest.startswith("/") and (host := _HOST.search(word)):
@@ -234,13 +240,15 @@ class FootnoteFilter:
         if end is None and len(self._buffer) < _LONGEST_URL and not final:
             return False
         url = self._buffer[: end.start() if end else _LONGEST_URL]
-        number = self._by_url.get(_same(url))
-        if number is None:
+        item = self._by_url.get(_same(url))
+        if item is None:
             url = _without_closing(url)
-            number = self._by_url.get(_same(url))
+            item = self._by_url.get(_same(url))
         self._take(len(url))
-        self._emit(_LINK_REMOVED if number is None else url)
-        return True if number is None else self._cite_link(number)
+        if item:
+            return self._cite_link(item)
+        self._emit(_LINK_REMOVED)
+        return True
 
     # Writing.
 
@@ -260,9 +268,12 @@ class FootnoteFilter:
         self._shown.drop()
         return True
 
-    def _mark(self, numbers: Sequence[int]) -> bool:
+    def _mark(self, numbers: str) -> bool:
         """Show the footnotes that hold and are not shown just before; a reader never sees the others."""
-        fresh = [number for number in dict.fromkeys(numbers) if number in self._known and number not in self._just_cited]
+        if not self._known:
+            self._emit(f"({numbers})")
+            return True
+        fresh = [number for number in _numbers(numbers) if number in self._known and number not in self._just_cited]
         if not fresh:
             return self._drop()
         cited_before = self._just_cited.copy()
@@ -275,10 +286,17 @@ class FootnoteFilter:
         self._shown.statement()
         return True
 
-    def _cite_link(self, number: int) -> bool:
-        """A link to a source cites it."""
+    def _cite_link(self, item: Evidence, label: str = "") -> bool:
+        """A link to a source cites it. It is written as the source has it, so that it can be told from any other."""
+        self._emit(f"[{label}]({item.url})" if label else item.url)
         self._shown.space(" ", only_if_none=True)
-        return self._mark([number])
+        return self._mark(str(item.number))
+
+
+def plain(text: str) -> str:
+    """The words of a document or a person, as they may be shown: nothing in them links, loads, or is a footnote of ours."""
+    footnotes = FootnoteFilter(())
+    return footnotes.feed(text) + footnotes.close()
 
 
 def _closing(text: str) -> int:
@@ -297,7 +315,7 @@ def _closing(text: str) -> int:
 
 
 def _numbers(text: str) -> list[int]:
-    """``1, 3-5`` is 1, 3, 4, 5; a range is followed for ten numbers at most."""
+    """``1, 3-5`` is 1, 3, 4, 5, each once; a range is followed for ten numbers at most."""
     found: list[int] = []
     for part in re.split(r"[,;]", text):
         ends = [int(digits[:9]) for digits in re.findall(r"\d+", part)]
@@ -305,7 +323,7 @@ def _numbers(text: str) -> list[int]:
             found += range(ends[0], min(ends[1], ends[0] + 9) + 1)
         else:
             found += ends
-    return found
+    return list(dict.fromkeys(found))
 
 
 def _without_closing(url: str) -> str:

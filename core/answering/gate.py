@@ -1,4 +1,4 @@
-"""Which messages are answered: each once, of a sensible size, and not too many from one person."""
+"""Which messages are answered: each once, of a sensible size, and not too many from one person or in one channel."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
@@ -22,7 +23,7 @@ LONGEST_QUESTION = 4000
 CLAIM_TTL = 3600
 """Seconds. Slack repeats an event for some minutes, a gateway replays after a reconnection."""
 WINDOW = 60
-"""Seconds over which a person's questions are counted."""
+"""Seconds over which questions are counted."""
 
 _TIMEOUT = 5.0
 """Seconds. Platforms have their acknowledgement by then; whoever gives up on a Redis that is only busy answers twice."""
@@ -42,29 +43,62 @@ _RELEASE = """
 for _, key in ipairs(KEYS) do if redis.call('GET', key) == ARGV[1] then redis.call('DEL', key) end end
 return 1
 """
-# Returns the seconds to wait, as a string because Redis cuts fractions, or 0 when the question is admitted.
+# Counts a question for its person and its channel, or for neither when one of them has reached its limit. Returns which of
+# KEYS lasts longest, or 0 when the question is admitted, and the seconds to wait: a string, because Redis cuts fractions.
+# All share one hash tag for the same reason as the claims.
 _ADMIT = """
-local now, window, limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - window)
-if redis.call('ZCARD', KEYS[1]) >= limit then
-  local oldest = redis.call('ZRANGE', KEYS[1], -limit, -limit, 'WITHSCORES')
-  return tostring(tonumber(oldest[2]) + window - now)
+local now, window = tonumber(ARGV[1]), tonumber(ARGV[2])
+local full, wait = 0, 0
+for number, key in ipairs(KEYS) do
+  local limit = tonumber(ARGV[3 + number])
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', now - window)
+  if redis.call('ZCARD', key) >= limit then
+    local oldest = redis.call('ZRANGE', key, -limit, -limit, 'WITHSCORES')
+    local left = tonumber(oldest[2]) + window - now
+    if left > wait then full, wait = number, left end
+  end
 end
-redis.call('ZADD', KEYS[1], now, ARGV[4])
-redis.call('EXPIRE', KEYS[1], window)
-return '0'
+if full == 0 then
+  for _, key in ipairs(KEYS) do
+    redis.call('ZADD', key, now, ARGV[3])
+    redis.call('EXPIRE', key, window)
+  end
+end
+return {full, tostring(wait)}
 """
+
+
+class TooMany(UserError):
+    """Too many questions were asked in the last minute. Please ask again in a minute."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Limit:
+    key: str
+    questions: int
+    asked: str
+    """Who asked so many, as a refusal names them."""
 
 
 class Gate:
     """Shared by all processes through Redis; while Redis is away each process counts for itself.
 
-    ``rate_limit`` is the number of questions that a person may ask in a minute; ``clock`` gives seconds since the epoch.
+    ``rate_limit`` is the number of questions that a person may ask in a minute, ``channel_rate_limit`` that of all who ask
+    in one channel (None: no limit), where a question that only its person sees the answer of does not count. ``clock`` gives
+    seconds since the epoch.
     """
 
-    def __init__(self, redis: Redis, rate_limit: int, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        rate_limit: int,
+        channel_rate_limit: int | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._redis = redis
         self._rate_limit = rate_limit
+        self._channel_rate_limit = channel_rate_limit
         self._clock = clock
         self._owner = secrets.token_hex(8)
         self._outage = Outage("repetitions and rates are known within each process only", timeout=_TIMEOUT)
@@ -102,26 +136,30 @@ class Gate:
                 f"Your question has {len(text):,} characters, and I read {LONGEST_QUESTION:,} at most. "
                 "Please shorten it to what you want to know."
             )
-        wait = await self._wait(message.user)
-        if wait > 0:
-            seconds = math.ceil(wait)
-            raise UserError(
-                f"You asked {self._rate_limit} questions in the last minute, which is the limit. "
-                f"Please ask again in {seconds} second{'' if seconds == 1 else 's'}."
-            )
+        await self._count(self._limits(message))
 
-    async def _wait(self, user: str) -> float:
-        """Seconds until the person may ask again, 0 when now; then the question counts."""
+    def _limits(self, message: Message) -> list[_Limit]:
+        limits = [_Limit(key=f"footnote:{{rates}}:{message.user}", questions=self._rate_limit, asked="You")]
+        if self._channel_rate_limit is not None and not message.private:
+            key = f"footnote:{{rates}}:channel:{message.platform}:{message.channel_id}"
+            limits.append(_Limit(key=key, questions=self._channel_rate_limit, asked="The people in this channel"))
+        return limits
+
+    async def _count(self, limits: list[_Limit]) -> None:
+        """Raises TooMany when one of them is reached; then the question counts for none."""
         now = self._clock()
+        keys = [limit.key for limit in limits]
         try:
-            wait = await self._eval(
-                _ADMIT, [f"footnote:rate:{{{user}}}"], repr(now), WINDOW, self._rate_limit, secrets.token_hex(8)
+            full, wait = await self._eval(
+                _ADMIT, keys, repr(now), WINDOW, secrets.token_hex(8), *(limit.questions for limit in limits)
             )
         except TransientError:
-            return self._wait_here(user, now)
-        if (seconds := float(wait)) <= 0:
-            self._wait_here(user, now)
-        return seconds
+            self._count_here(limits, now)
+            return
+        if full:
+            raise _too_many(limits[int(full) - 1], float(wait))
+        with suppress(TooMany):
+            self._count_here(limits, now)
 
     async def _eval(self, script: str, keys: list[str], *arguments: str | int) -> Any:
         return await self._outage.reach(lambda: self._redis.eval(script, len(keys), *keys, *map(str, arguments)))
@@ -140,14 +178,26 @@ class Gate:
             self._claims.pop(next(iter(self._claims)))
         return not taken
 
-    def _wait_here(self, user: str, now: float) -> float:
-        asked = self._asked.setdefault(user, deque(maxlen=self._rate_limit))
-        if len(asked) == self._rate_limit and asked[0] > now - WINDOW:
-            return asked[0] + WINDOW - now
-        asked.append(now)
+    def _count_here(self, limits: list[_Limit], now: float) -> None:
+        asked = [self._asked.setdefault(limit.key, deque(maxlen=limit.questions)) for limit in limits]
+        waits = [
+            times[0] + WINDOW - now if len(times) == limit.questions else 0.0 for limit, times in zip(limits, asked, strict=True)
+        ]
+        longest = max(waits)
+        if longest > 0:
+            raise _too_many(limits[waits.index(longest)], longest)
+        for times in asked:
+            times.append(now)
         while len(self._asked) > _REMEMBERED:
             self._asked.pop(next(iter(self._asked)))
-        return 0.0
+
+
+def _too_many(limit: _Limit, wait: float) -> TooMany:
+    seconds = math.ceil(wait)
+    return TooMany(
+        f"{limit.asked} asked {limit.questions} questions in the last minute, which is the limit. "
+        f"Please ask again in {seconds} second{'' if seconds == 1 else 's'}."
+    )
 
 
 def _claim_key(id: str) -> str:

@@ -46,7 +46,7 @@ def to_messages(turn: Turn) -> tuple[HumanMessage, AIMessage]:
     asked = {"asked_by": turn.asked_by, "asked_by_name": turn.asked_by_name, "at": turn.at}
     return (
         HumanMessage(turn.question, additional_kwargs=asked),
-        AIMessage(turn.answer, additional_kwargs={"accesses": turn.accesses}),
+        AIMessage(turn.answer, additional_kwargs={"accesses": turn.accesses, "documents": turn.documents}),
     )
 
 
@@ -59,5 +59,6 @@ def to_turn(question: BaseMessage, answer: BaseMessage) -> Turn:
         accesses=tuple(answer.additional_kwargs.get("accesses", (NOBODY,))),
         asked_by=question.additional_kwargs.get("asked_by", ""),
         asked_by_name=question.additional_kwargs.get("asked_by_name", ""),
+        documents=tuple(answer.additional_kwargs.get("documents", ())),
         at=question.additional_kwargs.get("at", datetime.now(UTC)),
     )

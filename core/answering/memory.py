@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ import structlog
 from pydantic import TypeAdapter, ValidationError
 from redis.asyncio import Redis
 
+from core.answering.access import readable
 from core.answering.outage import Outage
 from core.errors import TransientError
 from core.models import Audience, Turn
+from core.ports import Accesses
 
 log = structlog.get_logger(__name__)
 
@@ -34,23 +37,30 @@ class _Stored:
 class Memory:
     """At most ``turns`` turns a conversation; a conversation that is silent for ``ttl`` is forgotten.
 
-    Without Redis reading gives nothing and adding does nothing, so that an answer is given all the same. Forgetting
+    Without Redis reading gives nothing and adding does nothing, so that an answer is given all the same. Without
+    ``accesses`` reading gives nothing either. Forgetting
     raises TransientError: nobody is told that something was deleted that was not.
     """
 
-    def __init__(self, redis: Redis, turns: int, ttl: timedelta) -> None:
+    def __init__(self, redis: Redis, turns: int, ttl: timedelta, accesses: Accesses) -> None:
         self._redis = redis
+        self._accesses = accesses
         self._turns = turns
         self._ttl = ttl
         self._outage = Outage("questions are answered without their conversation", timeout=_TIMEOUT)
 
     async def read(self, conversation_id: str, audience: Audience) -> list[Turn]:
-        """The turns, oldest first, of which every reader may read everything that they were answered from."""
+        """The turns, oldest first, of which every reader might read everything that they were answered from, and still may.
+        No turns while nobody knows.
+        """
         try:
             stored = await self._outage.reach(lambda: self._stored(conversation_id))
-        except TransientError:
+            turns = [item.turn for item in stored if _might_read(audience, item.turn)]
+            async with asyncio.timeout(_TIMEOUT):
+                still = await readable({id for turn in turns for id in turn.documents}, audience, self._accesses)
+        except (TransientError, TimeoutError):
             return []
-        return [item.turn for item in stored if all(audience.may_read(access) for access in item.turn.accesses)]
+        return [turn for turn in turns if still.issuperset(turn.documents)]
 
     async def add(self, conversation_id: str, turn: Turn) -> None:
         """Remember ``turn``; the oldest ones make room."""
@@ -118,6 +128,10 @@ class Memory:
             except ValidationError as error:
                 log.warning("turn.skipped", conversation=conversation_id, problems=error.error_count())
         return found
+
+
+def _might_read(audience: Audience, turn: Turn) -> bool:
+    return all(map(audience.may_read, turn.accesses)) and (bool(turn.documents) or not turn.accesses)
 
 
 def _conversation_key(conversation_id: str) -> str:

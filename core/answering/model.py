@@ -55,6 +55,9 @@ def build_model(settings: Settings) -> BaseChatModel | None:
         options["api_key"] = settings.openai_api_key.get_secret_value() if settings.openai_api_key else "none"
         if settings.openai_base_url:
             options["base_url"] = settings.openai_base_url
+            # Some of them refuse to be asked for it, and for a budget alone an exact count is worth that.
+            if settings.footnote_daily_tokens or settings.footnote_daily_tokens_per_person:
+                options["stream_usage"] = True
     from langchain.chat_models import init_chat_model
 
     try:

@@ -11,9 +11,9 @@ from itertools import groupby
 
 from core.answering.citations import citation
 from core.answering.evidence import Evidence
+from core.answering.footnotes import plain
 from core.answering.passages import Kind, Passage, passages
 from core.answering.terms import terms
-from core.answering.visible import visible
 from core.models import Citation, Hit
 
 COVERED = 0.45
@@ -127,7 +127,7 @@ def _scored(question: str, evidence: Sequence[Evidence]) -> list[_Candidate]:
 def _candidates(evidence: Sequence[Evidence]) -> Iterator[_Candidate]:
     for item in evidence:
         for hit in item.hits:
-            for order, passage in enumerate(passages(visible(hit.chunk.text))):
+            for order, passage in enumerate(passages(plain(hit.chunk.text))):
                 found = frozenset(terms(passage.text))
                 # A line of one or two words is a heading or a label, not a statement.
                 if passage.kind in {Kind.CODE, Kind.ROW} or len(passage.text.split()) > 2 or len(found) > 2:
@@ -149,16 +149,7 @@ def _render(block: Sequence[Passage], number: int) -> str:
     if kind is Kind.ROW:
         header = block[0].header
         rule = [header, "|" + " --- |" * (header.count("|") - 1)] if header else []
-        return "\n".join(_without_markers(line) for line in (*rule, *(passage.text for passage in block))) + f"\n\n[{number}]"
+        return "\n".join((*rule, *(passage.text for passage in block))) + f"\n\n[{number}]"
     separator = "\n" if kind is Kind.ITEM else " "
-    text = _without_markers(separator.join(passage.text for passage in block))
+    text = separator.join(passage.text for passage in block)
     return "\n".join(f"> {line}" for line in text.splitlines()) + f" [{number}]"
-
-
-def _without_markers(text: str) -> str:
-    """A document's own ``[3]`` is not a footnote of ours, and its images are not shown; code stays as it is."""
-    pieces = re.split(r"(`+[^`]+`+)", text)
-    for position in range(0, len(pieces), 2):
-        without_images = re.sub(r"!\[[^\]\n]*\]\([^)\n]*\)", "", pieces[position])
-        pieces[position] = re.sub(r"\[(\d+)\]", r"(\1)", without_images)
-    return "".join(pieces)

@@ -9,6 +9,7 @@ from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, Callba
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 
+from core.answering.access import readable
 from core.errors import TransientError
 from core.models import Audience, Hit
 
@@ -16,14 +17,20 @@ UNAVAILABLE = "Search is unavailable right now, so I cannot answer: I never answ
 
 
 class SearchRetriever(BaseRetriever):
-    """Finds what every reader of ``audience`` may read. It belongs to one question: an audience is never reused."""
+    """Finds what every reader of ``audience`` may read. It belongs to one question: an audience is never reused.
+
+    The filter is in the query; yet the index may have been asked a moment too early. So who may read the documents, and
+    whether they are still there, is looked up once more before anything is made of them.
+    """
 
     search: Any
     """A :class:`core.ports.Search`."""
+    accesses: Any
+    """A :data:`core.ports.Accesses`."""
     audience: Audience
     k: int
     timeout: float
-    """Seconds. Raises TransientError when the search fails or takes longer: a person waits."""
+    """Seconds. Raises TransientError when search or look-up fail, or both together take longer: a person waits."""
 
     async def hits(self, query: str) -> list[Hit]:
         return [document.metadata["hit"] for document in await self.ainvoke(query)]
@@ -31,12 +38,16 @@ class SearchRetriever(BaseRetriever):
     async def _aget_relevant_documents(self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun) -> list[Document]:
         try:
             async with asyncio.timeout(self.timeout):
-                hits: list[Hit] = await self.search(query, self.audience, self.k)
+                found: list[Hit] = await self.search(query, self.audience, self.k)
+                hits = [hit for hit in found if self.audience.may_read(hit.chunk.access)]
+                allowed = await readable({hit.chunk.document_id for hit in hits}, self.audience, self.accesses)
         except (TransientError, TimeoutError) as error:
             raise TransientError(UNAVAILABLE) from error
-        # The filter is in the query. That an answer never leaves its audience is checked once more where it costs nothing.
-        readable = [hit for hit in hits if self.audience.may_read(hit.chunk.access)]
-        return [Document(id=hit.chunk.id, page_content=hit.chunk.indexed_text, metadata={"hit": hit}) for hit in readable]
+        return [
+            Document(id=hit.chunk.id, page_content=hit.chunk.indexed_text, metadata={"hit": hit})
+            for hit in hits
+            if hit.chunk.document_id in allowed
+        ]
 
     def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
         raise NotImplementedError("Footnote is asynchronous: await ainvoke()")

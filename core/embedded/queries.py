@@ -174,9 +174,20 @@ def _search_params(fields: Fields | None) -> edge.SearchParams | None:
         exact=fields.flag("exact") or False,
         indexed_only=fields.flag("indexed_only") or False,
         quantization=_quantization(quantization),
+        idf=_idf(fields.take("idf"), f"{fields.where}.idf"),
     )
     fields.finish()
     return params
+
+
+def _idf(value: Any, where: str) -> edge.IdfParams | None:
+    """The points among which the rarity of words is counted: those of a filter, or all."""
+    if value is None or value == "global":
+        return None
+    fields = Fields(value, where)
+    corpus = build_filter(fields.require("corpus"), f"{where}.corpus")
+    fields.finish()
+    return edge.IdfParams(corpus=corpus)
 
 
 def _quantization(fields: Fields | None) -> edge.QuantizationSearchParams | None:

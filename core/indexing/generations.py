@@ -106,13 +106,22 @@ class Generations:
 
     async def drop_others(self, answering: Generation) -> None:
         """Delete the generations that neither answer nor are going to: what a switch, or a model that was set back, left."""
+        for other in await self.all():
+            if other.collection != answering.collection and not other.passing:
+                await ask(self._client.delete_collection(other.collection))
+                log.info("index.dropped", model=other.model, collection=other.collection)
+
+    async def all(self) -> list[Generation]:
+        """Whichever model made them."""
+        found = []
         for name in await self._names():
-            if name != answering.collection and name.startswith(f"{self._alias}-"):
-                with suppress(ConfigError):  # it is not one of ours, or gone
-                    other = await self._find(name)
-                    if other and name == _name(self._alias, other.model, other.dimension):
-                        await ask(self._client.delete_collection(name))
-                        log.info("index.dropped", model=other.model, collection=name)
+            if name == self._alias or name.startswith(f"{self._alias}-"):
+                with suppress(ConfigError):  # it is not one of ours
+                    generation = await self._find(name)
+                    own_name = generation and _name(self._alias, generation.model, generation.dimension)
+                    if generation and name in {self._alias, own_name}:
+                        found.append(generation)
+        return found
 
     async def _names(self) -> set[str]:
         return {known.name for known in (await ask(self._client.get_collections())).collections}

@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
 from qdrant_client import AsyncQdrantClient, models
 
-from core.errors import TransientError
 from core.indexing import sparse
 from core.indexing.answering import Answerer, Answering, EmbedderOf
 from core.indexing.cleaning import clean
 from core.indexing.embedding import bundled
 from core.indexing.generations import DENSE, SPARSE, Generation, Generations
-from core.indexing.payloads import chunk_of, gates_of, payload_of
+from core.indexing.payloads import access_of, gates_of, payload_of
 from core.indexing.qdrant import SEARCH_SECONDS, Missing, ask
+from core.indexing.ranking import best
+from core.indexing.tombstones import Forgotten, Tombstone, Tombstones
 from core.models import NOBODY, Access, Audience, Chunk, Document, Hit
 from core.ports import Embedder
 
-PREFETCH = 100
-"""Candidates of each kind before fusion."""
 WRITE = 64
 """Chunks of one request: about 0.6 MB, and 20 ms on the event loop."""
-RARE = 10
-"""Hits at most that count as exact matches of rare words."""
 PAGE = 1_000
 """Records of one scroll."""
 CLASSES_MAX = 100_000
@@ -36,8 +33,15 @@ CLASSES_MAX = 100_000
 
 Result = TypeVar("Result")
 
+Guard = Callable[[], Awaitable[None]]
+"""Raises when whoever asked for a write may not have it any more: another worker may have taken the work over."""
+
 _HEAD = models.FieldCondition(key="position", range=models.Range(lt=1))
 _TAIL = models.FieldCondition(key="position", range=models.Range(gte=1))
+
+
+async def unguarded() -> None:
+    """Nobody else writes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +99,7 @@ class Index:
         self._client = client
         self._embedder = embedder
         self._generations = Generations(client, embedder, alias)
+        self._tombstones = Tombstones(client, alias)
         self._answerer = Answerer(self._generations, embedder, embedder_of, self._facet)
         self._own: Generation | None = None
         self._former: Generation | None = None
@@ -143,10 +148,12 @@ class Index:
             of=sum((await self._counts(answering.generation)).values()),
         )
 
-    async def upsert(self, pairs: Sequence[tuple[Document, Sequence[Chunk]]]) -> int:
+    async def upsert(self, pairs: Sequence[tuple[Document, Sequence[Chunk]]], guard: Guard = unguarded) -> int:
         """Write documents with all their chunks, in place of what was there of them. Returns the number of chunks.
 
-        The next chunks are embedded while the last ones are written. Memory holds some hundred vectors at most.
+        The next chunks are embedded while the last ones are written. Memory holds some hundred vectors at most. ``guard``
+        is asked right before each request that writes: embedding takes long enough to lose a claim. Raises Forgotten when
+        one of them was forgotten: nothing of that one is left then, and all of the others is to be written again.
         """
         written = 0
         writing: asyncio.Task[None] | None = None
@@ -155,7 +162,7 @@ class Index:
                 vectors = await self._embedder.embed_documents([chunk.indexed_text for _, chunk, _ in batch])
                 if writing:
                     await writing
-                writing = asyncio.create_task(self._write(batch, vectors))
+                writing = asyncio.create_task(self._write(batch, vectors, guard))
                 written += len(batch)
             if writing:
                 await writing
@@ -169,8 +176,50 @@ class Index:
     async def remove(self, document_ids: Sequence[str]) -> None:
         """Delete documents, their records last. Unknown ids are fine."""
         for start in range(0, len(document_ids), PAGE):
-            chosen = _any("document_id", document_ids[start : start + PAGE])
-            await self._everywhere(_delete(models.Filter(must=[chosen, _TAIL])), _delete(models.Filter(must=[chosen, _HEAD])))
+            await self._everywhere(*_removal(document_ids[start : start + PAGE]))
+
+    async def forget(self, document_ids: Collection[str], source: str, *, by: str, at: datetime) -> set[str]:
+        """Take documents of a source out of every collection, and keep them out until :meth:`readmit`. Returns those that
+        were not forgotten yet.
+        """
+        heads = await self._here(lambda answering: self._named(answering, document_ids))
+        versions = {head["document_id"]: head.get("version", "") for head in heads}
+        before = await self._tombstones.among(document_ids)
+        # First of all: whoever is writing one of them this moment looks for it again afterwards.
+        await self._tombstones.put(
+            [Tombstone(document_id=id, source=source, version=versions.get(id, ""), by=by, at=at) for id in sorted(document_ids)]
+        )
+        for generation in await self._generations.all():
+            with suppress(Missing):
+                await self._apply(generation, _removal(sorted(document_ids)))
+        return set(document_ids) - before.keys()
+
+    async def readmit(self, document_ids: Collection[str]) -> set[str]:
+        """Let the next sync bring forgotten documents back. Returns those that were forgotten."""
+        return await self._tombstones.take_away(document_ids)
+
+    async def forgotten(self, source: str) -> dict[str, Tombstone]:
+        """All of a source that is forgotten, by document id."""
+        return await self._tombstones.of(source)
+
+    async def source_of(self, document_id: str) -> str | None:
+        """Of a document that questions are answered from, or that is forgotten."""
+        for head in await self._here(lambda answering: self._named(answering, [document_id])):
+            return str(head["source"])
+        tombstone = (await self._tombstones.among([document_id])).get(document_id)
+        return tombstone.source if tombstone else None
+
+    async def at(self, url: str) -> dict[str, str]:
+        """The documents with this address that questions are answered from: id to source. It looks at all that there are."""
+        return await self._here(lambda answering: self._at(answering.generation, url))
+
+    async def _at(self, generation: Generation, url: str) -> dict[str, str]:
+        heads = self._heads(generation, [], ["document_id", "source", "url"])
+        return {head["document_id"]: head["source"] async for head in heads if head["url"] == url}
+
+    async def _named(self, answering: Answering, document_ids: Collection[str]) -> list[dict[str, Any]]:
+        chosen = [_any("document_id", sorted(document_ids))]
+        return [head async for head in self._heads(answering.generation, chosen, ["document_id", "source", "version"])]
 
     async def set_access(self, document_id: str, access: Access, content_hash: str) -> None:
         """Change who may read a document as it is with this content, without embedding anything; any other content that
@@ -220,24 +269,30 @@ class Index:
                         yield replace(record, content_hash="", version="", text_hash="")
 
     async def _records(self, generation: Generation, source: str) -> AsyncIterator[Record]:
-        heads = models.Filter(must=[_is("source", source), _HEAD])
         fields = ["document_id", "content_hash", "access", "title", "chunks", "pending", "version", "text_hash"]
+        async for payload in self._heads(generation, [_is("source", source)], fields):
+            yield Record(
+                document_id=payload["document_id"],
+                content_hash="" if payload.get("pending") else payload["content_hash"],
+                version="" if payload.get("pending") else payload.get("version", ""),
+                text_hash="" if payload.get("pending") else payload.get("text_hash", ""),
+                access_class=payload["access"],
+                title=payload["title"],
+                chunks=payload["chunks"],
+            )
+
+    async def _heads(
+        self, generation: Generation, chosen: Sequence[models.Condition], fields: list[str]
+    ) -> AsyncIterator[dict[str, Any]]:
+        """These fields of the first chunks that are meant."""
+        where = models.Filter(must=[*chosen, _HEAD])
         page: Any = None
         while True:
             points, page = await ask(
-                self._client.scroll(generation.collection, scroll_filter=heads, limit=PAGE, offset=page, with_payload=fields)
+                self._client.scroll(generation.collection, scroll_filter=where, limit=PAGE, offset=page, with_payload=fields)
             )
             for point in points:
-                payload = point.payload or {}
-                yield Record(
-                    document_id=payload["document_id"],
-                    content_hash="" if payload.get("pending") else payload["content_hash"],
-                    version="" if payload.get("pending") else payload.get("version", ""),
-                    text_hash="" if payload.get("pending") else payload.get("text_hash", ""),
-                    access_class=payload["access"],
-                    title=payload["title"],
-                    chunks=payload["chunks"],
-                )
+                yield point.payload or {}
             if page is None:
                 return
 
@@ -254,6 +309,37 @@ class Index:
         """Probe it. Raises TransientError or ConfigError."""
         await self._answerer.look(again=True)
 
+    async def classes(self, audience: Audience) -> frozenset[str]:
+        """The access classes that every reader may read, by name, of all documents that questions are answered from."""
+        return await self._here(lambda answering: self._readable(answering, audience))
+
+    async def _readable(self, answering: Answering, audience: Audience) -> frozenset[str]:
+        return frozenset(await answering.classes.readable_by(audience))
+
+    async def accesses(self, document_ids: Collection[str]) -> dict[str, Access]:
+        """Who may read documents now, by id. What questions are not answered from is missing: gone, or half written."""
+        return await self._here(lambda answering: self._accesses(answering, sorted(set(document_ids))))
+
+    async def _accesses(self, answering: Answering, ids: Sequence[str]) -> dict[str, Access]:
+        found: dict[str, Access] = {}
+        for start in range(0, len(ids), PAGE):
+            chosen = models.Filter(must=[_any("document_id", ids[start : start + PAGE]), _HEAD])
+            points, _ = await ask(
+                self._client.scroll(
+                    answering.generation.collection,
+                    scroll_filter=chosen,
+                    limit=PAGE,
+                    with_payload=["document_id", "access", "gates", "pending"],
+                ),
+                seconds=SEARCH_SECONDS,
+            )
+            for payload in (point.payload for point in points if point.payload):
+                access = access_of(payload["gates"])
+                # Gates that were tampered with do not fit the name and open nothing.
+                if access.class_id == payload["access"] and not payload.get("pending"):
+                    found[payload["document_id"]] = access
+        return found
+
     async def search(self, query: str, audience: Audience, k: int) -> list[Hit]:
         """The ``k`` best chunks that every reader may read, by meaning and by words together; equal scores by id.
 
@@ -264,57 +350,7 @@ class Index:
         query = clean(query)
         if not query.strip() or k < 1:
             return []
-        return await self._here(lambda answering: self._search(answering, query, audience, k))
-
-    async def _search(self, answering: Answering, query: str, audience: Audience, k: int) -> list[Hit]:
-        allowed = await answering.classes.readable_by(audience)
-        if not allowed:
-            return []
-        branches = await self._branches(answering, query, models.Filter(must=[_any("access", sorted(allowed))]))
-        if not branches:
-            return []
-        found = await ask(
-            self._client.query_points(
-                answering.generation.collection,
-                prefetch=branches,
-                query=models.FusionQuery(fusion=models.Fusion.DBSF),
-                limit=k,
-                with_payload=True,
-            ),
-            seconds=SEARCH_SECONDS,
-        )
-        hits = []
-        for point in found.points:
-            if point.payload and (access := allowed.get(point.payload["access"])) and audience.may_read(access):
-                hits.append(Hit(chunk=chunk_of(point.payload, access), score=point.score))
-        return sorted(hits, key=lambda hit: (-hit.score, hit.chunk.id))
-
-    async def _branches(self, answering: Answering, query: str, readable: models.Filter) -> list[models.Prefetch]:
-        indices, values = sparse.query_vector(query)
-        branches = []
-        if indices:
-            words = models.SparseVector(indices=indices, values=values)
-            branches.append(models.Prefetch(query=words, using=SPARSE, filter=readable, limit=PREFETCH))
-            # DBSF gives a branch with one hit .5, less than it gives the better half of a long one. So what has all
-            # the rare words of a query (a name, an error code) comes in twice more. Questions hardly ever get this far.
-            rare = models.Prefetch(
-                query=words,
-                using=SPARSE,
-                filter=readable,
-                limit=RARE,
-                score_threshold=len(indices) * _rarity(answering.classes.chunks),
-            )
-            branches += [rare, rare]
-        if answering.embedder is None:
-            return branches
-        try:
-            meaning = await answering.embedder.embed_query(query)
-        except TransientError:
-            if not branches:
-                raise
-        else:
-            branches.append(models.Prefetch(query=meaning, using=DENSE, filter=readable, limit=PREFETCH))
-        return branches
+        return await self._here(lambda answering: best(self._client, answering, query, audience, k))
 
     async def _here(self, question: Callable[[Answering], Awaitable[Result]]) -> Result:
         """Ask what answers now; again, if it was exchanged a moment ago."""
@@ -328,25 +364,35 @@ class Index:
         request = self._client.facet(collection, field, facet_filter=chosen, limit=CLASSES_MAX)
         return {str(hit.value): hit.count for hit in (await ask(request, SEARCH_SECONDS)).hits}
 
-    async def _write(self, batch: Sequence[_Write], vectors: Sequence[list[float]]) -> None:
+    async def _write(self, batch: Sequence[_Write], vectors: Sequence[list[float]], guard: Guard) -> None:
         heads: list[models.PointStruct] = []
         tail: list[models.PointStruct] = []
         leftovers: list[models.Filter] = []
         done: list[str] = []
+        document_ids = {document.id for document, _, _ in batch}
+        await self._refuse_forgotten(document_ids)
         for (document, chunk, chunks), vector in zip(batch, vectors, strict=True):
             (tail if chunk.position else heads).append(_point(document, chunk, chunks, vector))
             if chunk is chunks[-1]:
                 beyond = models.FieldCondition(key="position", range=models.Range(gte=len(chunks)))
                 leftovers.append(models.Filter(must=[_is("document_id", document.id), beyond]))
                 done.append(chunks[0].id)
+        await guard()
         await self._update(
             *([_upsert(heads)] if heads else []),
             *([_upsert(tail)] if tail else []),
             # What an older, longer version left behind goes before its document counts as written.
             *([_delete(models.Filter(should=[*leftovers])), _set({"pending": False}, done)] if done else []),
         )
+        await self._refuse_forgotten(document_ids)
         for _, chunk, _ in batch:
             self._answerer.learn(chunk.access)
+
+    async def _refuse_forgotten(self, document_ids: Collection[str]) -> None:
+        """Before a write and after it: one that was forgotten in between is either found now or deleted by whoever forgot it."""
+        if forgotten := await self._tombstones.among(document_ids):
+            await self.remove(sorted(forgotten))
+            raise Forgotten
 
     async def _update(self, *operations: models.UpdateOperation) -> None:
         await self._apply(await self._target(), operations)
@@ -386,17 +432,18 @@ def _point(document: Document, chunk: Chunk, chunks: Sequence[Chunk], dense: lis
     return models.PointStruct(id=chunk.id, vector=vector, payload=payload_of(document, chunk, chunks))
 
 
-def _rarity(chunks: int) -> float:
-    """The score of a word that stands in some five of so many chunks. Measured: from .7 down it costs questions accuracy."""
-    return 0.8 * math.log(1 + chunks / 5.5)
-
-
 def _upsert(points: list[models.PointStruct]) -> models.UpdateOperation:
     return models.UpsertOperation(upsert=models.PointsList(points=points))
 
 
 def _delete(where: models.Filter) -> models.UpdateOperation:
     return models.DeleteOperation(delete=models.FilterSelector(filter=where))
+
+
+def _removal(document_ids: Sequence[str]) -> list[models.UpdateOperation]:
+    """Their records last: as long as something is left, it is known."""
+    chosen = _any("document_id", document_ids)
+    return [_delete(models.Filter(must=[chosen, part])) for part in (_TAIL, _HEAD)]
 
 
 def _set(payload: dict[str, Any], where: models.Filter | list[str]) -> models.UpdateOperation:

@@ -29,6 +29,8 @@ _FORBIDDEN = (
     "socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo", "socket.gethostbyname",
     "subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty", "os.startfile",
 )  # fmt: skip
+_LARGEST_FILE = 16 * 2**20
+"""Bytes that it may write into one file. Compiled modules and temporary files are smaller; a disk is not filled."""
 
 
 def _guard(event: str, _arguments: tuple[Any, ...]) -> None:
@@ -49,6 +51,7 @@ def _limit_memory(limit: int) -> None:
     if sys.platform == "linux":  # elsewhere the kernel refuses it
         resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST_FILE, _LARGEST_FILE))
 
 
 def _limit_time(seconds: float) -> None:

@@ -17,7 +17,7 @@ from core.models import Chunk, Document
 from core.together import Together
 
 if TYPE_CHECKING:
-    from core.indexing.index import Index
+    from core.indexing.index import Guard, Index
     from core.indexing.parsing import Parser
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -66,7 +66,7 @@ class Helpers(Protocol):
 
 
 async def index_documents(
-    index: Index, parser: Parser, count: Callable[[str], int], documents: Sequence[Document], guard: Callable[[], Awaitable[None]]
+    index: Index, parser: Parser, count: Callable[[str], int], documents: Sequence[Document], guard: Guard
 ) -> list[Outcome]:
     """What a helper does for another worker's sync. ``guard`` is awaited before each write, and may raise."""
     outcomes: dict[str, Outcome] = {}
@@ -77,7 +77,7 @@ async def index_documents(
     async def done(outcome: Outcome) -> None:
         outcomes[outcome.document.id] = outcome
 
-    pipeline = Pipeline(index, parser, count, begin=begin, done=done)
+    pipeline = Pipeline(index, parser, count, begin=begin, done=done, guard=guard)
     async with Together() as tasks:
         tasks.create_task(pipeline.parse())
         tasks.create_task(pipeline.write())
@@ -98,11 +98,13 @@ class Pipeline:
         *,
         begin: Callable[[Sequence[str]], Awaitable[None]],
         done: Callable[[Outcome], Awaitable[None]],
+        guard: Guard,
         is_same: Callable[[Document, Sequence[Chunk]], bool] = lambda document, chunks: False,
         persist: Persist | None = None,
         helpers: Helpers | None = None,
     ) -> None:
-        """``begin`` hears of the documents before they are written, and may raise; ``done`` of each one once.
+        """``begin`` hears of the documents before they are written, and may raise; ``done`` of each one once; ``guard`` is
+        awaited right before each write.
 
         ``is_same`` may say that the index has just these chunks. ``persist`` calls it again while it does not answer.
         """
@@ -111,6 +113,7 @@ class Pipeline:
         self._count = count
         self._begin = begin
         self._done = done
+        self._guard = guard
         self._is_same = is_same
         self._persist = persist or _once
         self._helpers = helpers
@@ -253,7 +256,7 @@ class Pipeline:
     async def _upsert(self, batch: Sequence[Pair]) -> None:
         await self._begin([document.id for document, _ in batch])
         try:
-            await self._persist(lambda: self._index.upsert(batch))
+            await self._persist(lambda: self._index.upsert(batch, self._guard))
         except DocumentError as error:
             if len(batch) > 1:
                 for pair in batch:

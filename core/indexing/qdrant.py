@@ -83,7 +83,7 @@ def _explained(status: int | None) -> FootnoteError:
         return Conflict()
     if status is None or status in {408, 429} or status >= 500:
         return TransientError(f"search is unavailable: Qdrant answered with status {status}")
-    return FootnoteError(f"Qdrant refused a request with status {status}: the server may be older than 1.16")
+    return FootnoteError(f"Qdrant refused a request with status {status}: the server may be older than 1.19")
 
 
 def _unreachable() -> TransientError:

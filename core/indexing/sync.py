@@ -1,8 +1,4 @@
-"""A changed page becomes knowledge: one run over one source.
-
-Whoever lost the right to read is shut out first: what is gone is removed before anything is added, a change of access
-is written as soon as it is known, and a document whose content *and* access changed is hidden until its new content
-is in the index, because the access of the new content says nothing about the old one.
+"""A changed page becomes knowledge: one run over one source (see :mod:`core.indexing.run`).
 
 Every write can be repeated, and is announced (see :mod:`core.indexing.writes`); the cursor is saved only when
 everything before it is in the index. So a sync that dies anywhere leaves nothing that the next one does not mend.
@@ -10,44 +6,18 @@ everything before it is in the index. So a sync that dies anywhere leaves nothin
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
-from contextlib import aclosing
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-import structlog
-
-from core.errors import DocumentError, FootnoteError, UserError
 from core.indexing.ledger import Ledger
-from core.indexing.pipeline import Helpers, Outcome, Pipeline
-from core.indexing.tally import Tally
+from core.indexing.pipeline import Helpers, Pipeline
+from core.indexing.run import Run
 from core.indexing.writes import Persist, Writes
-from core.models import (
-    FAILED,
-    NOBODY,
-    PUSH,
-    AccessChanged,
-    Change,
-    Checkpoint,
-    Chunk,
-    Coverage,
-    Document,
-    Failed,
-    Groups,
-    Listed,
-    Remove,
-    Skipped,
-    SyncReport,
-    SyncRequest,
-    SyncState,
-    Upsert,
-    now,
-)
+from core.models import SyncReport, SyncRequest, SyncState, now
 from core.ports import Embedder, Source
 from core.retry import retry
 from core.together import Together
@@ -56,24 +26,11 @@ if TYPE_CHECKING:
     from core.indexing.index import Index
     from core.indexing.parsing import Parser
 
-REMOVE_UNASKED = 20
-REMOVE_UNASKED_SHARE = 0.1
-PROGRESS_SECONDS = 0.5
 PERSIST_ATTEMPTS = 8
 PERSIST_SECONDS = 300.0
 """How long an index that does not answer is asked again before the sync is given up."""
-FETCHED_AT_ONCE = 4
-_HASHED_AT_ONCE = 256 * 1024
-_REMOVED_AT_ONCE = 256
-
-log = structlog.get_logger(__name__)
 
 _persist: Persist = partial(retry, attempts=PERSIST_ATTEMPTS, budget=PERSIST_SECONDS)
-
-
-def may_remove_unasked(documents: int) -> int:
-    """How many of a source's documents a sync may remove without being asked to: 20, or a tenth if that is more."""
-    return max(REMOVE_UNASKED, int(documents * REMOVE_UNASKED_SHARE))
 
 
 class Syncer:
@@ -111,13 +68,14 @@ class Syncer:
         if not request.dry_run:
             await self._index.tidy()
         writes = Writes(self._index, opened.id, ledger, state.cursor, self._persist, self._clock, dry_run=request.dry_run)
-        run = _Run(source, request, state, writes, ledger, self._clock, self._timer)
+        run = Run(source, request, state, writes, ledger, self._clock, self._timer)
         pipeline = Pipeline(
             self._index,
             self._parser,
             self._embedder.count,
             begin=writes.begin,
             done=run.done,
+            guard=writes.guard,
             is_same=run.is_same,
             persist=self._persist,
             helpers=self._helpers,
@@ -133,311 +91,3 @@ class Syncer:
     async def switch(self, index_id: str) -> None:
         """Have questions answered from the collection of that id: all sources are in it."""
         await self._index.switch(index_id)
-
-
-class _Run:
-    def __init__(
-        self,
-        source: Source,
-        request: SyncRequest,
-        state: SyncState,
-        writes: Writes,
-        ledger: Ledger,
-        clock: Callable[[], datetime],
-        timer: Callable[[], float],
-    ) -> None:
-        self._source = source
-        self._request = request
-        self._state = state
-        self._writes = writes
-        self._ledger = ledger
-        self._clock = clock
-        self._timer = timer
-        self._began = self._shown = timer()
-        self._touched: set[str] = set()
-        self._reported_gone: set[str] = set()
-        self._held_cursor: str | None = None
-        self._whole = True
-        self._listed: set[str] | None = None
-        self._listed_at = state.listed_at
-        self._allowance = 0
-        self._confirmed = request.force or request.prune
-        self._tally = Tally(dry_run=request.dry_run)
-
-    async def all(self, pipeline: Pipeline) -> None:
-        count = await self._writes.load(self._source.name)
-        self._allowance = may_remove_unasked(count)
-        selected = await self._selected()
-        if selected is None:
-            await self._changes(count, pipeline)
-            await pipeline.drain()
-            await self._let_in()
-            selected = self._due()
-        else:
-            self._whole, self._tally.expected = False, len(selected)
-        await self._fetch_all(selected, pipeline)
-        await pipeline.drain()
-        if await self._remove(self._reported_gone) and self._held_cursor is not None and not self._tally.withheld:
-            self._writes.cursor = self._held_cursor
-        if self._listed is not None:
-            self._tally.unchanged += len((self._listed & self._writes.known.keys()) - self._touched)
-            self._writes.forget(self._writes.rows.keys() - self._listed - self._writes.known.keys())
-        await self._writes.keep()
-
-    async def finish(self) -> SyncReport:
-        """The report of a sync that is over, with where every document of the source is."""
-        if self._whole and not self._request.dry_run:
-            self._tally.coverage = await self._coverage()
-        return self._tally.report(self._timer() - self._began)
-
-    async def done(self, outcome: Outcome) -> None:
-        """The pipeline is through with a document."""
-        document = outcome.document
-        if outcome.error is not None:
-            self._fail(document.id, outcome.error, document.version)
-        elif outcome.same:
-            await self._unchanged(document)
-        else:
-            self._writes.indexed(document)
-            self._tally.indexed += 1
-            self._tally.chunks += outcome.chunks
-        await self._tick()
-
-    def is_same(self, document: Document, chunks: Sequence[Chunk]) -> bool:
-        return not self._request.force and self._writes.has_text(document, chunks)
-
-    async def _changes(self, count: int, pipeline: Pipeline) -> None:
-        again = self._request.full or self._request.force
-        # An index that lost its documents must not believe a cursor that says they are there.
-        cursor = None if again or not count else self._writes.cursor
-        async with aclosing(self._source.changes(cursor, self._writes.told(again=again))) as changes:
-            async for change in changes:
-                await self._apply(change, pipeline)
-
-    async def _selected(self) -> set[str] | None:
-        """The documents that the request is about; None for all."""
-        scope = self._request.scope
-        if scope is None:
-            return None
-        if scope == FAILED:
-            return {document_id for document_id, row in self._writes.rows.items() if row.reason and not row.skipped}
-        try:
-            return {document_id async for document_id in self._source.select(scope)}
-        except UserError:
-            if self._request.requested_by != PUSH:
-                raise
-            # What it tells of is out of our sight now, and perhaps what hung on it.
-            return None
-
-    async def _apply(self, change: Change, pipeline: Pipeline) -> None:
-        match change:
-            case Upsert(document=document):
-                if self._writes.somebody_waits and document.id not in self._writes.known:
-                    # All that is known was told before: nobody has to wait for the end of a long sync.
-                    await pipeline.drain()
-                    await self._let_in()
-                await self._upsert(document, pipeline)
-            case AccessChanged(document_id=document_id, access=access):
-                await pipeline.settled(document_id)
-                # Of a stale document the index has an older version, for which this access was never meant.
-                access = NOBODY if self._writes.is_stale(document_id) else access
-                self._tally.access_changed += await self._writes.set_access(document_id, access)
-            case Remove(document_id=document_id):
-                await pipeline.settled(document_id)
-                await self._note_removal(document_id)
-            case Skipped(document_id=document_id, reason=reason, version=version):
-                await pipeline.settled(document_id)
-                await self._skip(document_id, reason, version)
-            case Failed(document_id=document_id, error=error, version=version):
-                self._fail(document_id, error, version)
-            case Listed(document_ids=listed, expected=expected):
-                await self._list(listed, expected, pipeline)
-            case Groups(members=members):
-                await self._writes.groups(members)
-                if not self._writes.known:
-                    await self._let_in()
-            case Checkpoint(cursor=cursor):
-                self._checkpoint(cursor, pipeline)
-        await self._tick()
-
-    async def _let_in(self) -> None:
-        await self._writes.let_in(all_told=self._listed is not None and not self._tally.withheld)
-
-    async def _list(self, listed: frozenset[str], expected: int | None, pipeline: Pipeline) -> None:
-        held = self._writes.known.keys()
-        if not listed and held and not self._confirmed:
-            raise FootnoteError(
-                f"{self._source.name} lists no documents, but the index holds {len(held)} of it: nothing was removed. "
-                "Check that it is reachable and shared with Footnote; if it is meant to be empty, reindex it with --prune."
-            )
-        self._listed, self._listed_at = set(listed), self._clock()
-        self._tally.expected = expected
-        gone = held - listed
-        if not self._may_remove(gone):
-            return
-        if not self._confirmed:
-            gone = await self._surely_gone(gone, pipeline)
-        await self._remove(gone)
-
-    async def _surely_gone(self, gone: Collection[str], pipeline: Pipeline) -> set[str]:
-        """Those that the source has not when it is asked for each. A listing may have passed one that was being moved."""
-        surely = set()
-        async for document_id, document, error in _in_order(self._source, sorted(gone)):
-            if document is not None:
-                await self._upsert(document, pipeline)
-            elif error is not None:
-                await self._writes.hide(document_id)
-                self._fail(document_id, str(error), "")
-            else:
-                surely.add(document_id)
-        return surely
-
-    async def _upsert(self, document: Document, pipeline: Pipeline) -> None:
-        self._touched.add(document.id)
-        self._reported_gone.discard(document.id)
-        if self._listed is not None:
-            self._listed.add(document.id)
-        await pipeline.settled(document.id)
-        if len(document.body) > _HASHED_AT_ONCE:
-            await asyncio.to_thread(lambda: document.content_hash)
-        known = self._writes.known.get(document.id)
-        if known and known.content_hash == document.content_hash and not self._request.force:
-            await self._unchanged(document)
-        elif self._request.dry_run:
-            self._tally.indexed += 1
-            self._tally.would_index.append(document.id)
-        elif not document.body.strip():
-            await self._writes.remove([document.id])
-            self._fail(document.id, "it is empty", document.version)
-        else:
-            await self._writes.shut_out(document)
-            await pipeline.put(document)
-
-    async def _unchanged(self, document: Document) -> None:
-        self._writes.settled(document.id)
-        self._tally.unchanged += 1
-        self._tally.access_changed += await self._writes.set_access(document.id, document.access)
-        await self._writes.relabel(document)
-
-    def _may_remove(self, gone: Collection[str]) -> bool:
-        """Whether so many may go unasked; if not, they are counted as withheld."""
-        if len(gone) <= self._allowance or self._confirmed or self._request.dry_run:
-            return True
-        self._tally.withheld += len(gone)
-        return False
-
-    async def _remove(self, gone: Collection[str]) -> bool:
-        """Remove documents from the index, unless they are too many; then False."""
-        if not self._may_remove(gone):
-            return False
-        if self._request.dry_run:
-            self._tally.removed += len(gone)
-            self._tally.would_remove += sorted(gone)
-            return True
-        self._allowance -= len(gone)
-        ids = sorted(gone)
-        for start in range(0, len(ids), _REMOVED_AT_ONCE):
-            batch = ids[start : start + _REMOVED_AT_ONCE]
-            await self._writes.remove(batch)
-            self._tally.removed += len(batch)
-            await self._tick()
-        return True
-
-    async def _note_removal(self, document_id: str) -> None:
-        """Gone, or out of our sight: hidden at once, removed at the end, when it is known how many there are."""
-        self._touched.add(document_id)
-        if self._listed is not None:
-            self._listed.discard(document_id)
-        if document_id in self._writes.known:
-            self._reported_gone.add(document_id)
-            await self._writes.hide(document_id)
-        else:
-            self._writes.forget([document_id])
-
-    async def _skip(self, document_id: str, reason: str, version: str) -> None:
-        self._touched.add(document_id)
-        self._tally.skipped[reason] += 1
-        self._writes.skipped(document_id, reason, version)
-        if document_id in self._writes.known:
-            self._reported_gone.add(document_id)
-            await self._writes.hide(document_id)
-
-    def _checkpoint(self, cursor: str, pipeline: Pipeline) -> None:
-        if self._reported_gone or self._tally.withheld:
-            # They are told once: only a cursor from before them makes the source repeat them.
-            self._held_cursor = cursor
-            return
-
-        async def save() -> None:
-            self._writes.cursor = cursor
-            await self._writes.keep()
-
-        pipeline.after(save)
-
-    def _due(self) -> set[str]:
-        """Documents to try again, or in doubt, and listed ones that the index lost, though no change was told of them."""
-        lost = set(self._listed or ()) - self._writes.known.keys() - self._writes.rows.keys()
-        return (lost | self._writes.due()) - self._touched
-
-    async def _fetch_all(self, ids: Collection[str], pipeline: Pipeline) -> None:
-        """Ask for documents one by one, and bring the index in step with each answer."""
-        async for document_id, document, error in _in_order(self._source, sorted(ids)):
-            if error is not None:
-                self._fail(document_id, str(error), "")
-            elif document is not None:
-                await self._upsert(document, pipeline)
-            else:
-                await pipeline.settled(document_id)
-                await self._note_removal(document_id)
-            await self._tick()
-
-    def _fail(self, document_id: str, error: str, version: str) -> None:
-        self._touched.add(document_id)
-        self._tally.fail(document_id, error)
-        self._writes.failed(document_id, error, version)
-
-    async def _coverage(self) -> Coverage:
-        rows = self._writes.rows
-        whole = await self._writes.whole(self._source.name)
-        there = self._listed if self._listed is not None else whole | rows.keys()
-        left_out = {document_id: row for document_id, row in rows.items() if row.reason and document_id in there}
-        in_index = len((whole & there) - left_out.keys())
-        missing = len(there) - in_index - len(left_out)
-        if missing:
-            log.warning("coverage.incomplete", in_source=len(there), in_index=in_index, missing=missing)
-        return Coverage(
-            in_source=len(there),
-            in_index=in_index,
-            skipped=Counter(row.reason for row in left_out.values() if row.skipped),
-            failed=sum(not row.skipped for row in left_out.values()),
-            missing=missing,
-            listed_at=self._listed_at,
-        )
-
-    async def _tick(self) -> None:
-        moment = self._timer()
-        if moment - self._shown >= PROGRESS_SECONDS:
-            self._shown = moment
-            await self._ledger.progress(self._tally.report(moment - self._began))
-
-
-async def _in_order(source: Source, ids: Iterable[str]) -> AsyncIterator[tuple[str, Document | None, DocumentError | None]]:
-    """Documents as they are now, some asked for ahead of time."""
-
-    async def fetch(document_id: str) -> tuple[str, Document | None, DocumentError | None]:
-        try:
-            return document_id, await source.fetch(document_id), None
-        except DocumentError as error:
-            return document_id, None, error
-
-    asked: deque[asyncio.Task[tuple[str, Document | None, DocumentError | None]]] = deque()
-    try:
-        for document_id in ids:
-            asked.append(asyncio.create_task(fetch(document_id)))
-            if len(asked) >= FETCHED_AT_ONCE:
-                yield await asked.popleft()
-        while asked:
-            yield await asked.popleft()
-    finally:
-        for task in asked:
-            task.cancel()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from core.indexing.ledger import Ledger, Row, cursor_of, marked
 from core.indexing.payloads import text_hash
+from core.indexing.tombstones import FORGOTTEN, Tombstone
 from core.models import NOBODY, Access, Chunk, Document, Known, Principal
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class Writes:
         self.known: dict[str, Known] = {}
         """Documents of which the index has something."""
         self.rows: dict[str, Row] = {}
+        self.forgotten: Mapping[str, Tombstone] = {}
+        """By document id, as it was when it was looked for last."""
         self.cursor = cursor_of(saved, index_id)
         """Saved with everything else; set it when all before it is in the index."""
         self._index = index
@@ -81,12 +84,17 @@ class Writes:
             self._texts[record.document_id] = record.text_hash
         count = len(self.known)
         self.rows = await self._ledger.load()
+        await self.look_for_forgotten(source)
+        for document_id, row in self.rows.items():
+            if row.reason == FORGOTTEN and document_id not in self.forgotten:
+                # It may come back, and no source tells of it by itself.
+                self._set(document_id, Row(in_doubt=True))
         self.known |= {document_id: Known(version="") for document_id, row in self.rows.items() if row.in_doubt}
         return count
 
     def told(self, *, again: bool) -> dict[str, Known]:
         """What the source should take as known: what is left out counts, what is due does not. ``again``: no version does."""
-        told = dict(self.known)
+        told = {document_id: Known(version=tombstone.version) for document_id, tombstone in self.forgotten.items()} | self.known
         for document_id, row in self.rows.items():
             version = "" if self._is_due(row) else row.version
             told[document_id] = Known(version=version, access_class=told[document_id].access_class if document_id in told else "")
@@ -110,6 +118,10 @@ class Writes:
         await self.keep()
         self._ledger.guard()
         self._written = True
+
+    async def guard(self) -> None:
+        """Raises ClaimLost once another worker may write."""
+        self._ledger.guard()
 
     async def keep(self) -> None:
         if self._dry_run:
@@ -184,6 +196,17 @@ class Writes:
     def skipped(self, document_id: str, reason: str, version: str) -> None:
         before = self.rows.get(document_id, Row())
         self._set(document_id, Row(version=version, reason=reason, skipped=True, in_doubt=before.in_doubt))
+
+    async def look_for_forgotten(self, source: str) -> None:
+        self.forgotten = await self._index.forgotten(source)
+
+    async def leave_out(self, document_ids: Collection[str], version: str = "") -> None:
+        """Forgotten documents that the source has. What the index still holds of them goes, and needs no leave to."""
+        for document_id in document_ids:
+            before, tombstone = self.rows.get(document_id, Row()), self.forgotten.get(document_id)
+            await self.remove([document_id])
+            last = version or before.version or (tombstone.version if tombstone else "")
+            self._set(document_id, Row(version=last, reason=FORGOTTEN, skipped=True))
 
     def settled(self, document_id: str) -> None:
         """Whatever failed with it before, it did not now, and nothing of it is half written."""

@@ -20,7 +20,7 @@ from core.answering.memory import Memory
 from core.answering.model import build_model
 from core.models import ANYONE, Audience, Hit
 from core.settings import Settings
-from tests.answering import hit
+from tests.answering import hit, public
 from tests.emulators.openai import OpenAIServer, Says
 from tests.fakes import message
 
@@ -107,7 +107,8 @@ async def test_a_question_reaches_the_model_soon_with_twenty_in_flight(redis: Re
     model = build_model(Settings(_env_file=None, openai_base_url=remote.url, openai_api_key=remote.key))
     assert model is not None
     search = SlowSearch()
-    assistant = Assistant(search=search, model=model, memory=Memory(redis, turns=5, ttl=timedelta(minutes=5)))
+    memory = Memory(redis, turns=5, ttl=timedelta(minutes=5), accesses=public)
+    assistant = Assistant(search=search, accesses=public, model=model, memory=memory)
 
     async def through_footnote(question: str) -> None:
         async for _ in assistant.answer(message(question, conversation_id=question), ANYONE):

@@ -15,8 +15,9 @@ from qdrant_client import AsyncQdrantClient, models
 from core.embedded.keeper import Engines
 from core.indexing import sparse
 from core.indexing.embedding import LocalEmbedder
-from core.indexing.index import PREFETCH, Index
+from core.indexing.index import Index
 from core.indexing.qdrant import connect
+from core.indexing.ranking import PREFETCH
 from core.models import PUBLIC, Access, Audience, Chunk, Document
 from tests.benchmarks.prose import pages
 

@@ -23,6 +23,7 @@ from core.answering.memory import Memory
 from core.answering.model import build_model
 from core.settings import Settings
 from core.telemetry import configure_logging
+from tests.answering import public
 from tests.benchmarks.test_overhead import Remote, SlowSearch, remote
 from tests.emulators.slack import SlackServer
 from tests.fakes import groups
@@ -117,8 +118,8 @@ async def test_a_mention_reaches_the_model_soon_and_a_burst_is_acknowledged_at_o
     )
     configure_logging("warning")
     search = SlowSearch()
-    memory = Memory(redis, turns=5, ttl=timedelta(minutes=5))
-    assistant = Assistant(search=search, model=build_model(settings), memory=memory)
+    memory = Memory(redis, turns=5, ttl=timedelta(minutes=5), accesses=public)
+    assistant = Assistant(search=search, accesses=public, model=build_model(settings), memory=memory)
     bot = SlackBot(settings, Responder(assistant, Gate(redis, rate_limit=1000)), None, redis, groups({}))
     await bot.start()
     try:

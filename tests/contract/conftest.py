@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import tempfile
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
-from pathlib import Path
 
 import pytest
 from qdrant_client import AsyncQdrantClient
 
-from core.embedded.keeper import Engines, attach
 from core.indexing.qdrant import connect
 from tests.conftest import SERVER_URL
-
-
-@pytest.fixture(scope="module")
-def shared_engines() -> Iterator[Engines]:
-    """One keeper for all tests here; its lease lives on a loop that runs only to attach and to release."""
-    loop = asyncio.new_event_loop()
-    with tempfile.TemporaryDirectory(prefix="fn-", ignore_cleanup_errors=True) as path:
-        engines = loop.run_until_complete(attach(Path(path)))
-        yield engines
-        loop.run_until_complete(engines.release())
-    loop.close()
 
 
 @pytest.fixture(params=["engine", "memory", *(["server"] if SERVER_URL else [])])

@@ -44,6 +44,27 @@ async def test_what_was_indexed_is_found_by_meaning_and_by_words(index):
     assert (await found(index, "printer"))[0] == "wiki:printer"
 
 
+async def test_nothing_is_written_once_the_guard_refuses_and_it_is_asked_after_the_embedding(client, name):
+    lost = False
+
+    class Loses(type(EMBEDDER)):
+        async def embed_documents(self, texts):
+            nonlocal lost
+            vectors = await super().embed_documents(texts)
+            lost = True
+            return vectors
+
+    async def guard() -> None:
+        if lost:
+            raise TransientError("another worker has it")
+
+    index = Index(client, Loses(), name)
+    await index.open()
+    with pytest.raises(TransientError, match="another worker has it"):
+        await index.upsert([LEAVE], guard)
+    assert await records(index) == {}
+
+
 async def test_a_hit_carries_the_chunk_as_it_was_written(index):
     await index.upsert([LEAVE, BONUS])
     hits = await index.search("bonus", Audience.of(ANA), 1)

@@ -144,6 +144,27 @@ class TestDifferences:
                     assert [point.score for point in got] == pytest.approx([point.score for point in expected], abs=1e-4)
                     assert [point.payload for point in got] == [point.payload for point in expected]
 
+    async def test_words_are_as_rare_as_they_are_among_the_points_that_count(
+        self, engine: AsyncQdrantClient, reference: AsyncQdrantClient
+    ) -> None:
+        points = corpus(300)
+        mine, theirs = await collection(engine, points), await collection(reference, points)
+        sparse = {"query": vectors(random.Random(11))["sparse"], "using": "sparse"}
+        told: dict[str, list[float]] = {}
+        for what in ("any keyword", "a range of numbers", "no keyword at all", "nothing asked"):
+            rarity = models.SearchParams(idf=models.IdfCorpusParams(corpus=FILTERS[what]))
+            branch = models.Prefetch(**sparse, params=rarity, limit=50)
+            fused = {"prefetch": branch, "query": models.FusionQuery(fusion=models.Fusion.DBSF)}
+            for arguments in ({**sparse, "search_params": rarity}, fused):
+                expected = (await reference.query_points(theirs, **arguments)).points
+                got = (await engine.query_points(mine, **arguments)).points
+                assert [point.id for point in got] == [point.id for point in expected]
+                assert [point.score for point in got] == pytest.approx([point.score for point in expected], abs=1e-4)
+                told.setdefault(what, [point.score for point in got])
+        everywhere = (await engine.query_points(mine, **sparse, search_params=models.SearchParams(idf="global"))).points
+        assert told["nothing asked"] == [point.score for point in everywhere]
+        assert told["any keyword"] != told["nothing asked"] != told["a range of numbers"]
+
     async def test_random_edits_leave_the_same_points(self, engine: AsyncQdrantClient, reference: AsyncQdrantClient) -> None:
         dice = random.Random(3)
         points = corpus(60)

@@ -22,6 +22,7 @@ from core.indexing.jobs import Jobs, Worker
 from core.indexing.jobs.records import WAKE
 from core.indexing.sync import Syncer
 from core.models import ANYONE, PUBLIC, SyncRequest, SyncStatus, Turn
+from tests.answering import public
 from tests.fakes import message
 from tests.memory_index import LineParser, MemoryIndex, WordEmbedder
 from tests.redis_servers import PASSWORD, cluster_of, userinfo, watched_by_sentinel
@@ -92,12 +93,20 @@ async def redis(site: Site) -> AsyncIterator[Redis]:
 
 
 def turn(question: str) -> Turn:
-    return Turn(question=question, answer="30", accesses=(PUBLIC,), asked_by="slack:a", asked_by_name="A", at=datetime.now(UTC))
+    return Turn(
+        question=question,
+        answer="30",
+        accesses=(PUBLIC,),
+        documents=("wiki:leave",),
+        asked_by="slack:a",
+        asked_by_name="A",
+        at=datetime.now(UTC),
+    )
 
 
 async def test_memory_claims_and_syncs_go_on_with_another_primary(site: Site, redis: Redis) -> None:
     elsewhere = connect_redis(site.url)
-    memory, gate = Memory(redis, turns=5, ttl=timedelta(minutes=5)), Gate(redis, rate_limit=5)
+    memory, gate = Memory(redis, turns=5, ttl=timedelta(minutes=5), accesses=public), Gate(redis, rate_limit=5)
     jobs, asked = Jobs(redis), Jobs(elsewhere)
     worker = asyncio.create_task(
         Worker(jobs, {"pages": MemorySource()}, Syncer(MemoryIndex(), LineParser(), WordEmbedder())).run()

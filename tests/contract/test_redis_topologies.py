@@ -34,6 +34,7 @@ from core.indexing.ledger import Row
 from core.indexing.sync import Syncer
 from core.limits import RedisLimiter
 from core.models import ANYONE, PUBLIC, SyncRequest, SyncStatus, Turn
+from tests.answering import public
 from tests.fakes import message
 from tests.memory_index import LineParser, MemoryIndex, WordEmbedder
 from tests.redis_servers import SETUPS
@@ -57,12 +58,18 @@ async def redis(url: str) -> AsyncIterator[Redis]:
 
 def turn(question: str, by: str = "slack:ana") -> Turn:
     return Turn(
-        question=question, answer="Thirty [1].", accesses=(PUBLIC,), asked_by=by, asked_by_name="Ana", at=datetime.now(UTC)
+        question=question,
+        answer="Thirty [1].",
+        accesses=(PUBLIC,),
+        documents=("wiki:leave",),
+        asked_by=by,
+        asked_by_name="Ana",
+        at=datetime.now(UTC),
     )
 
 
 async def test_a_conversation_is_remembered_shortened_and_forgotten(redis: Redis) -> None:
-    memory = Memory(redis, turns=2, ttl=timedelta(minutes=5))
+    memory = Memory(redis, turns=2, ttl=timedelta(minutes=5), accesses=public)
     for question in ("one", "two", "three"):
         await memory.add("slack:T1:C1:1.0", turn(question))
     await memory.add("discord:2", turn("four"))

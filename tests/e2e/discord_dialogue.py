@@ -17,6 +17,7 @@ from bots.redis import connect_redis
 from bots.responder import Responder
 from core.answering.gate import Gate
 from core.embedded.redis import RedisServer
+from core.links import Links
 from core.models import Answer, Audience, Citation, Message
 from core.settings import Settings
 from tests.e2e.scripted_syncs import ScriptedJobs, commands_over
@@ -76,7 +77,12 @@ class Dialogue:
         # Scripted parts stand where the real ones are typed.
         responder: Any = Responder(self.assistant, Gate(self.redis, rate_limit=1000))  # type: ignore[arg-type]
         commands: Any = commands_over(self.jobs, self.redis, admins=self.admins)
-        return DiscordBot(loaded, responder, commands, groups(self.groups), clock=self.discord.clock)
+        return DiscordBot(loaded, responder, commands, groups(self.groups), Links(self.redis).of, clock=self.discord.clock)
+
+    @property
+    def members(self) -> Audience:
+        """Of #general, which everybody on the server sees."""
+        return Audience.of([f"role:discord:{self.discord.guild_id}", f"channel:discord:{self.general.id}"])
 
     @asynccontextmanager
     async def running(self, bot: DiscordBot | None = None, *, drain: float = 5.0) -> AsyncIterator[DiscordBot]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -11,9 +11,12 @@ from typing import Any
 from redis.asyncio import Redis
 
 from bots.commands import Commands
+from bots.desk import AnswerDesk
+from bots.forget import Forget
 from core.answering.memory import Memory
 from core.indexing.ledger import Row
-from core.models import SyncReport, SyncRequest, SyncState, SyncStatus
+from core.models import Audience, SyncReport, SyncRequest, SyncState, SyncStatus
+from tests.answering import public
 from tests.fakes import NOON, ScopedSource
 
 
@@ -57,6 +60,9 @@ class ScriptedJobs:
             state, status=status, finished_at=NOON, report=report, error=f"{self.withheld} vanished." if self.withheld else None
         )
 
+    async def withdraw(self, requested_by: str) -> int:
+        return 0
+
     async def rows(self, source: str) -> dict[str, Row]:
         return self.failed
 
@@ -71,8 +77,27 @@ class CountedIndex:
     async def rebuild(self) -> None:
         return None
 
+    async def source_of(self, document_id: str) -> str | None:
+        return "handbook" if document_id == "handbook:travel" else None
+
+    async def forget(self, document_ids: Sequence[str], _source: str, **_by: Any) -> set[str]:
+        return set(document_ids)
+
+    async def readmit(self, document_ids: Sequence[str]) -> set[str]:
+        return set(document_ids)
+
 
 def commands_over(jobs: ScriptedJobs, redis: Redis, *, admins: set[str]) -> Commands:
-    parts: Any = {"jobs": jobs, "index": CountedIndex(), "sources": {"handbook": ScopedSource("handbook", "travel")}}
-    memory = Memory(redis, turns=20, ttl=timedelta(days=1))
-    return Commands(**parts, memory=memory, admins=frozenset(admins), interval=timedelta(minutes=10))
+    parts: Any = {
+        "jobs": jobs,
+        "index": CountedIndex(),
+        "sources": {"handbook": ScopedSource("handbook", "travel")},
+        "admins": frozenset(admins),
+    }
+    memory = Memory(redis, turns=20, ttl=timedelta(days=1), accesses=public)
+    forget = Forget(**parts, memory=memory, desk=AnswerDesk(redis, nothing))
+    return Commands(**parts, interval=timedelta(minutes=10), more={"forget": forget.run})
+
+
+async def nothing(_audience: Audience) -> list[str]:
+    return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 from pathlib import Path
 
@@ -76,6 +77,8 @@ async def test_asking_works_while_serving_and_a_stop_leaves_nothing_running(foot
             asked = await footnote.run("ask", "How many days of paid leave do I have?", "--json")
             assert asked.json["grounded"], asked.err
             assert "footnote_syncs_total" in (await http.get("/metrics")).text
+            with pytest.raises(httpx.ConnectError):
+                await http.get(address.replace("127.0.0.1", "127.0.0.2"))
     finally:
         serving.send_signal(signal.SIGTERM)
         await serving.communicate()
@@ -93,7 +96,7 @@ async def test_status_and_check_tell_what_is_there(footnote: Installation) -> No
     assert (source["status"], source["documents_in_index"], source["failed"]) == ("done", 2, {})
     assert status.json["parts"] == {"qdrant": "up", "redis": "up"}
     assert check.status == 0, check.out
-    assert {row["part"] for row in check.json} == {"qdrant", "redis", "embeddings", "model", "source folder"}
+    assert {row["part"] for row in check.json} == {"qdrant", "redis", "embeddings", "model", "audit", "source folder"}
 
 
 @pytest.mark.slow
@@ -145,3 +148,23 @@ async def test_a_source_that_is_not_configured_any_more_is_told_and_can_be_remov
     removed = await footnote.run("remove", "folder", **without)
     assert removed.out == "folder: 2 documents removed\n"
     assert (await footnote.run("search", "leave", "--json", **without)).json["hits"] == []
+
+
+@pytest.mark.slow
+async def test_what_was_asked_and_done_stands_in_the_audit_log_whose_chain_is_checked(footnote: Installation) -> None:
+    await footnote.run("sync")
+    await footnote.run("ask", "How many days of paid leave do I have?")
+    log = footnote.home / "d" / "audit.jsonl"
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [(line["event"], line["who"]) for line in lines] == [
+        ("audit.began", ""),
+        ("command.run", "cli"),
+        ("question.answered", "terminal:local"),
+    ]
+    assert lines[-1]["facts"]["cited"] == ["folder:leave.md"]
+    whole = await footnote.run("audit", "verify")
+    assert (whole.status, whole.out.split(": ")[1].split(";")[0]) == (0, "3 lines, unbroken")
+    log.write_text(log.read_text().replace('"sync"', '"help"'))
+    broken = await footnote.run("audit", "verify", str(log))
+    assert broken.status == 1
+    assert "line 2: it was changed" in broken.err

@@ -36,9 +36,10 @@ async def test_the_demo_answers_its_questions_to_each_person_as_they_may_know(da
 
     rest = shown
     for question in QUESTIONS:
-        before, found, rest = rest.partition(f"{', '.join(question.get('as', ['everyone']))} asks: {question['ask']}\n")
+        readers = ", ".join(question.get("as", ["everyone"]))
+        before, found, rest = rest.partition(f"{question.get('who', 'Somebody asks')}: {question['ask']}\n(read by {readers})\n")
         assert found, before
-        answer, _, _ = rest.partition(" asks: ")
+        answer, _, _ = rest.partition("(read by ")
         if expected := question.get("expect"):
             assert expected in answer
             assert "[1]" in answer
@@ -47,3 +48,12 @@ async def test_the_demo_answers_its_questions_to_each_person_as_they_may_know(da
         for fact in question.get("never", ()):
             assert fact not in answer
     assert "DISCORD_BOT_TOKEN" in rest
+
+
+def test_it_shows_what_a_channel_and_what_one_of_its_readers_is_answered() -> None:
+    in_channel, alone = (question for question in QUESTIONS if "who" in question)
+
+    assert in_channel["ask"] == alone["ask"]
+    assert set(alone["as"]) < set(in_channel["as"])
+    assert in_channel["expect"] != alone["expect"]
+    assert all(fact not in in_channel["expect"] for fact in in_channel["never"])

@@ -113,12 +113,27 @@ async def test_a_plain_member_who_calls_a_hidden_command_is_refused() -> None:
     async with dialogue() as talk:
         with pytest.raises(AssertionError, match="does not offer"):
             await talk.discord.slash(talk.ana, "reindex", channel=talk.general)
-        for command in ("reindex", "footnote status"):
-            given = await talk.discord.slash(talk.ana, command, channel=talk.general, hidden=True)
+        for command, options in (("reindex", {}), ("footnote status", {}), ("forget-document", {"document": "handbook:travel"})):
+            given = await talk.discord.slash(talk.ana, command, channel=talk.general, hidden=True, **options)
             [text] = await talk.discord.finished(given)
             assert "administrators" in text
             assert given.ephemeral
         assert talk.jobs.requests == []
+
+
+async def test_every_button_of_administrators_is_refused_to_who_is_none_any_more() -> None:
+    async with scene() as talk:
+        talk.jobs.withheld, talk.jobs.failed = 61, BROKEN
+        async with talk.running():
+            given = await talk.discord.slash(talk.root, "reindex", channel=talk.general, source="handbook")
+            await talk.discord.until(lambda: bool(given.follow_ups), what="the buttons")
+        talk.admins.clear()
+        async with talk.running():
+            for label in ("Remove 61 documents: handbook", "Retry failed: handbook"):
+                pressed = await talk.discord.press(talk.root, given.follow_ups[0], label)
+                [text] = await talk.discord.finished(pressed)
+                assert "is for Footnote's administrators" in text
+        assert len(talk.jobs.requests) == 1
 
 
 async def test_forget_tells_how_much_was_forgotten_here_or_everywhere() -> None:
@@ -127,6 +142,18 @@ async def test_forget_tells_how_much_was_forgotten_here_or_everywhere() -> None:
             given = await talk.discord.slash(talk.ana, "forget", channel=talk.general, what=what)
             [text] = await talk.discord.finished(given)
             assert text.startswith("Forgotten: 0")
+
+
+async def test_an_administrator_has_a_document_forgotten_and_lets_it_come_back() -> None:
+    async with dialogue() as talk:
+        for wish, said in (({}, "Forgotten: `handbook:travel`."), ({"undo": True}, "No longer forgotten: `handbook:travel`.")):
+            given = await talk.discord.slash(
+                talk.root, "forget-document", channel=talk.general, document="handbook:travel", **wish
+            )
+            [text] = await talk.discord.finished(given)
+            assert text.startswith(said)
+            assert given.ephemeral
+        assert [request.scope for request in talk.jobs.requests] == ["handbook:travel"] * 2
 
 
 async def test_commands_work_in_a_direct_message() -> None:

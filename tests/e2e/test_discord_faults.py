@@ -10,7 +10,7 @@ import pytest
 
 from core.errors import ConfigError, TransientError
 from tests.e2e.discord_dialogue import Dialogue, dialogue, held, says, scene
-from tests.emulators.discord_world import HISTORY, SEND, VIEW
+from tests.emulators.discord_permissions import HISTORY, SEND
 
 pytestmark = pytest.mark.fault
 
@@ -199,7 +199,7 @@ async def test_progress_goes_on_in_a_direct_message_when_the_token_is_over() -> 
 
 async def test_where_the_bot_may_not_write_it_answers_by_direct_message() -> None:
     async with dialogue(says("Thirty days.")) as talk:
-        talk.general.bot_may = VIEW | HISTORY
+        talk.discord.overwrite(talk.general, talk.discord.bot, deny=SEND)
         await talk.discord.mention(talk.ana, talk.general, "How many days?")
         messages = talk.discord.dm_channel(talk.ana).messages
         await talk.discord.until(lambda: bool(messages), what="a direct message")
@@ -208,7 +208,7 @@ async def test_where_the_bot_may_not_write_it_answers_by_direct_message() -> Non
 
 async def test_where_the_bot_may_write_nowhere_it_goes_on_with_the_next_question(caplog: pytest.LogCaptureFixture) -> None:
     async with dialogue(says("Thirty days.")) as talk:
-        talk.general.bot_may = VIEW
+        talk.discord.overwrite(talk.general, talk.discord.bot, deny=SEND)
         talk.ana.takes_dms = False
         await talk.discord.mention(talk.ana, talk.general, "How many days?")
 
@@ -216,7 +216,7 @@ async def test_where_the_bot_may_write_nowhere_it_goes_on_with_the_next_question
             return [call.status for call in talk.discord.calls("POST", "/messages$")]
 
         await talk.discord.until(lambda: tried() == [403, 403], what="attempts in the channel and by direct message")
-        talk.general.bot_may = VIEW | SEND
+        talk.discord.overwrite(talk.general, talk.discord.bot)
         await talk.discord.answer_to(await talk.discord.mention(talk.ana, talk.general, "How many days?"))
         assert tried() == [403, 403, 200]
     assert "Traceback" not in caplog.text
@@ -226,7 +226,7 @@ async def test_without_the_history_a_reply_begins_a_new_conversation() -> None:
     async with scene() as talk:
         async with talk.running():
             answer = await talk.discord.answer_to(await talk.discord.mention(talk.ana, talk.general, "How many days?"))
-            talk.general.bot_may = VIEW | SEND
+            talk.discord.overwrite(talk.general, talk.discord.bot, deny=HISTORY)
             second = await talk.discord.answer_to(
                 await talk.discord.say(talk.ana, talk.general, "And in Spain?", reply_to=answer)
             )

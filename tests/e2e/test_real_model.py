@@ -65,10 +65,13 @@ async def test_a_real_model_streams_through_the_same_client(settings: Settings) 
 
 
 async def test_a_real_model_gives_an_answer_whose_footnotes_hold_or_none(settings: Settings, redis: Redis) -> None:
+    search = ScriptedSearch(FACT)
+    memory = Memory(redis, turns=5, ttl=timedelta(minutes=5), accesses=search.accesses)
     assistant = Assistant(
-        search=ScriptedSearch(FACT),
+        search=search,
+        accesses=search.accesses,
         model=build_model(settings),
-        memory=Memory(redis, turns=5, ttl=timedelta(minutes=5)),
+        memory=memory,
         model_timeout=timedelta(seconds=60),
     )
     for question in (QUESTION, "And when does it close?"):
@@ -79,4 +82,4 @@ async def test_a_real_model_gives_an_answer_whose_footnotes_hold_or_none(setting
         assert answer.grounded == (answer.mode is AnswerMode.GENERATED)
         assert "".join(pieces) in {answer.text, ""}
         assert answer.timings["first_token"] > 0
-    assert len(await Memory(redis, 5, timedelta(minutes=5)).read("test:thread", ANYONE)) == 2
+    assert len(await memory.read("test:thread", ANYONE)) == 2

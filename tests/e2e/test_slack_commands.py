@@ -43,9 +43,16 @@ async def test_a_command_names_the_person_and_the_rights_that_may_be_given_to_th
         await talk.slack.until_whisper(BEN, 2)
         by_name = {command.name: command for command in talk.commands.asked}
         assert set(by_name) == {"reindex", "forget", "help"}
-        assert by_name["reindex"].principals == {f"slack:{ANA}", "user:ana@acme.com"}
+        assert by_name["reindex"].principals == {
+            f"slack:{ANA}",
+            "user:ana@acme.com",
+            f"channel:slack:{GENERAL}",
+            "workspace:slack:T0FOOT",
+        }
         assert (by_name["reindex"].text, by_name["reindex"].user) == ("handbook --full", f"slack:{ANA}")
-        assert by_name["forget"].principals == {f"slack:{BEN}"}
+        assert by_name["forget"].principals == {f"slack:{BEN}", f"channel:slack:{GENERAL}"}
+        assert by_name["help"].principals == {f"slack:{BEN}"}
+        assert by_name["forget"].user_name == "Ben"
         assert by_name["forget"].text == "here"
 
 
@@ -160,6 +167,30 @@ async def test_when_too_much_vanished_a_button_confirms_it() -> None:
             await talk.slack.press(ANA, asked, "Remove 61 documents: handbook")
             await talk.slack.until_whisper(ANA, 2)
     assert [request.prune for request in jobs.requests] == [False, True]
+
+
+@pytest.mark.parametrize("over", ["socket", "http"])
+async def test_every_command_of_administrators_is_refused_to_everybody_else_however_it_is_given(over: str) -> None:
+    jobs = ScriptedJobs()
+    jobs.withheld, jobs.failed = 61, BROKEN
+    async with dialogue() as talk:
+        talk.commands = commands_over(jobs, talk.redis, admins={f"slack:{ANA}"})
+        async with talk.running(talk.http_bot() if over == "http" else None):
+            listed = await failures_of(talk, jobs)
+        talk.commands = commands_over(jobs, talk.redis, admins={"slack:U9SOMEBODY", "user:ben@guest.example"})
+        async with talk.running(talk.http_bot() if over == "http" else None):
+            before = len(talk.slack.whispers(ANA))
+            await talk.slack.press(ANA, listed, "Remove 61 documents: handbook")
+            await talk.slack.press(ANA, listed, "Retry failed: handbook")
+            await talk.slack.command(ANA, GENERAL, "/reindex", "handbook")
+            await talk.slack.command(ANA, GENERAL, "/footnote", "status")
+            await talk.slack.until_whisper(ANA, before + 4)
+            # Ben is a guest: that he gives the address of an administrator as his own proves nothing.
+            await talk.slack.command(BEN, GENERAL, "/reindex", "handbook --prune")
+            await talk.slack.until_whisper(BEN)
+            told = [*talk.slack.whispers(ANA)[before:], *talk.slack.whispers(BEN)]
+            assert all("is for Footnote's administrators" in whisper.shown for whisper in told)
+    assert len(jobs.requests) == 1
 
 
 async def test_a_dry_run_names_what_would_change_to_the_person_alone() -> None:

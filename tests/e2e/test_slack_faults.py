@@ -96,7 +96,7 @@ async def test_when_every_call_takes_five_seconds_events_are_acknowledged_and_an
             await talk.slack.settled()
             assert max(delivery.seconds or 9 for delivery in talk.slack.deliveries) < 1
             by_text = {message.text: audience for message, audience in talk.assistant.asked}
-            assert by_text["how many days?"] == Audience.of({"user:ana@acme.com", "domain:acme.com"})
+            assert by_text["how many days?"] == Audience.of({"user:ana@acme.com", "domain:acme.com", "workspace:slack:T0FOOT"})
         assert all(talk.slack.status(question) is None for question in questions)
 
 

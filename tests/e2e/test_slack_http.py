@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import aiohttp
 import pytest
 
+from bots.redis import connect_redis
 from tests.e2e.slack_dialogue import ANA, GENERAL, Dialogue, dialogue
 from tests.emulators.slack_workspace import BOT_USER, envelope
 
@@ -50,6 +51,12 @@ def mention(text: str = "how many days?") -> str:
     return json.dumps(envelope(event))
 
 
+def written(talk: Dialogue, text: str = "how many days?") -> str:
+    """The event of a mention that was posted, and that nobody has delivered yet."""
+    post = talk.slack.workspace.write(GENERAL, ANA, f"<@{BOT_USER}> {text}")
+    return json.dumps(envelope(next(iter(talk.slack.workspace.events_of(post)))))
+
+
 async def test_a_forged_request_is_refused() -> None:
     async with open_endpoint() as (_, post):
         body = mention()
@@ -83,6 +90,52 @@ async def test_a_replayed_request_is_refused() -> None:
         headers = post.sign(body)
         assert await post(body, headers) == 200
         assert await post(body, headers) == 401
+
+
+async def test_a_question_that_is_replayed_or_delivered_again_is_answered_once() -> None:
+    async with open_endpoint() as (talk, post):
+        body = written(talk)
+        headers = post.sign(body)
+        assert await post(body, headers) == 200
+        await talk.slack.until(lambda: talk.assistant.asked, what="the question")
+        assert await post(body, headers) == 401
+        # Slack itself signs anew what it delivers again.
+        again = post.sign(body, at=time.time() - 5) | {"X-Slack-Retry-Num": "1", "X-Slack-Retry-Reason": "http_timeout"}
+        assert await post(body, again) == 200
+        await asyncio.sleep(0.2)
+        assert len(talk.assistant.asked) == 1
+
+
+async def test_without_redis_a_replayed_question_is_answered_once() -> None:
+    async with dialogue() as talk, connect_redis("redis://127.0.0.1:1") as talk.redis, talk.running(talk.http_bot()):
+        async with aiohttp.ClientSession() as session:
+            post, body = Post(talk, session), written(talk)
+            headers = post.sign(body)
+            assert [await post(body, headers) for _ in range(3)] == [200, 200, 200]
+        await talk.slack.until(lambda: talk.assistant.asked, what="the question")
+        await asyncio.sleep(0.2)
+        assert len(talk.assistant.asked) == 1
+
+
+async def test_the_signature_is_that_of_the_bytes_as_they_were_sent() -> None:
+    async with open_endpoint() as (talk, post):
+        body = json.dumps(json.loads(written(talk, "wie viele Tage für Ältere?")), indent=3, ensure_ascii=False) + "\n"
+        same = json.dumps(json.loads(body))
+        assert await post(same, post.sign(body)) == 401
+        await post.nothing_was_asked()
+        assert await post(body.encode(), post.sign(body)) == 200
+        await talk.slack.until(lambda: talk.assistant.asked, what="the question")
+
+
+async def test_a_signature_that_differs_in_one_place_or_in_length_is_refused() -> None:
+    async with open_endpoint() as (_, post):
+        body = mention()
+        headers = post.sign(body)
+        right = headers["X-Slack-Signature"]
+        flipped = right[:-1] + ("0" if right[-1] != "0" else "1")
+        for wrong in (flipped, right[:-1], right + "0", right.removeprefix("v0="), right.replace("v0=", "v1=")):
+            assert await post(body, headers | {"X-Slack-Signature": wrong}) == 401
+        await post.nothing_was_asked()
 
 
 async def test_slack_is_told_the_challenge() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.slack_dialogue import ANA, GENERAL, SECRET, ScriptedCommands, dialogue
+from tests.e2e.slack_dialogue import ANA, BEN, GENERAL, SECRET, ScriptedCommands, dialogue
 from tests.e2e.test_slack_commands import reindexes
 
 MANIFEST: dict[str, Any] = yaml.safe_load((Path(__file__).parents[2] / "deploy" / "slack-manifest.yaml").read_text())
@@ -20,7 +20,8 @@ async def test_every_scope_and_event_of_the_manifest_is_used_and_no_other() -> N
     events = frozenset(MANIFEST["settings"]["event_subscriptions"]["bot_events"])
     talking = dialogue(commands=ScriptedCommands(reindexes), scopes=scopes, subscriptions=events)
     async with talking as talk, talk.running():
-        for channel in (GENERAL, SECRET):
+        talk.slack.channel("C3SEVERAL", ANA, BEN, kind="mpim")
+        for channel in (GENERAL, SECRET, "C3SEVERAL"):
             question = await talk.slack.mention(ANA, channel, "how many days?")
             await talk.slack.until_reply(question)
             talk.slack.lose("chat.postMessage")
@@ -33,6 +34,14 @@ async def test_every_scope_and_event_of_the_manifest_is_used_and_no_other() -> N
         talk.slack.lose("chat.postMessage")
         await talk.slack.command(ANA, GENERAL, "/reindex")
         await talk.slack.until(lambda: "done in" in "".join(p.shown for p in talk.slack.posts(GENERAL)), what="the report")
+        for channel in (GENERAL, SECRET):
+            await talk.slack.leave(BEN, channel)
+            await talk.slack.join(BEN, channel)
+        await talk.slack.share(GENERAL)
+        await talk.slack.unshare(GENERAL)
+        await talk.slack.arrive("U3CARA", email="cara@acme.com")
+        await talk.slack.become("U3CARA", is_restricted=True)
+        await talk.slack.settled()
         assert [call for call in talk.slack.api.calls if call.error] == []
         assert talk.slack.api.used_scopes == scopes
         assert talk.slack.delivered == events

@@ -16,7 +16,7 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -24,11 +24,14 @@ from typing import Any, Self
 from aiohttp import web
 
 from tests.emulators.discord_gateway import Gateway
+from tests.emulators.discord_permissions import MANAGE_GUILD, SEND, SEND_IN_THREADS, USUAL, VIEW, Overwrite, permissions
 from tests.emulators.discord_rest import Call, Fault, Rest
 from tests.emulators.discord_world import (
+    CATEGORY,
     DM,
-    MANAGE_GUILD,
+    PRIVATE_THREAD,
     PUBLIC_THREAD,
+    THREADS,
     Channel,
     Clock,
     Interaction,
@@ -54,10 +57,12 @@ class DiscordServer:
         self.extra_latency = 0.0
         """Seconds added to the age of an interaction when its callback is judged."""
         self.guild_id = self.clock.snowflake()
-        self.everyone = Role(self.guild_id, "@everyone")
+        self.everyone = Role(self.guild_id, "@everyone", USUAL)
         self.roles = [self.everyone]
+        self.owner = self.user("Owner")
         self.bot = self.user("Footnote", bot=True)
         self.gateway = Gateway(self)
+        self.bot.roles = (self.role("Footnote", USUAL, bot=self.bot),)
         self.rest = Rest(self)
         self._dms: dict[int, Channel] = {}
         self._changed = asyncio.Event()
@@ -95,24 +100,82 @@ class DiscordServer:
 
     # What exists.
 
-    def role(self, name: str) -> Role:
-        role = Role(self.clock.snowflake(), name)
+    def role(self, name: str, permissions: int = 0, *, bot: User | None = None) -> Role:
+        role = Role(self.clock.snowflake(), name, permissions, bot)
         self.roles.append(role)
+        self.gateway.dispatch("GUILD_ROLE_CREATE", {"guild_id": str(self.guild_id), "role": role.json()})
         return role
+
+    def permit(self, role: Role, permissions: int) -> None:
+        """Give a role these permissions on the whole server, and no others."""
+        role.permissions = permissions
+        self.gateway.dispatch("GUILD_ROLE_UPDATE", {"guild_id": str(self.guild_id), "role": role.json()})
+
+    def delete_role(self, role: Role) -> None:
+        self.roles.remove(role)
+        for user in self.users.values():
+            user.roles = tuple(held for held in user.roles if held is not role)
+        self.gateway.dispatch("GUILD_ROLE_DELETE", {"guild_id": str(self.guild_id), "role_id": str(role.id)})
+        for channel in self.channels.values():
+            if channel.overwrites.pop(role.id, None):
+                self.gateway.dispatch("CHANNEL_UPDATE", channel.json())
 
     def user(self, name: str, *, roles: tuple[Role, ...] = (), bot: bool = False, admin: bool = False) -> User:
         user = User(self.clock.snowflake(), name, bot=bot, roles=roles, admin=admin)
         self.users[user.id] = user
         return user
 
-    def channel(self, name: str) -> Channel:
-        """A text channel; it must exist before the bot connects."""
-        return self._channel(Channel(self.clock.snowflake(), name, guild_id=self.guild_id))
+    def category(self, name: str) -> Channel:
+        category = self._channel(Channel(self.clock.snowflake(), name, kind=CATEGORY, guild_id=self.guild_id))
+        self.gateway.dispatch("CHANNEL_CREATE", category.json())
+        return category
 
-    def thread(self, parent: Channel, name: str) -> Channel:
-        thread = Channel(self.clock.snowflake(), name, kind=PUBLIC_THREAD, guild_id=self.guild_id, parent=parent)
+    def channel(self, name: str, *, category: Channel | None = None, only_for: Sequence[Role | User] = ()) -> Channel:
+        """A text channel, in sync with its category; ``only_for`` makes it a private one, as Discord's client does."""
+        channel = self._channel(Channel(self.clock.snowflake(), name, guild_id=self.guild_id, parent=category))
+        if category is not None:
+            channel.overwrites, channel.members = dict(category.overwrites), set(category.members)
+        self.gateway.dispatch("CHANNEL_CREATE", channel.json())
+        if only_for:
+            self.overwrite(channel, self.everyone, deny=VIEW)
+            for holder in (*only_for, self.bot):
+                self.overwrite(channel, holder, allow=VIEW)
+        return channel
+
+    def overwrite(self, channel: Channel, holder: Role | User, *, allow: int = 0, deny: int = 0) -> None:
+        """Change what a role or a member may in a channel; channels in sync with a category follow it."""
+        assert channel.kind not in (DM, *THREADS), "only channels and categories have overwrites"
+        in_sync = [
+            below
+            for below in self.channels.values()
+            if below is channel or (below.parent is channel and below.overwrites == channel.overwrites)
+        ]
+        for changed in in_sync:
+            changed.overwrites[holder.id] = Overwrite(allow, deny)
+            if isinstance(holder, User):
+                changed.members.add(holder.id)
+            self.gateway.dispatch("CHANNEL_UPDATE", changed.json())
+
+    def thread(self, parent: Channel, name: str, *, invited: Sequence[User] = ()) -> Channel:
+        """A thread in a channel, private to those who are ``invited``; the bot always is."""
+        thread = Channel(self.clock.snowflake(), name, PUBLIC_THREAD, guild_id=self.guild_id, parent=parent)
+        if invited:
+            thread.kind, thread.invited = PRIVATE_THREAD, {*invited, self.bot}
         self.gateway.dispatch("THREAD_CREATE", thread.json())
         return self._channel(thread)
+
+    def permissions(self, user: User, channel: Channel) -> int:
+        """All bits that somebody has in a channel of the server."""
+        return permissions(user, channel, self.everyone, self.owner)
+
+    def sees(self, user: User, channel: Channel) -> bool:
+        if channel.kind == DM:
+            return user in (channel.recipient, self.bot)
+        return bool(self.permissions(user, channel) & VIEW)
+
+    def may_write(self, user: User, channel: Channel) -> bool:
+        needed = SEND_IN_THREADS if channel.kind in THREADS else SEND
+        return bool(self.permissions(user, channel) & needed)
 
     def dm_channel(self, user: User) -> Channel:
         if user.id not in self._dms:
@@ -137,6 +200,7 @@ class DiscordServer:
         kind: int | None = None,
     ) -> Message:
         """Write in a channel; ``reply_to`` with or without pinging its author."""
+        assert channel.kind == DM or self.may_write(user, channel), f"{user.name} may not write in #{channel.name}"
         mentions = mentioned(text, self.users)
         if reply_to is not None and ping and reply_to.author not in mentions:
             mentions = (*mentions, reply_to.author)
@@ -166,8 +230,9 @@ class DiscordServer:
         )
 
     def deliver(self, message: Message) -> None:
-        """Send the event of a message, or send it once more."""
-        self.gateway.dispatch("MESSAGE_CREATE", self.event_json(message))
+        """Send the event of a message, or send it once more, if the bot sees the channel."""
+        if self.sees(self.bot, message.channel):
+            self.gateway.dispatch("MESSAGE_CREATE", self.event_json(message))
 
     async def slash(
         self, user: User, command: str, *, channel: Channel | None = None, hidden: bool = False, **options: Any
@@ -222,6 +287,7 @@ class DiscordServer:
 
     def _interact(self, user: User, channel: Channel | None, data: Json, *, pressed_on: Message | None = None) -> Interaction:
         channel = channel or self.dm_channel(user)
+        assert self.sees(user, channel), f"{user.name} does not see #{channel.name}"
         interaction = Interaction(
             id=self.clock.snowflake(),
             token=secrets.token_hex(16),
@@ -257,13 +323,14 @@ class DiscordServer:
         if interaction.channel.kind == DM:
             event |= {"user": interaction.user.json(), "context": 1, "app_permissions": "0"}
         else:
-            permissions = str(MANAGE_GUILD if interaction.user.admin else 0)
+            of_user = self.permissions(interaction.user, interaction.channel)
+            permissions = str(of_user | (MANAGE_GUILD if interaction.user.admin else 0))
             event |= {
                 "guild_id": str(self.guild_id),
                 "guild": {"id": str(self.guild_id), "locale": "en-US", "features": []},
                 "guild_locale": "en-US",
                 "member": interaction.user.member() | {"user": interaction.user.json(), "permissions": permissions},
-                "app_permissions": str(interaction.channel.bot_may),
+                "app_permissions": str(self.permissions(self.bot, interaction.channel)),
                 "context": 0,
             }
         self.gateway.dispatch("INTERACTION_CREATE", event)
@@ -272,6 +339,8 @@ class DiscordServer:
 
     def seen_by(self, user: User, channel: Channel) -> list[str]:
         """The texts in a channel that this person sees, the oldest first; "thinking…" is no text."""
+        if not self.sees(user, channel):
+            return []
         return [
             message.content
             for message in channel.messages
@@ -369,7 +438,7 @@ class DiscordServer:
         task.add_done_callback(self._tasks.discard)
 
     def application_json(self) -> Json:
-        owner = User(1, "Owner").json()
+        owner = self.owner.json()
         return {
             "id": str(self.bot.id),
             "name": self.bot.name,
@@ -410,11 +479,11 @@ class DiscordServer:
         return {
             "id": str(self.guild_id),
             "name": "Acme",
-            "owner_id": "1",
+            "owner_id": str(self.owner.id),
             "member_count": len(self.users),
             "roles": [role.json() for role in self.roles],
-            "channels": [channel.json() for channel in channels if channel.kind != PUBLIC_THREAD],
-            "threads": [channel.json() for channel in channels if channel.kind == PUBLIC_THREAD],
+            "channels": [channel.json() for channel in channels if channel.kind not in THREADS],
+            "threads": [channel.json() for channel in channels if channel.kind in THREADS],
             "members": [self.bot.member() | {"user": self.bot.json()}],
             "emojis": [],
             "stickers": [],

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 DISPATCH, HEARTBEAT, IDENTIFY, RESUME, RECONNECT, INVALID, HELLO, ACK = 0, 1, 2, 6, 7, 9, 10, 11
 PRIVILEGED = 1 << 1 | 1 << 8 | 1 << 15
 """Members, presences, message content."""
+GUILDS, GUILD_MESSAGES, DIRECT_MESSAGES = 1 << 0, 1 << 9, 1 << 12
 
 
 @dataclass(eq=False)
@@ -153,6 +154,8 @@ class Gateway:
         return session
 
     def _dispatch_to(self, session: Session, event: str, data: dict[str, Any]) -> None:
+        if not session.intents & _intent(event, data):
+            return
         payload = {"op": DISPATCH, "t": event, "s": len(session.events) + 1, "d": data}
         session.events.append(payload)
         if session.socket is not None and not session.socket.closed:
@@ -168,3 +171,12 @@ class Gateway:
             session.socket = None
         for over in list(self._over.values()):
             await over.wait()
+
+
+def _intent(event: str, data: dict[str, Any]) -> int:
+    """What a session must have asked for to be told; everybody is told of what asks for nothing."""
+    if event.startswith(("GUILD_", "CHANNEL_", "THREAD_")):
+        return GUILDS
+    if event.startswith("MESSAGE_"):
+        return GUILD_MESSAGES if data.get("guild_id") else DIRECT_MESSAGES
+    return -1

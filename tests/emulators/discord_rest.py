@@ -15,14 +15,12 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from tests.emulators import discord_spec
+from tests.emulators.discord_permissions import HISTORY
 from tests.emulators.discord_world import (
     DM,
     EPHEMERAL,
-    HISTORY,
     LOADING,
-    SEND,
     SUPPRESS_EMBEDS,
-    VIEW,
     Channel,
     Interaction,
     Json,
@@ -275,7 +273,7 @@ class Rest:
 
     async def _get_message(self, request: web.Request, _body: Any) -> Json:
         channel = self._seen_channel(request)
-        if channel.kind != DM and not channel.bot_may & HISTORY:
+        if channel.kind != DM and not self._server.permissions(self._server.bot, channel) & HISTORY:
             raise Refusal(403, 50013, "Missing Permissions")
         message = self._message(request)
         return message.json(stripped=self._server.is_stripped(message))
@@ -384,7 +382,7 @@ class Rest:
         channel = self._server.channels.get(int(request.match_info["channel"]))
         if channel is None:
             raise Refusal(404, 10003, "Unknown Channel")
-        if channel.kind != DM and not channel.bot_may & VIEW:
+        if not self._server.sees(self._server.bot, channel):
             raise Refusal(403, 50001, "Missing Access")
         return channel
 
@@ -392,7 +390,7 @@ class Rest:
         channel = self._seen_channel(request)
         if channel.recipient is not None and not channel.recipient.takes_dms:
             raise Refusal(403, 50007, "Cannot send messages to this user")
-        if channel.kind != DM and not channel.bot_may & SEND:
+        if channel.kind != DM and not self._server.may_write(self._server.bot, channel):
             raise Refusal(403, 50013, "Missing Permissions")
         return channel
 

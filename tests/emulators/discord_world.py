@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tests.emulators.discord_permissions import Overwrite
+
 Json = dict[str, Any]
 
 EPOCH_MS = 1_420_070_400_000
 EPHEMERAL, LOADING, SUPPRESS_EMBEDS = 1 << 6, 1 << 7, 1 << 2
-MANAGE_GUILD, VIEW, SEND, HISTORY = 1 << 5, 1 << 10, 1 << 11, 1 << 16
-TEXT, DM, PUBLIC_THREAD = 0, 1, 11
+TEXT, DM, CATEGORY, PUBLIC_THREAD, PRIVATE_THREAD = 0, 1, 4, 11, 12
+THREADS = (PUBLIC_THREAD, PRIVATE_THREAD)
 CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
 
 
@@ -40,17 +42,21 @@ class Clock:
 class Role:
     id: int
     name: str
+    permissions: int = 0
+    bot: User | None = None
+    """Whose role it is, when Discord made it for a bot that was invited."""
 
     def json(self) -> Json:
-        return {
+        tags = {"tags": {"bot_id": str(self.bot.id)}} if self.bot else {}
+        return tags | {
             "id": str(self.id),
             "name": self.name,
             "color": 0,
             "colors": {"primary_color": 0, "secondary_color": None, "tertiary_color": None},
             "hoist": False,
             "position": 1,
-            "permissions": "0",
-            "managed": False,
+            "permissions": str(self.permissions),
+            "managed": self.bot is not None,
             "mentionable": False,
             "flags": 0,
         }
@@ -106,18 +112,29 @@ class Channel:
     kind: int = TEXT
     guild_id: int | None = None
     parent: Channel | None = None
+    """Of a thread its channel, of a channel its category."""
     recipient: User | None = None
-    bot_may: int = VIEW | SEND | HISTORY
+    overwrites: dict[int, Overwrite] = field(default_factory=dict)
+    """By the id of a role or a member."""
+    members: set[int] = field(default_factory=set)
+    """Those of them that are members'."""
+    invited: set[User] | None = None
+    """Of a private thread: who is in it."""
     messages: list[Message] = field(default_factory=list)
     typing: int = 0
     """How often the bot's typing indicator was sent."""
+
+    @property
+    def opened_by(self) -> dict[int, Overwrite]:
+        """The overwrites that count here: a thread has none of its own."""
+        return self.parent.overwrites if self.kind in THREADS and self.parent else self.overwrites
 
     def json(self) -> Json:
         if self.kind == DM:
             assert self.recipient is not None
             return {"id": str(self.id), "type": DM, "flags": 0, "last_message_id": None, "recipients": [self.recipient.json()]}
         common: Json = {"id": str(self.id), "type": self.kind, "flags": 0, "guild_id": str(self.guild_id), "name": self.name}
-        if self.kind == PUBLIC_THREAD:
+        if self.kind in THREADS:
             assert self.parent is not None
             return common | {
                 "parent_id": str(self.parent.id),
@@ -133,7 +150,13 @@ class Channel:
                     "create_timestamp": "2026-01-05T09:00:00+00:00",
                 },
             }
-        return common | {"position": 0, "permission_overwrites": [], "nsfw": False, "topic": None, "parent_id": None}
+        # Roles are of type 0, members of type 1; Discord promises no order.
+        overwrites = [
+            {"id": str(id), "type": int(id in self.members), "allow": str(overwrite.allow), "deny": str(overwrite.deny)}
+            for id, overwrite in reversed(self.overwrites.items())
+        ]
+        common |= {"position": 0, "permission_overwrites": overwrites, "parent_id": str(self.parent.id) if self.parent else None}
+        return common if self.kind == CATEGORY else common | {"nsfw": False, "topic": None}
 
 
 @dataclass(eq=False)

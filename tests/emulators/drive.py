@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import tempfile
 import time
+from functools import cache
 from pathlib import Path
 from typing import Self
 
@@ -23,7 +25,7 @@ from tests.emulators.drive_api import DriveApi
 from tests.emulators.drive_methods import Channel
 from tests.emulators.drive_world import Drive
 
-__all__ = ["Drive", "DriveApi", "DriveServer"]
+__all__ = ["Drive", "DriveApi", "DriveServer", "key_file"]
 
 _OF_CONNECTION = {"transfer-encoding", "connection", "content-encoding"}
 
@@ -98,3 +100,11 @@ class DriveServer:
             assert request.transport is not None
             request.transport.abort()
             return web.Response()
+
+
+@cache
+def key_file() -> Path:
+    """The key file of the service account, as long as its key was not replaced."""
+    path = Path(tempfile.mkdtemp()) / "key.json"
+    path.write_text(json.dumps(DriveApi().accounts.credentials()))
+    return path

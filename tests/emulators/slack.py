@@ -20,17 +20,20 @@ from aiohttp import web
 
 from tests.emulators.slack_delivery import Courier, Delivery
 from tests.emulators.slack_faults import Fault, Faults
-from tests.emulators.slack_web import Call, ResponseUrl, WebApi
+from tests.emulators.slack_web import READ_SCOPES, Call, ResponseUrl, WebApi
 from tests.emulators.slack_workspace import APP, BOT_USER, TEAM, Channel, Post, User, Whisper, Workspace, envelope
 
 EVENT_SCOPES = {
     ("app_mention", None): "app_mentions:read",
     ("message", "channel"): "channels:history",
     ("message", "group"): "groups:history",
+    ("message", "mpim"): "mpim:history",
     ("message", "im"): "im:history",
 }
-SUBSCRIPTIONS = frozenset({"app_mention", "message.channels", "message.groups", "message.im"})
-_SUBSCRIPTION = {"channel": "message.channels", "group": "message.groups", "im": "message.im"}
+_SUBSCRIPTION = {"channel": "message.channels", "group": "message.groups", "mpim": "message.mpim", "im": "message.im"}
+_MEMBERSHIP = {"member_joined_channel", "member_left_channel", "channel_shared", "channel_unshared"}
+_PEOPLE = {"user_change", "team_join"}
+SUBSCRIPTIONS = frozenset({"app_mention", *_SUBSCRIPTION.values(), *_MEMBERSHIP, *_PEOPLE})
 
 
 class SlackServer:
@@ -97,12 +100,60 @@ class SlackServer:
         self.workspace.channels.setdefault(f"D{id}", Channel(f"D{id}", "im"))
         return user
 
-    def channel(self, id: str, *, private: bool = False, with_bot: bool = True, archived: bool = False) -> Channel:
-        kind = "group" if private else "channel"
-        channel = self.workspace.channels[id] = Channel(id, kind, with_bot=with_bot, archived=archived)
+    def channel(self, id: str, *members: str, private: bool = False, kind: str | None = None, **how: bool) -> Channel:
+        """With these members; without any named, with everybody in the workspace. ``kind`` is for an ``mpim``."""
+        kind = kind or ("group" if private else "channel")
+        channel = self.workspace.channels[id] = Channel(id, kind, inside=set(members) or None, **how)
         return channel
 
-    # What people do.
+    # What people do, and what is done to them.
+
+    async def join(self, user: str, channel: str) -> None:
+        self._inside(channel).add(user)
+        self._membership("member_joined_channel", channel, user=user, team=TEAM, inviter="U0INVITER")
+
+    async def leave(self, user: str, channel: str) -> None:
+        self._inside(channel).discard(user)
+        self._membership("member_left_channel", channel, user=user, team=TEAM)
+
+    async def share(self, channel: str) -> None:
+        """With another organisation."""
+        self.workspace.channels[channel].shared = True
+        self._membership("channel_shared", channel, connected_team_id="T0OTHER")
+
+    async def unshare(self, channel: str) -> None:
+        self.workspace.channels[channel].shared = False
+        self._membership("channel_unshared", channel, previously_connected_team_id="T0OTHER", is_ext_shared=False)
+
+    async def arrive(self, id: str, **who: Any) -> None:
+        """Somebody new in the workspace; ``who`` as for :meth:`user`."""
+        self._person("team_join", self.user(id, **who))
+
+    async def become(self, id: str, **flags: Any) -> None:
+        """A guest, deactivated, somebody with another status line ..."""
+        user = self.workspace.users[id]
+        user.flags |= flags
+        self._person("user_change", user)
+
+    def _inside(self, channel: str) -> set[str]:
+        place = self.workspace.channels[channel]
+        place.inside = set(self.workspace.members(place)) - {BOT_USER}
+        return place.inside
+
+    def _membership(self, type: str, channel: str, **fields: Any) -> None:
+        place = self.workspace.channels[channel]
+        kind = {"channel_type": "C" if channel.startswith("C") else "G"} if type.startswith("member") else {}
+        if place.with_bot:
+            self._happened({"type": type, "channel": channel} | kind | fields, READ_SCOPES[place.kind])
+
+    def _person(self, type: str, user: User) -> None:
+        self._happened({"type": type, "user": user.profile(with_email=self.api.with_email())}, "users:read")
+
+    def _happened(self, event: dict[str, Any], scope: str) -> None:
+        if event["type"] in self._subscriptions and self.api.grants(scope):
+            self.delivered.add(event["type"])
+            self.api.used_scopes.add(scope)
+            self.emit(event | {"event_ts": self.workspace.next_ts()})
 
     async def mention(self, user: str, channel: str, text: str, **how: Any) -> Post:
         """``@Footnote text``; ``how`` as for :meth:`say`."""
@@ -159,7 +210,13 @@ class SlackServer:
             "team": {"id": TEAM, "domain": "footnote"},
             "user": {"id": user, "username": self.workspace.users[user].name.lower(), "team_id": TEAM},
             "channel": {"id": whisper.channel, "name": "general"},
-            "container": {"type": "message", "channel_id": whisper.channel, "is_ephemeral": True},
+            "container": {
+                "type": "message",
+                "message_ts": self.workspace.next_ts(),
+                "channel_id": whisper.channel,
+                "is_ephemeral": True,
+                **({"thread_ts": whisper.thread_ts} if whisper.thread_ts else {}),
+            },
             "is_enterprise_install": False,
             "response_url": f"{self.courier.base}/respond/{id}",
             "trigger_id": f"{time.time_ns()}.{id[:8]}",

@@ -37,6 +37,10 @@ _CONTROL = re.compile(r"<([^<>]*)>")
 _LINK = re.compile(r"https?://[^\s|<>]+(\|[^|<>\n]+)?")
 
 
+class Refused(Exception):
+    """``ok: false`` with this error code."""
+
+
 def refusal(message: Mapping[str, Any], *, text_limit: int = TEXT) -> str | None:
     """The error code with which Slack would refuse this message; None for a good one."""
     text, blocks = message.get("text"), message.get("blocks")

@@ -11,25 +11,24 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.emulators import slack_directory
 from tests.emulators.slack_faults import Faults
-from tests.emulators.slack_rules import UPDATE_TEXT, flaws, refusal, texts
+from tests.emulators.slack_rules import UPDATE_TEXT, Refused, flaws, refusal, texts
 from tests.emulators.slack_workspace import BOT, BOT_USER, TEAM, Channel, Post, Whisper, Workspace
 
 JSON_METHODS = {"chat.postMessage", "chat.update", "chat.postEphemeral", "assistant.threads.setStatus"}
-HISTORY_SCOPES = {"channel": "channels:history", "group": "groups:history", "im": "im:history"}
+HISTORY_SCOPES = {"channel": "channels:history", "group": "groups:history", "mpim": "mpim:history", "im": "im:history"}
+READ_SCOPES = {"channel": "channels:read", "group": "groups:read", "mpim": "mpim:read", "im": "im:read"}
 METHOD_SCOPES = {
     "chat.postMessage": "chat:write",
     "chat.update": "chat:write",
     "chat.postEphemeral": "chat:write",
     "assistant.threads.setStatus": "chat:write",
     "users.info": "users:read",
+    "users.list": "users:read",
 }
 RESPONSE_URL_USES = 5
 RESPONSE_URL_SECONDS = 30 * 60
-
-
-class Refused(Exception):
-    """``ok: false`` with this error code."""
 
 
 @dataclass(frozen=True)
@@ -111,10 +110,10 @@ class WebApi:
         self.flaws += flaws(message)
         shown = "\n".join(texts(message.get("blocks") or [])) or message["text"]
         if message.get("response_type") == "in_channel":
-            self._write(where.channel, message, None)
+            self._write(where.channel, message, message.get("thread_ts"))
         else:
-            blocks = list(message.get("blocks") or [])
-            self.workspace.whispers.append(Whisper(where.channel, where.user, None, shown, "response_url", blocks))
+            blocks, thread = list(message.get("blocks") or []), message.get("thread_ts")
+            self.workspace.whispers.append(Whisper(where.channel, where.user, thread, shown, "response_url", blocks))
         return web.Response(text="ok")
 
     def _record(self, method: str, arguments: dict[str, Any], error: str | None) -> None:
@@ -159,7 +158,7 @@ class WebApi:
         return implementation(self, arguments)
 
     def _need(self, scope: str) -> None:
-        if self._scopes is not None and scope not in self._scopes:
+        if not self.grants(scope):
             raise Refused("missing_scope")
         self.used_scopes.add(scope)
 
@@ -176,10 +175,19 @@ class WebApi:
         user = self.workspace.users.get(_required(arguments, "user"))
         if user is None:
             raise Refused("user_not_found")
-        with_email = self._scopes is None or "users:read.email" in self._scopes
-        if user.email:
-            self.used_scopes.add("users:read.email")
-        return {"user": user.profile(with_email=with_email)}
+        return {"user": user.profile(with_email=self.with_email())}
+
+    def users_list(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        return slack_directory.users(self.workspace, arguments, with_email=self.with_email())
+
+    def with_email(self) -> bool:
+        if not self.grants("users:read.email"):
+            return False
+        self.used_scopes.add("users:read.email")
+        return True
+
+    def grants(self, scope: str) -> bool:
+        return self._scopes is None or scope in self._scopes
 
     def chat_post_message(self, arguments: dict[str, Any]) -> dict[str, Any]:
         channel = self._writable(arguments)
@@ -223,15 +231,27 @@ class WebApi:
     def chat_post_ephemeral(self, arguments: dict[str, Any]) -> dict[str, Any]:
         channel = self._writable(arguments)
         user = _required(arguments, "user")
-        if user not in self.workspace.users:
+        if user not in self.workspace.members(channel):
             raise Refused("user_not_in_channel")
         if error := refusal(arguments):
             raise Refused(error)
         thread = self._thread(channel, arguments)
         self.flaws += flaws(arguments)
         shown = "\n".join(texts(arguments.get("blocks") or [])) or arguments["text"]
-        self.workspace.whispers.append(Whisper(channel.id, user, thread, shown, "chat.postEphemeral"))
+        blocks = list(arguments.get("blocks") or [])
+        self.workspace.whispers.append(Whisper(channel.id, user, thread, shown, "chat.postEphemeral", blocks))
         return {"message_ts": self.workspace.next_ts()}
+
+    def conversations_members(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        return slack_directory.members(self.workspace, self._listed(arguments), arguments)
+
+    def conversations_info(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        return slack_directory.info(self.workspace, self._listed(arguments))
+
+    def _listed(self, arguments: dict[str, Any]) -> Channel:
+        channel = self._channel(arguments)
+        self._need(READ_SCOPES[channel.kind])
+        return channel
 
     def conversations_replies(self, arguments: dict[str, Any]) -> dict[str, Any]:
         channel = self._readable(arguments)
@@ -266,7 +286,7 @@ class WebApi:
 
     def _channel(self, arguments: dict[str, Any]) -> Channel:
         channel = self.workspace.channels.get(_required(arguments, "channel"))
-        if channel is None or (channel.kind == "group" and not channel.with_bot):
+        if channel is None or (channel.kind in {"group", "mpim"} and not channel.with_bot):
             raise Refused("channel_not_found")
         return channel
 
@@ -308,9 +328,12 @@ _METHODS: dict[str, Callable[[WebApi, dict[str, Any]], dict[str, Any]]] = {
     "auth.test": WebApi.auth_test,
     "apps.connections.open": WebApi.apps_connections_open,
     "users.info": WebApi.users_info,
+    "users.list": WebApi.users_list,
     "chat.postMessage": WebApi.chat_post_message,
     "chat.update": WebApi.chat_update,
     "chat.postEphemeral": WebApi.chat_post_ephemeral,
+    "conversations.members": WebApi.conversations_members,
+    "conversations.info": WebApi.conversations_info,
     "conversations.replies": WebApi.conversations_replies,
     "conversations.history": WebApi.conversations_history,
     "assistant.threads.setStatus": WebApi.set_status,

@@ -21,8 +21,12 @@ class User:
     email: str | None
     flags: dict[str, Any]
 
+    @property
+    def foreign(self) -> bool:
+        return bool(self.flags.get("is_stranger")) or self.flags.get("team_id", TEAM) != TEAM
+
     def profile(self, *, with_email: bool) -> dict[str, Any]:
-        """As users.info shows it."""
+        """As users.info and users.list show it."""
         names = {"display_name": self.name, "real_name": self.name}
         email = {"email": self.email} if self.email and with_email else {}
         base = {
@@ -44,9 +48,13 @@ class User:
 class Channel:
     id: str
     kind: str
-    """``channel``, ``group`` (private) or ``im``, as in ``channel_type`` of events."""
+    """``channel``, ``group`` (private), ``mpim`` or ``im``, as in ``channel_type`` of events."""
     with_bot: bool = True
     archived: bool = False
+    inside: set[str] | None = None
+    """The people in it; None: all of the workspace, and all who are yet to come."""
+    shared: bool = False
+    """With another organisation."""
 
 
 @dataclass
@@ -101,10 +109,16 @@ class Whisper:
     """``chat.postEphemeral`` or ``response_url``."""
     blocks: list[dict[str, Any]] = field(default_factory=list)
 
+    @property
+    def buttons(self) -> list[str]:
+        """What stands on them."""
+        elements = [element for block in self.blocks if block["type"] == "actions" for element in block["elements"]]
+        return [element["text"]["text"] for element in elements]
+
 
 class Workspace:
     def __init__(self) -> None:
-        self.users: dict[str, User] = {}
+        self.users = {BOT_USER: User(BOT_USER, "Footnote", None, {"is_bot": True})}
         self.channels: dict[str, Channel] = {}
         self.posts: list[Post] = []
         self.whispers: list[Whisper] = []
@@ -115,6 +129,15 @@ class Workspace:
     def next_ts(self) -> str:
         """Unique and rising, as Slack's are."""
         return f"{int(time.time())}.{next(self._ticks):06d}"
+
+    def members(self, channel: Channel) -> list[str]:
+        """Ids, our bot's as well."""
+        if channel.kind == "im":
+            return [channel.id.removeprefix("D"), BOT_USER]
+        inside = channel.inside
+        if inside is None:
+            inside = {user.id for user in self.users.values() if not user.foreign and not user.flags.get("deleted")}
+        return sorted(inside | {BOT_USER} if channel.with_bot else inside - {BOT_USER})
 
     def find(self, channel: str, ts: str) -> Post | None:
         return next((post for post in self.posts if post.channel == channel and post.ts == ts), None)

@@ -16,6 +16,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from connectors.confluence.source import ConfluenceSource
 from core.indexing.cleaning import one_line
+from core.indexing.tombstones import FORGOTTEN
 from core.indexing.writes import PAUSES
 from core.models import EVERYONE, PUBLIC, Access, Principal
 from core.principals import expand
@@ -23,6 +24,7 @@ from core.settings import ConfluenceConfig
 from tests.emulators.confluence_api import ConfluenceApi
 from tests.emulators.confluence_site import Site
 from tests.emulators.confluence_world import AccessClass, Account, Content
+from tests.fakes import Unhurried
 from tests.memory_index import LineParser
 from tests.property.test_sync_state_machine import BODIES, Syncs, _texts
 from tests.sources import NOON
@@ -53,12 +55,6 @@ KINDS = (
     *("poison", "person", "secret"),
 )
 Deed = Callable[[], None]
-
-
-class Unhurried:
-    async def acquire(self) -> None: ...
-
-    async def pause(self, seconds: float) -> None: ...
 
 
 def html(body: str) -> str:
@@ -106,6 +102,9 @@ class Confluence(Syncs):
 
     def contents(self, *kinds: str) -> list[Content]:
         return [content for content in self.site.contents.values() if content.kind in kinds]
+
+    def present(self) -> set[str]:
+        return {self.document_id(content) for content in self.site.visible_documents().values()}
 
     def text(self, content: Content) -> str:
         if content.kind != "comment":
@@ -339,7 +338,9 @@ class Confluence(Syncs):
 
     @rule()
     def a_quiet_sync_brings_the_index_in_step(self) -> None:
-        truth = {self.document_id(content): content for content in self.site.visible_documents().values()}
+        self.catch_up()
+        visible = {self.document_id(content): content for content in self.site.visible_documents().values()}
+        truth = {id: content for id, content in visible.items() if id not in self.forgotten()}
         broken = {id for id, content in truth.items() if self.is_broken(content)}
         self.now += PAUSES[-1]
         if self.site.data_center:
@@ -364,6 +365,7 @@ class Confluence(Syncs):
             assert admitted == self.readers(content)
         assert self.ledger.failed.keys() <= broken
         assert report.coverage.missing == 0
+        assert report.coverage.skipped[FORGOTTEN] == len(visible) - len(truth)
         self.api.forget()
         again = self.sync()
         assert again is not None

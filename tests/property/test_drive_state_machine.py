@@ -5,12 +5,8 @@ somebody who never could.
 
 from __future__ import annotations
 
-import json
-import tempfile
 from collections.abc import Callable
 from datetime import timedelta
-from functools import cache
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -18,12 +14,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from connectors.google_drive.source import DriveSource
+from core.indexing.tombstones import FORGOTTEN
 from core.indexing.writes import PAUSES
 from core.principals import expand
 from core.settings import DriveConfig
-from tests.emulators.drive import Drive, DriveApi
+from tests.emulators.drive import Drive, DriveApi, key_file
 from tests.emulators.drive_content import DOCUMENT, SHORTCUT, Text
 from tests.emulators.drive_world import Item
+from tests.fakes import Unhurried
 from tests.memory_index import LineParser, MemoryIndex
 from tests.property.test_sync_state_machine import BODIES, Syncs, _texts
 from tests.virtual_time import VirtualTimeLoop
@@ -40,19 +38,6 @@ FAULTS = st.tuples(
     st.integers(0, 6),
 ) | st.tuples(st.sampled_from(LISTS), st.just("truncated"), st.integers(1, 8), st.integers(0, 6))
 Deed = Callable[[], None]
-
-
-class Unhurried:
-    async def acquire(self) -> None: ...
-
-    async def pause(self, seconds: float) -> None: ...
-
-
-@cache
-def _key_file() -> Path:
-    path = Path(tempfile.mkdtemp()) / "key.json"
-    path.write_text(json.dumps(DriveApi().accounts.credentials()))
-    return path
 
 
 class GoogleDrive(Syncs):
@@ -101,7 +86,7 @@ class GoogleDrive(Syncs):
         for place in (self.places[1], self.places[3], self.places[4]):
             drive.share(place, f"user:{drive.bot}", "writer")
         config = DriveConfig(
-            credentials=_key_file(), folders=(self.mine.id,), drives=(self.team.id,), directory_admin="admin@acme.com"
+            credentials=key_file(), folders=(self.mine.id,), drives=(self.team.id,), directory_admin="admin@acme.com"
         )
         self.roots = (self.mine.id, self.team.id)
         self.source = DriveSource(config, Unhurried(), transport=self.api, clock=drive.now)
@@ -132,6 +117,9 @@ class GoogleDrive(Syncs):
     def truth(self) -> dict[str, tuple[str, set[str]]]:
         visible = [self.drive.items[id] for id in self.drive.visible_documents(self.roots)]
         return {f"drive:{item.id}": (self.text(item), self.told_finders(item)) for item in visible if self.is_readable(item)}
+
+    def present(self) -> set[str]:
+        return set(self.truth())
 
     def told_finders(self, item: Item) -> set[str]:
         """Nobody, where the account may not see who may read."""
@@ -318,7 +306,8 @@ class GoogleDrive(Syncs):
         self.is_in_step()
 
     def is_in_step(self) -> None:
-        truth = self.truth()
+        self.catch_up()
+        truth = {id: document for id, document in self.truth().items() if id not in self.forgotten()}
         self.now += PAUSES[-1]
         given_up = any(attempts > len(PAUSES) for attempts in self.ledger.failed.values())
         report = self.sync(full=given_up, prune=True)
@@ -328,6 +317,7 @@ class GoogleDrive(Syncs):
             id: ([word for line in _texts(text) for word in line.split()], finders) for id, (text, finders) in truth.items()
         }
         assert report.coverage.missing == 0
+        assert report.coverage.skipped[FORGOTTEN] == len(self.present() & self.forgotten())
         self.api.calls.clear()
         again = self.sync()
         assert again is not None

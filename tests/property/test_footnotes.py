@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from core.answering.footnotes import FootnoteFilter
 from tests.answering import five_documents
+from tests.harm import OPENING
+from tests.harm import without_markdown_code as without_code
 
 SOURCES = five_documents()
-OPENING = re.compile(r"[ \t]*(`{3,}(?=[^`]*$)|~{3,})")
 
 # Pieces from which a hostile text would be built, so that they meet more often than in random text.
 scraps = st.sampled_from(
@@ -31,22 +32,6 @@ texts = st.lists(scraps, max_size=40).map("".join) | st.text(max_size=80)
 def whole(text: str) -> tuple[str, FootnoteFilter]:
     footnotes = FootnoteFilter(SOURCES)
     return footnotes.feed(text) + footnotes.close(), footnotes
-
-
-def without_code(text: str) -> str:
-    """As a reader of Markdown sees it: fences first, then code spans."""
-    lines: list[str] = []
-    fence = ""
-    for line in text.split("\n"):
-        opening = OPENING.match(line)
-        if fence:
-            if line.strip().startswith(fence) and not line.strip().strip(fence[0]):
-                fence = ""
-        elif opening:
-            fence = opening.group(1)
-        else:
-            lines.append(line)
-    return re.sub(r"(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)", "", "\n".join(lines), flags=re.DOTALL)
 
 
 @given(texts, st.lists(st.integers(min_value=0, max_value=400), max_size=30))

@@ -1,5 +1,6 @@
 """Random edits, deletes, renames, changes of access, failures and crashes between any two steps: after a quiet sync the
-index holds what the source holds, and at no moment does it show content to those who could never read it.
+index holds what the source holds, except what an administrator had forgotten, and at no moment does it show content to those
+who could never read it.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -23,10 +24,11 @@ from qdrant_client import AsyncQdrantClient
 from connectors.folder.source import FolderSource
 from connectors.folder.tree import SETTLED_SECONDS
 from core.errors import FootnoteError
-from core.indexing.index import Index, Opened, Record
+from core.indexing.index import Guard, Index, Opened, Record
 from core.indexing.sync import Syncer
+from core.indexing.tombstones import FORGOTTEN, Tombstone
 from core.indexing.writes import PAUSES
-from core.models import NOBODY, PUBLIC, Access, Chunk, Document, SyncReport, SyncRequest, SyncState
+from core.models import NOBODY, PUBLIC, PUSH, Access, Chunk, Document, SyncReport, SyncRequest, SyncState
 from tests.memory_index import Crash, LineParser, MemoryIndex, MemoryLedger, Point, WordEmbedder
 from tests.sources import NOON, FeedSource, MemorySource, document
 
@@ -68,6 +70,12 @@ class Syncs(RuleBasedStateMachine):
         self.parser = Failing()
         self.now = NOON
         self.declared: dict[str, set[tuple[str, Access]]] = {}
+        self.gone: set[str] = set()
+        """Documents of which an administrator was told that they are forgotten."""
+        self.unanswered: dict[str, bool] = {}
+        """Documents whose administrator was told nothing, because something died, and whether to forget them."""
+        self.requests: list[str] = []
+        """Documents that were forgotten or readmitted, for a sync that nobody has run yet."""
 
     def an_index(self) -> MemoryIndex:
         return MemoryIndex()
@@ -92,10 +100,68 @@ class Syncs(RuleBasedStateMachine):
         """Documents that cannot be indexed now."""
         return set()
 
-    def sync(self, crash_after: int | None = None, **fields: bool) -> SyncReport | None:
+    def present(self) -> set[str]:
+        """All documents of the source."""
+        return self.expected().keys() | self.failing()
+
+    def forgotten(self) -> set[str]:
+        return set(self.loop.run_until_complete(self.index.forgotten(self.source.name)))
+
+    def order(self, document_id: str, forget: bool, crash_after: int | None = None) -> None:
+        """What an administrator says about a document."""
+        self.gone.discard(document_id)
+        self.unanswered[document_id] = forget
+        self.index.restart(crash_after)
+        try:
+            self.loop.run_until_complete(self.obey(document_id, forget))
+        except Crash:
+            pass
+        else:
+            self.answer(document_id)
+        self.index.restart()
+
+    async def obey(self, document_id: str, forget: bool) -> None:
+        if forget:
+            await self.index.forget([document_id], self.source.name, by="slack:U1", at=self.now)
+        else:
+            await self.index.readmit([document_id])
+
+    def answer(self, document_id: str) -> None:
+        if self.unanswered.pop(document_id):
+            self.gone.add(document_id)
+        self.requests.append(document_id)
+
+    @precondition(lambda self: self.present() | self.index.documents)
+    @rule(data=st.data(), steps=st.none() | st.integers(0, 3))
+    def an_administrator_forgets_a_page(self, data: st.DataObject, steps: int | None) -> None:
+        self.order(data.draw(st.sampled_from(sorted(self.present() | self.index.documents))), True, steps)
+
+    @precondition(lambda self: self.forgotten())
+    @rule(data=st.data(), steps=st.none() | st.integers(0, 1))
+    def an_administrator_readmits_a_page(self, data: st.DataObject, steps: int | None) -> None:
+        self.order(data.draw(st.sampled_from(sorted(self.forgotten()))), False, steps)
+
+    @rule(steps=st.none() | st.integers(0, 6))
+    def what_was_requested_is_synced(self, steps: int | None) -> None:
+        if self.requests and self.sync(steps, scope=self.requests[0], requested_by=PUSH):
+            del self.requests[0]
+
+    def catch_up(self) -> None:
+        """Whoever was told nothing says it again, and all that was requested is synced."""
+        for document_id, forget in list(self.unanswered.items()):
+            self.order(document_id, forget)
+        for document_id in self.requests:
+            self.sync(scope=document_id, requested_by=PUSH)
+        self.requests.clear()
+
+    @invariant()
+    def what_is_forgotten_is_not_in_the_index(self) -> None:
+        assert not self.gone & self.index.documents
+
+    def sync(self, crash_after: int | None = None, **fields: object) -> SyncReport | None:
         """One sync; None when it ended early."""
         self.index.restart(crash_after)
-        request = SyncRequest(id="r", source=self.source.name, requested_by="cli", at=NOON, **fields)
+        request = SyncRequest(**{"id": "r", "source": self.source.name, "requested_by": "cli", "at": NOON} | fields)
         syncer = Syncer(self.index, self.parser, WordEmbedder(), persist=lambda call: call(), clock=lambda: self.now)
         state = SyncState(source=self.source.name, cursor=self.ledger.cursor)
         try:
@@ -128,6 +194,7 @@ class Syncs(RuleBasedStateMachine):
     @rule()
     def the_ledger_is_lost(self) -> None:
         self.ledger = MemoryLedger(self.index)
+        self.requests.clear()
 
     @rule(hours=st.integers(1, 5))
     def hours_pass(self, hours: int) -> None:
@@ -135,7 +202,11 @@ class Syncs(RuleBasedStateMachine):
 
     @rule()
     def a_quiet_sync_brings_the_index_in_step(self) -> None:
-        expected, failing = self.expected(), self.failing()
+        self.catch_up()
+        forgotten = self.forgotten()
+        expected = {document_id: pair for document_id, pair in self.expected().items() if document_id not in forgotten}
+        failing = self.failing() - forgotten
+        left_out = len(self.present()) - len(expected) - len(failing)
         self.now += PAUSES[-1]
         given_up = any(attempts > len(PAUSES) for attempts in self.ledger.failed.values())
         report = self.sync(full=given_up, force=not expected and not failing)
@@ -151,8 +222,9 @@ class Syncs(RuleBasedStateMachine):
         coverage = report.coverage
         assert coverage is not None
         # What cannot be read now and did not change is as good as ever.
-        assert (coverage.in_index + coverage.failed, coverage.missing) == (coverage.in_source, 0)
-        assert (coverage.in_source, coverage.failed <= len(failing)) == (len(expected) + len(failing), True)
+        assert (coverage.in_index + coverage.failed + left_out, coverage.missing) == (coverage.in_source, 0)
+        assert (coverage.in_source, coverage.failed <= len(failing)) == (len(expected) + len(failing) + left_out, True)
+        assert coverage.skipped == ({FORGOTTEN: left_out} if left_out else {})
         if not given_up:
             writes = self.index.writes
             again = self.sync()
@@ -253,6 +325,26 @@ class InMemory(Syncs):
         self.sync(crash_after=steps)
         self.source.between = lambda: None
 
+    @precondition(lambda self: self.source.pages)
+    @rule(data=st.data(), forget=st.booleans(), steps=st.none() | st.integers(0, 20))
+    def an_administrator_says_it_while_a_sync_runs(self, data: st.DataObject, forget: bool, steps: int | None) -> None:
+        document_id = data.draw(st.sampled_from(sorted(self.source.pages)))
+        self.gone.discard(document_id)
+        obeying: list[asyncio.Task[None]] = []
+
+        def once() -> None:
+            if not obeying:
+                obeying.append(asyncio.get_running_loop().create_task(self.obey(document_id, forget)))
+
+        self.source.between = once
+        report = self.sync(crash_after=steps)
+        self.source.between = lambda: None
+        self.unanswered[document_id] = forget
+        if obeying:
+            self.loop.run_until_complete(asyncio.wait(obeying))
+            if obeying[0].exception() is None and report:
+                self.answer(document_id)
+
 
 class RealIndex(MemoryIndex):
     """Footnote's own index over Qdrant's reference engine. It crashes between two calls."""
@@ -299,9 +391,20 @@ class RealIndex(MemoryIndex):
             for payload in payloads
         }
 
-    async def upsert(self, pairs: Sequence[tuple[Document, Sequence[Chunk]]]) -> int:
+    async def upsert(self, pairs: Sequence[tuple[Document, Sequence[Chunk]]], *guard: Guard) -> int:
         self.step()
-        return await self._index.upsert(pairs)
+        return await self._index.upsert(pairs, *guard)
+
+    async def forget(self, document_ids: Collection[str], source: str, *, by: str, at: datetime) -> set[str]:
+        self.step()
+        return await self._index.forget(document_ids, source, by=by, at=at)
+
+    async def readmit(self, document_ids: Collection[str]) -> set[str]:
+        self.step()
+        return await self._index.readmit(document_ids)
+
+    async def forgotten(self, source: str) -> dict[str, Tombstone]:
+        return await self._index.forgotten(source)
 
     async def remove(self, document_ids: Sequence[str]) -> None:
         self.step()
@@ -366,7 +469,7 @@ class WithChangesOfTheModel(OnTheRealIndex):
             assert page is not None or self.source.incomplete, f"{point} is gone"
             assert page is None or point.access in {page.access, NOBODY}, point
 
-    def sync(self, crash_after: int | None = None, **fields: bool) -> SyncReport | None:
+    def sync(self, crash_after: int | None = None, **fields: object) -> SyncReport | None:
         report = super().sync(crash_after, **fields)
         whole = report is not None and not report.withheld and not report.dry_run and report.coverage is not None
         if report and whole and report.rebuilt and not self.late:

@@ -20,6 +20,7 @@ from core.indexing.jobs.records import (
     STATES,
     SUBMIT,
     WAKE,
+    WITHDRAW,
     Keys,
     Record,
     ask,
@@ -101,8 +102,17 @@ class Jobs:
 
     async def states(self) -> dict[str, SyncState]:
         """The states of all sources that were ever requested, by name."""
-        names = sorted(text(name) for name in await ask(cast("Awaitable[set[Any]]", self._redis.smembers(SOURCES))))
-        return {name: await self.state(name) for name in names}
+        return {name: await self.state(name) for name in await self._sources()}
+
+    async def withdraw(self, requested_by: str) -> int:
+        """Take back what somebody asked for and no worker has taken up yet: how many requests. What runs goes on."""
+        withdrawn = 0
+        for keys in map(Keys, await self._sources()):
+            withdrawn += int(await script(self._redis, WITHDRAW, (keys.record, keys.waiting), requested_by))
+        return withdrawn
+
+    async def _sources(self) -> list[str]:
+        return sorted(text(name) for name in await ask(cast("Awaitable[set[Any]]", self._redis.smembers(SOURCES))))
 
     async def follow(self, request: SyncRequest) -> AsyncIterator[SyncState]:
         """The state whenever it changes, WAITING while others are before it, until this very request is finished.

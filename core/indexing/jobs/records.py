@@ -106,6 +106,15 @@ READ = """
 return {redis.call('HMGET', KEYS[1], 'state', 'cursor', 'progress', 'running', 'failures'), redis.call('LRANGE', KEYS[2], 0, -1)}
 """
 
+WITHDRAW = """
+local withdrawn = 0
+for _, work in ipairs(redis.call('LRANGE', KEYS[2], 0, -1)) do
+  if cjson.decode(work).requested_by == ARGV[1] then withdrawn = withdrawn + redis.call('LREM', KEYS[2], 1, work) end
+end
+if withdrawn > 0 then redis.call('PUBLISH', KEYS[1], 'withdrawn') end
+return withdrawn
+"""
+
 # A running request without a lock is one whose worker died: it goes before those that wait.
 CLAIM = """
 if redis.call('EXISTS', KEYS[2]) == 1 then return false end

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from core.audit import OFF, Audit
 from core.errors import AuthError, FootnoteError, TransientError
 from core.indexing.jobs.claim import Claim, ClaimLost
 from core.indexing.jobs.ledger import ClaimLedger
@@ -46,6 +47,7 @@ class Worker:
         *,
         helping: Helping | None = None,
         parallel: int = 2,
+        audit: Audit = OFF,
         clock: Callable[[], datetime] = now,
     ) -> None:
         """``helping`` takes documents off the hands of other workers while there is nothing to sync here; as the helpers of
@@ -56,6 +58,7 @@ class Worker:
         self._syncer = syncer
         self._helping = helping
         self._parallel = parallel
+        self._audit = audit
         self._clock = clock
         self._working: dict[str, asyncio.Task[None]] = {}
         self._help: asyncio.Task[None] | None = None
@@ -171,6 +174,16 @@ class Worker:
             state = replace(state, fresh_at=running.started_at, listed_at=listed_at or state.listed_at)
         await claim.finish(state)
         _report(state, time.monotonic() - began)
+        if (report.access_changed or report.removed or report.withheld) and not report.dry_run:
+            self._audit.record(
+                "access.changed",
+                who=request.requested_by,
+                source=request.source,
+                status=status.value,
+                access_changed=report.access_changed,
+                removed=report.removed,
+                withheld=report.withheld,
+            )
 
     async def _answers(self, claim: Claim, state: SyncState) -> bool:
         """Whether questions are answered from what this sync wrote. When it is another model's collection that still

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 import zlib
 
@@ -33,7 +34,7 @@ def check_archive(body: bytes) -> frozenset[str]:
             for entry in entries:
                 if entry.flag_bits & 1:
                     raise DocumentError("is protected by a password: store an unprotected copy")
-                if entry.filename.startswith(("/", "\\")) or ":" in entry.filename or ".." in entry.filename.split("/"):
+                if entry.filename.startswith(("/", "\\")) or ":" in entry.filename or ".." in re.split(r"[/\\]", entry.filename):
                     raise DocumentError("contains a part with an unsafe name and was not opened: export it again")
                 if entry.filename.lower().endswith(_NESTED):
                     raise DocumentError("contains another archive and was not opened: store its files one by one")

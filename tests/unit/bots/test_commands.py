@@ -63,14 +63,6 @@ class ScriptedJobs:
         return {"wiki": done}
 
 
-class ScriptedMemory:
-    async def forget(self, conversation_id: str) -> int:
-        return 2
-
-    async def forget_person(self, user: str) -> int:
-        return 3
-
-
 class ScriptedIndex:
     async def counts(self) -> dict[str, int]:
         return {"wiki": 120}
@@ -83,7 +75,6 @@ def commands(jobs: ScriptedJobs | None = None) -> Commands:
     return Commands(
         jobs=jobs or ScriptedJobs(),
         index=ScriptedIndex(),
-        memory=ScriptedMemory(),
         sources={"wiki": ScopedSource("wiki", "ENG", PAGE), "files": ScopedSource("files", "travel")},
         admins=frozenset({"slack:U1"}),
         interval=timedelta(minutes=10),
@@ -299,19 +290,6 @@ async def test_status_says_how_soon_a_failed_sync_is_tried_again(failures: int, 
     reply = RecordingReply()
     await commands(Away()).run(command("status"), reply)
     assert reply.replies[0].splitlines()[0].endswith(said)
-
-
-@pytest.mark.parametrize(("text", "said"), [("", "3 of your questions"), ("here", "2 questions of this conversation")])
-async def test_anybody_may_make_it_forget(text: str, said: str) -> None:
-    reply = RecordingReply()
-    await commands().run(command("forget", text, user="slack:U2"), reply)
-    assert said in reply.replies[0]
-
-
-async def test_where_the_thread_is_not_known_nothing_is_said_to_be_forgotten() -> None:
-    reply = RecordingReply()
-    await commands().run(replace(command("forget", "here"), conversation_id=None), reply)
-    assert "`forget me`" in reply.replies[0]
 
 
 async def test_an_unknown_command_is_answered_with_the_known_ones() -> None:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from connectors.http import Http, Rejected
+from connectors.http import Http, Rejected, is_public
 from core.errors import AuthError, DocumentError, FootnoteError, TransientError
 from core.limits import LocalLimiter
 
@@ -215,7 +215,19 @@ async def test_the_credential_stays_with_its_host_when_a_download_is_elsewhere()
 
 
 @pytest.mark.parametrize(
-    "target", ["http://169.254.169.254/latest/", "https://127.0.0.1:9/", "https://10.0.0.1/", "file:///etc/passwd"]
+    "target",
+    [
+        *(
+            "http://169.254.169.254/latest/",
+            "https://169.254.169.254/",
+            "https://127.0.0.1:9/",
+            "https://10.0.0.1/",
+            "https://0.0.0.0/",
+        ),
+        *("https://[::1]/", "https://[fd00::1]/", "https://[fe80::1]/", "https://224.0.0.1/", "https://100.64.0.1/"),
+        *("https://[::ffff:10.0.0.1]/", "https://[2002:a00:1::]/", "https://[64:ff9b::a9fe:a9fe]/"),
+        *("http://pages.example.com/", "file:///etc/passwd", "ftp://files.example.com/"),
+    ],
 )
 async def test_nobody_sends_us_into_a_private_network(target: str):
     """The service is a public one here, by name; only where it points to is asked for."""
@@ -232,6 +244,32 @@ async def test_nobody_sends_us_into_a_private_network(target: str):
     http = Http("Pages", "https://pages.example.com", Token(), LocalLimiter(), transport=Answers())
     with pytest.raises(FootnoteError, match="no public https host"):
         await http.content("/file", limit=100)
+
+
+@pytest.mark.parametrize("name", ["localhost", "2130706433", "0x7f.1", "nowhere.invalid"])
+async def test_a_name_that_leads_into_a_private_network_or_nowhere_is_no_public_one(name: str):
+    assert not await is_public(f"https://{name}/", resolves=True)
+
+
+async def test_an_answer_that_trickles_in_is_given_up():
+    gone = asyncio.Event()
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        try:
+            while True:
+                await answer.write(b"x")
+                await asyncio.sleep(0.01)
+        except (OSError, asyncio.CancelledError):
+            gone.set()
+            raise
+
+    async with a_service(handler, whole=0.2) as http:
+        with pytest.raises(TransientError, match="TimeoutError"):
+            await http.json("/file", attempts=1)
+        async with asyncio.timeout(10):
+            await gone.wait()
 
 
 async def test_a_link_to_another_host_in_an_answer_is_not_followed():

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.registry import build_hints, build_sources, close_sources
+from connectors.registry import build_hints, build_hosts, build_sources, close_sources
 from core.errors import ConfigError
 from core.limits import LocalLimiter
 from core.settings import ConfigFile, ConfluenceConfig, DriveConfig, FolderConfig, Settings
@@ -27,6 +27,28 @@ def test_every_configured_folder_is_a_source_under_its_name():
 
 def test_nothing_configured_means_no_sources():
     assert build_sources(settings(), unhurried) == {}
+
+
+def test_people_open_documents_at_the_hosts_of_their_source():
+    folders = (
+        FolderConfig(name="files", path=Path("/nowhere")),
+        FolderConfig(name="web", path=Path("/nowhere"), url="https://wiki.acme.com/handbook"),
+    )
+    gateway = "https://api.atlassian.com/ex/confluence/c10d"
+    sites = (
+        ConfluenceConfig(name="cloud", url="https://acme.atlassian.net/wiki", email="bot@acme.com", api_token="t"),
+        ConfluenceConfig(name="gateway", url=gateway, api_token="t"),
+        ConfluenceConfig(name="inside", url="https://confluence.lan:8090", pages_url="https://docs.acme.com", api_token="t"),
+    )
+    drives = (DriveConfig(name="drive", credentials=Path("key.json"), drives=("0AAbcDefGhijKUk9PVA",)),)
+    assert build_hosts(Settings(file=ConfigFile(folders=folders, confluence=sites, drive=drives))) == {
+        "files": {""},
+        "web": {"wiki.acme.com"},
+        "cloud": {"acme.atlassian.net"},
+        "gateway": {".atlassian.net"},
+        "inside": {"docs.acme.com"},
+        "drive": {"docs.google.com", "drive.google.com"},
+    }
 
 
 def test_two_sources_with_one_name_are_refused():

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from core.principals import expand, parse_principal
+from core.principals import expand, expand_all, parse_principal
+
+NAMES = st.sampled_from(
+    ["user:a@x.y", "user:b@x.y", "domain:x.y", "group:1", "group:2", "group:3", "channel:slack:C1", "everyone"]
+)
 
 
 @pytest.mark.parametrize(
@@ -15,6 +21,8 @@ from core.principals import expand, parse_principal
         ("domain:ACME.com", "domain:acme.com"),
         ("group:People Ops", "group:People Ops"),
         ("role:discord:123", "role:discord:123"),
+        ("channel:slack:C123", "channel:slack:C123"),
+        ("workspace:slack:T1", "workspace:slack:T1"),
         ("group:Cafe\u0301", "group:Caf\u00e9"),
     ],
 )
@@ -50,3 +58,11 @@ def test_a_person_holds_their_domain_and_every_group_around_them() -> None:
 def test_groups_that_hold_each_other_come_to_an_end() -> None:
     groups = {"group:a": ["group:b"], "group:b": ["group:a", "user:ana@acme.com"]}
     assert {"group:a", "group:b"} <= expand({"user:ana@acme.com"}, groups)
+
+
+@given(
+    readers=st.lists(st.frozensets(NAMES)),
+    groups=st.dictionaries(NAMES.filter(lambda name: name.startswith("group")), st.frozensets(NAMES)),
+)
+def test_many_readers_hold_what_each_of_them_holds(readers: list[frozenset[str]], groups: dict[str, frozenset[str]]) -> None:
+    assert expand_all(readers, groups) == {expand(reader, groups) for reader in readers}

@@ -166,8 +166,9 @@ def test_a_key_file_that_is_there_for_other_programs_is_no_drive() -> None:
         ('[[confluence]]\nname = "Wiki"\nurl = "https://a.example"\napi_token = "t"', "confluence.0.name"),
         ('[[confluence]]\nurl = "http://wiki.acme.com"\napi_token = "t"', "unencrypted"),
         ('[[drive]]\ncredentials = "k.json"', "neither folders nor drives"),
+        ('[[folders]]\nname = "files"\npath = "."\nurl = "http://files.acme.com"', "is not encrypted"),
     ],
-    ids=["no token", "two tokens", "unknown key", "name", "http", "nothing to read"],
+    ids=["no token", "two tokens", "unknown key", "name", "http", "nothing to read", "links that are not encrypted"],
 )
 def test_half_a_site_or_drive_in_the_file_is_refused_by_its_name(lines: str, said: str) -> None:
     Path("footnote.toml").write_text(lines + "\n")
@@ -220,6 +221,13 @@ def test_what_is_no_address_is_refused_before_anything_is_asked(url: str) -> Non
         assert "\u202e" not in str(refused.value)
 
 
+@pytest.mark.parametrize("name", ["CONFLUENCE_URL", "QDRANT_URL", "FOOTNOTE_ADMINS", "FOOTNOTE_SYNC_INTERVAL"])
+def test_a_token_in_the_wrong_place_is_not_repeated(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name}: what stands there ") as refused:
+        load_settings(**{name.lower(): "NTY3ODkwMTIzNDU2Om5vIHNoYXBl"})
+    assert "NTY3" not in str(refused.value)
+
+
 @pytest.mark.parametrize("url", ["https://ana:canary@acme.atlassian.net", "http://ana:canary@wiki.acme.com"])
 def test_a_password_in_an_address_is_refused_and_not_repeated(url: str) -> None:
     Path(".env").write_text(f"CONFLUENCE_URL={url}\nCONFLUENCE_API_TOKEN=t\n")
@@ -251,3 +259,10 @@ def test_every_setting_stands_in_the_readme_and_nothing_else_does() -> None:
     table = (ROOT / "README.md").read_text().partition("## Settings")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| (.+?) \|", table, re.MULTILINE)
     assert {name for row in rows for name in re.findall(r"`([A-Z][A-Z0-9_]+)`", row)} == NAMES
+
+
+def test_all_secrets_are_known_wherever_they_stand() -> None:
+    Path(".env").write_text("DISCORD_BOT_TOKEN=one\nREDIS_URL=redis+sentinel://:t%40wo@one:26379,two:26379/mymaster\n")
+    Path("footnote.toml").write_text('[[confluence]]\nname = "wiki"\nurl = "https://wiki.acme.com"\napi_token = "three"\n')
+
+    assert sorted(load_settings().secrets) == ["one", "t@wo", "three"]

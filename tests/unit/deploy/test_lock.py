@@ -50,3 +50,9 @@ def test_nothing_that_only_the_tests_need_is_in_the_image() -> None:
 
 def test_the_readme_says_how_to_refresh_it() -> None:
     assert REFRESH in (ROOT / "deploy" / "README.md").read_text()
+
+
+def test_no_model_brings_code_of_its_own() -> None:
+    files = [path for part in ("bots", "connectors", "core") for path in (ROOT / part).rglob("*.py")]
+    assert len(files) > 100
+    assert [path for path in files if "trust_remote_code" in path.read_text()] == []

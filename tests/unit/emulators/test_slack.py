@@ -13,6 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from tests.emulators.slack import SlackServer
 from tests.emulators.slack_rules import markup_flaws, refusal
+from tests.emulators.slack_workspace import BOT_USER
 
 ANA, GENERAL = "U1ANA", "C1GENERAL"
 
@@ -113,6 +114,32 @@ async def test_calls_are_refused_as_slack_refuses_them() -> None:
                 assert (await response.json())["ok"]
         assert "chat.postMessage: missing_charset" in slack.flaws
         assert "links unfurl" in slack.flaws
+
+
+async def test_who_is_there_is_told_in_pages_and_as_far_as_the_scopes_reach() -> None:
+    async with SlackServer(scopes={"users:read", "channels:read"}) as slack:
+        ids = [slack.user(f"U{number}", email=f"u{number}@acme.com").id for number in range(250)]
+        slack.user("U9STRANGER", team_id="T0OTHER")
+        slack.user("U9GONE", deleted=True)
+        slack.channel(GENERAL)
+        slack.channel("C2", *ids[:3], private=True)
+        client = AsyncWebClient(token=slack.bot_token, base_url=slack.url)
+        first = await client.conversations_members(channel=GENERAL)
+        assert len(first["members"]) == 100
+        paged = [page["members"] async for page in await client.conversations_members(channel=GENERAL, limit=99)]
+        assert [len(page) for page in paged] == [99, 99, 53]
+        assert {id for page in paged for id in page} == {*ids, BOT_USER}
+        people = [user async for page in await client.users_list(limit=200) for user in page["members"]]
+        assert {user["id"] for user in people} == {*ids, BOT_USER, "U9GONE"}
+        assert not any("email" in user["profile"] for user in people)
+        info = await client.conversations_info(channel=GENERAL)
+        assert (info["channel"]["is_private"], info["channel"]["is_ext_shared"]) == (False, False)
+        assert await refused(client.conversations_members(channel=GENERAL, limit=1000)) == "invalid_limit"
+        assert await refused(client.users_list(cursor="page two")) == "invalid_cursor"
+        assert await refused(client.conversations_members(channel="C2")) == "missing_scope"
+        assert await refused(client.conversations_info(channel="C2")) == "missing_scope"
+        await slack.join("U9GONE", "C2")
+        assert not slack.delivered, "the event needs the scope, too"
 
 
 async def test_a_response_url_works_five_times() -> None:

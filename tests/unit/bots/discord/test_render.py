@@ -62,12 +62,20 @@ def test_a_link_that_poses_as_a_footnote_leads_to_the_footnote(markdown: str) ->
 
 def test_a_number_that_cites_nothing_stays_text() -> None:
     [text] = render(cited("See \\[7](https://evil.example) and a[1] b[0].", WIKI))
-    assert text.startswith(f"See [7]\\(<https://evil.example>) and a[[1]](<{WIKI}>) b[0].")
+    assert text.startswith(f"See [7]\\(`https://evil.example`) and a[[1]](<{WIKI}>) b[0].")
 
 
-def test_links_to_other_hosts_show_where_they_lead() -> None:
-    [text] = render(cited("[Book here](https://booking.example/x) or [read](https://wiki.acme.example/y) [1].", WIKI))
-    assert text.startswith("Book here (<https://booking.example/x>) or [read](<https://wiki.acme.example/y>)")
+def test_only_what_is_cited_is_linked() -> None:
+    [text] = render(
+        cited(f"[Book](https://evil.example/x), [go](https://wiki.acme.example/y), [read]({WIKI}), {WIKI} [1].", WIKI)
+    )
+    assert text.startswith(f"Book, go, [read](<{WIKI}>), <{WIKI}> [[1]](<{WIKI}>).")
+
+
+def test_an_address_that_is_no_link_is_code_which_discord_leaves_alone() -> None:
+    assert notice("**See https://evil.example/x.** HTTP://EVIL.EXAMPLE") == [
+        "**See `https://evil.example/x`.** `HTTP://EVIL.EXAMPLE`"
+    ]
 
 
 def test_many_footnotes_are_plain_rather_than_spread_over_more_messages() -> None:

@@ -11,7 +11,10 @@ from tests.emulators.slack_rules import markup_flaws
 Z = "\u200b"
 
 
-def one(markdown: str, footnotes: dict[int, str] | None = None) -> str:
+CITED = dict(enumerate(["https://a.b", "https://a.b/c", "https://a.b/c_d_e", "https://a.b/c?d=1&e=2", "https://a.b|c"], 11))
+
+
+def one(markdown: str, footnotes: dict[int, str] = CITED) -> str:
     (section,) = sections(markdown, footnotes)
     assert markup_flaws(section) == []
     return section
@@ -42,10 +45,13 @@ def one(markdown: str, footnotes: dict[int, str] | None = None) -> str:
         ("[text](file:///etc/passwd)", "text"),
         ("[text](javascript:alert(1))", "text"),
         ("[](https://a.b)", "<https://a.b>"),
+        ("[text](https://evil.example)", "text"),
+        ("<https://evil.example> and https://evil.example", "`https://evil.example` and `https://evil.example`"),
+        ("![chart](https://evil.example/c.png)", "chart"),
         ("x [](mailto:a@b.c)", "x"),
         ("[a | b `c`](https://a.b)", "<https://a.b|a \u2502 b c>"),
         ("<https://a.b|c>", "<https://a.b%7Cc>"),
-        ("![chart](https://a.b/c.png)", "<https://a.b/c.png|chart>"),
+        ("![chart](https://a.b/c)", "chart"),
         ("first\nsecond", "first\nsecond"),
         ("first\\\nsecond", "first\nsecond"),
         ("first\n\nsecond", "first\n\nsecond"),
@@ -154,8 +160,9 @@ def test_a_long_code_block_is_closed_and_opened_again_between_lines() -> None:
 
 
 def test_neither_links_nor_entities_nor_surrogate_pairs_are_cut() -> None:
-    text = " ".join(f"[link {number}](https://a.b/{'x' * 40}/{number})" for number in range(30)) + " " + "<&>😀" * 300
-    pieces = sections(text, limit=250)
+    urls = {number: f"https://a.b/{'x' * 40}/{number}" for number in range(30)}
+    text = " ".join(f"[link {number}]({url})" for number, url in urls.items()) + " " + "<&>😀" * 300
+    pieces = sections(text, urls, limit=250)
     assert all(size(piece) <= 250 and markup_flaws(piece) == [] for piece in pieces)
     shown = "".join(pieces)
     assert all(f"/{number}|link {number}>" in shown for number in range(30))

@@ -47,15 +47,13 @@ def test_an_answer_with_two_footnotes() -> None:
     }
 
 
-def test_a_link_that_a_document_quotes_shows_where_it_leads_unless_to_a_source() -> None:
+def test_only_what_is_cited_is_linked() -> None:
     quoted = (
-        "> [The form](https://wiki.acme.com/form), then [log in](https://evil.example/?q=x) or [1](https://evil.example). [1]"
+        "> [The form](https://wiki.acme.com/1), [another](https://wiki.acme.com/2), [log in](https://evil.example/?q=x) "
+        "or [1](https://evil.example). [1]"
     )
     (message,) = rendered(quoted, citation(1))
-    assert message.text == (
-        "> <https://wiki.acme.com/form|The form>, then log in (<https://evil.example/?q=x>) "
-        "or 1 (<https://evil.example>). <https://wiki.acme.com/1|[1]>"
-    )
+    assert message.text == ("> <https://wiki.acme.com/1|The form>, another, log in or 1. <https://wiki.acme.com/1|[1]>")
 
 
 def test_a_document_without_a_web_address_is_named_but_not_linked() -> None:

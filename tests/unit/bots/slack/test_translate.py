@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bots.slack.translate import Heard, Identity, hear, readable, to_message
+from bots.slack.translate import Heard, Identity, given, hear, pressed, readable, to_message
 
 ME = Identity(team="T1", user="UBOT", bot="BBOT")
 NAMES = {"UANA": "Ana", "UBEN": "Ben"}
@@ -117,3 +117,23 @@ def test_the_people_of_a_message_are_its_author_and_whom_it_mentions() -> None:
 )
 def test_slacks_markup_becomes_plain_text(raw: str, shown: str) -> None:
     assert readable(raw, ME, NAMES) == shown
+
+
+@pytest.mark.parametrize(
+    ("where", "thread"),
+    [
+        ({"container": {"is_ephemeral": True, "thread_ts": "1.1"}}, "1.1"),
+        ({"container": {"is_ephemeral": False}, "message": {"ts": "1.2", "thread_ts": "1.1"}}, "1.1"),
+        ({"container": {"is_ephemeral": True}}, None),
+        ({}, None),
+    ],
+)
+def test_a_button_is_a_command_in_the_thread_that_it_stands_in(where: dict[str, Any], thread: str | None) -> None:
+    body = {"actions": [{"value": "private abc"}], "user": {"id": "UANA"}, "channel": {"id": "C1"}}
+    command = pressed(body | where | {"response_url": "https://hooks.slack.com/actions/1", "trigger_id": "7"})
+    assert (command.name, command.text, command.channel, command.thread) == ("private", "abc", "C1", thread)
+
+
+def test_a_typed_command_stands_in_no_thread() -> None:
+    body = {"command": "/footnote", "text": "status", "user_id": "UANA", "channel_id": "C1"}
+    assert given(body | {"response_url": "https://hooks.slack.com/commands/1", "trigger_id": "7"}).thread is None

@@ -223,3 +223,31 @@ class TestRestrictionReader:
     @pytest.mark.parametrize("content", [{"id": 7}, {"id": 7, "restrictions": None}, {"id": 7, "restrictions": {}}])
     def test_one_that_is_not_told_is_asked_for(self, content: dict):
         assert self.reader().listed(content) is None
+
+
+async def test_a_page_that_is_rewritten_and_opened_while_its_site_is_listed_shows_nobody_its_old_text(either: Acme):
+    site, page = either.site, either.site.page(either.eng, "Salaries", "<p>nothing yet</p>")
+    begun = asked = 0
+
+    def meanwhile(_request: object) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == begun:
+            site.restrict(page, users=[], groups=[])
+            site.edit(page, body="<p>for all</p>")
+
+    while asked >= begun:
+        site.restrict(page, users=[either.ana, site.bot])
+        site.edit(page, body="<p>secret</p>")
+        await either.sync()
+        assert (either.text_of(page), either.may_read(either.bob, page)) == ("secret", False)
+        begun, asked = begun + 1, 0
+        either.api.between = meanwhile
+        await either.sync()
+        either.api.between = None
+        assert (either.text_of(page), either.may_read(either.bob, page)) in {
+            ("secret", False),
+            ("for all", True),
+            ("for all", False),
+        }
+    assert begun > 5, "it was done before each of several requests"

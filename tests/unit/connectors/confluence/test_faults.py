@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from core.errors import AuthError, FootnoteError, TransientError
-from core.indexing.sync import may_remove_unasked
+from core.indexing.run import may_remove_unasked
 from core.models import SyncReport
 from tests.unit.connectors.confluence.conftest import Acme
 

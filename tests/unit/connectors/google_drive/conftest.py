@@ -15,19 +15,12 @@ from core.models import AccessChanged, Change, Checkpoint, Document, Failed, Gro
 from core.principals import expand
 from core.settings import DriveConfig
 from tests.emulators.drive import Drive, DriveApi
+from tests.fakes import Unhurried
 from tests.virtual_time import LOOPS
 
 
 def pytest_asyncio_loop_factories(config, item):
     return LOOPS
-
-
-class Unhurried:
-    """A pace for tests: none."""
-
-    async def acquire(self) -> None: ...
-
-    async def pause(self, seconds: float) -> None: ...
 
 
 class Workspace:

@@ -16,9 +16,9 @@ from core.models import SyncReport, SyncRequest, SyncState
 from core.ports import Limiter
 from core.principals import expand
 from core.settings import DriveConfig
+from tests.fakes import Unhurried
 from tests.memory_index import LineParser, MemoryIndex, MemoryLedger, WordEmbedder
 from tests.sources import NOON
-from tests.unit.connectors.google_drive.conftest import Unhurried
 
 PEOPLE = ("ana@acme.com", "bob@acme.com", "cat@acme.com", "dan@other.org")
 WAIT = 2.0

@@ -8,7 +8,7 @@ import pytest
 from connectors.google_drive.source import DriveSource
 from core.errors import AuthError, ConfigError, DocumentError, UserError
 from core.settings import DriveConfig
-from tests.unit.connectors.google_drive.conftest import Unhurried
+from tests.fakes import Unhurried
 
 
 @pytest.fixture

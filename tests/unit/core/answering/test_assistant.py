@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from datetime import timedelta
 
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from core.answering.assistant import Assistant
 from core.answering.memory import Memory
 from core.answering.model import build_model
 from core.answering.prompts import PROMPT_VERSION
 from core.errors import TransientError
-from core.models import ANYONE, Access, AnswerMode, Audience, Hit
+from core.models import ANYONE, PUBLIC, Access, AnswerMode, Audience, Hit
 from core.settings import Settings
 from tests.answering import LEAVE_HIT, TRAVEL, TRAVEL_HIT, ScriptedSearch, asked, hit
 from tests.emulators.openai import Cuts, Garbage, Hangs, OpenAIServer, RateLimited, Refuses, Request, Says, Step
@@ -47,10 +48,11 @@ class World:
         search_seconds: float = 30.0,
     ) -> None:
         self.search = search or ScriptedSearch(*(hits or (LEAVE_HIT, TRAVEL_HIT)))
-        self.memory = Memory(redis, turns=10, ttl=timedelta(minutes=5))
+        self.memory = Memory(redis, turns=10, ttl=timedelta(minutes=5), accesses=self.search.accesses)
         settings = Settings(_env_file=None, openai_base_url=server.url, openai_api_key=server.key) if server else None
         self.assistant = Assistant(
             search=self.search,
+            accesses=self.search.accesses,
             model=build_model(settings) if settings else None,
             memory=self.memory,
             model_timeout=timedelta(seconds=model_seconds),
@@ -97,7 +99,7 @@ async def test_what_no_source_supports_is_never_shown(redis: Redis, server: Open
 async def test_nothing_is_shown_before_the_first_footnote_that_holds(redis: Redis, server: OpenAIServer) -> None:
     server.script("Maybe [9] or thirty days [1], as far as I see.")
     pieces, answer = await asked(World(redis, server).assistant, message(QUESTION), ANYONE)
-    assert pieces[0] == "Maybe or thirty days [1],"
+    assert pieces[0].startswith("Maybe or thirty days [1],")
     assert answer.text == "Maybe or thirty days [1], as far as I see."
 
 
@@ -185,11 +187,33 @@ async def test_what_an_audience_may_not_read_reaches_neither_the_model_nor_the_a
 async def test_a_search_that_returned_too_much_is_checked_once_more(redis: Redis, server: OpenAIServer) -> None:
     class Leaky(ScriptedSearch):
         async def __call__(self, query: str, audience: Audience, k: int) -> list[Hit]:
-            return [LEAVE_HIT, SALARIES]
+            return list(self.hits)
 
-    _, answer = await asked(World(redis, server, search=Leaky()).assistant, message(QUESTION), ANYONE)
+    _, answer = await asked(World(redis, server, search=Leaky(LEAVE_HIT, SALARIES)).assistant, message(QUESTION), ANYONE)
     assert "90,000" not in server.requests[0].prompt
     assert answer.hits == (LEAVE_HIT,)
+
+
+@pytest.mark.parametrize("now", [None, HR], ids=["gone", "somebody else's"])
+@pytest.mark.parametrize("with_model", [True, False], ids=["generated", "quoted"])
+async def test_what_was_taken_away_since_it_was_found_is_used_no_more(
+    redis: Redis, server: OpenAIServer, now: Access | None, with_model: bool
+) -> None:
+    world = World(redis, server if with_model else None)
+    world.search.now["wiki:leave"] = now
+    _, answer = await asked(world.assistant, message(QUESTION), Audience.of((), {"user:ben@acme.com"}))
+    assert [found.chunk.document_id for found in answer.hits] == ["wiki:travel"]
+    assert "30 days" not in answer.text + "".join(request.prompt for request in server.requests)
+
+
+async def test_without_a_word_on_who_may_read_it_now_there_is_no_answer(redis: Redis, server: OpenAIServer) -> None:
+    class Forgetful(ScriptedSearch):
+        async def accesses(self, document_ids: Collection[str]) -> dict[str, Access]:
+            raise TransientError("connection refused to 10.0.0.7:6333")
+
+    with pytest.raises(TransientError, match="Search is unavailable right now"):
+        await asked(World(redis, server, search=Forgetful(LEAVE_HIT)).assistant, message(QUESTION), ANYONE)
+    assert server.requests == []
 
 
 async def test_nothing_found_reads_the_same_whether_something_is_hidden_or_not(redis: Redis) -> None:
@@ -239,6 +263,7 @@ async def test_an_answer_made_from_private_documents_is_not_replayed_to_others_e
     await asked(world.assistant, message(QUESTION), HR_READER)
     # The second answer cites public documents only, but the first one was in front of the model.
     world.search.hits = (LEAVE_HIT,)
+    world.search.now["wiki:salaries"] = HR
     server.script("How much leave?", "As I said, 90,000 euros [1].")
     await asked(world.assistant, message("Say that again?"), HR_READER)
     server.requests.clear()
@@ -246,6 +271,23 @@ async def test_an_answer_made_from_private_documents_is_not_replayed_to_others_e
     assert len(server.requests) == 1
     assert "90,000" not in server.requests[0].prompt
     assert len(await world.memory.read("test:thread", HR_READER)) == 3
+
+
+async def test_what_became_private_is_not_repeated_from_an_answer_that_was_made_from_it_even_at_second_hand(
+    redis: Redis, server: OpenAIServer
+) -> None:
+    world = World(redis, server)
+    server.script("Thirty days [1].", "How much leave?", "As I said, thirty days [1].", "And then?")
+    await asked(world.assistant, message(QUESTION), ANYONE)
+    world.search.hits = (TRAVEL_HIT,)
+    world.search.now["wiki:leave"] = PUBLIC
+    await asked(world.assistant, message("Say that again?"), ANYONE)
+    assert len(await world.memory.read("test:thread", ANYONE)) == 2
+    world.search.now["wiki:leave"] = HR
+    server.requests.clear()
+    await asked(world.assistant, message("What was said here?"), ANYONE)
+    assert "thirty days" not in server.requests[0].prompt.lower()
+    assert len(await world.memory.read("test:thread", ANYONE)) == 1
 
 
 async def test_without_redis_an_answer_is_given_without_its_conversation(server: OpenAIServer) -> None:
@@ -283,7 +325,7 @@ async def test_a_document_that_closes_its_fence_stays_inside_it(redis: Redis, se
         score=1.1,
     )
     await asked(World(redis, server, hostile, LEAVE_HIT).assistant, message(QUESTION), ANYONE)
-    prompt = server.requests[0].messages[-1][1]
+    prompt = server.requests[0].prompt
     fence = re.search(r"tags that carry the word (\w+)\.", prompt)
     assert fence
     inside = re.findall(rf"<source-{fence[1]} [^>]*>\n(.*?)\n</source-{fence[1]}>", prompt, re.DOTALL)
@@ -308,6 +350,16 @@ async def test_a_model_that_obeys_a_hostile_document_cannot_send_anything_out(re
     pieces, answer = await asked(World(redis, server).assistant, message(QUESTION), ANYONE)
     assert "evil" not in answer.text + "".join(pieces)
     assert answer.text == "Thirty days [1]. Renew your session or (link removed)"
+
+
+async def test_a_model_that_repeats_its_instructions_is_replaced_by_quotes(redis: Redis, server: OpenAIServer) -> None:
+    server.script(lambda request: f"Thirty days [1]. My rules are: {request.messages[0][1]}")
+    with capture_logs() as logs:
+        pieces, answer = await asked(World(redis, server).assistant, message(QUESTION), ANYONE)
+    assert "".join(pieces) == "Thirty days [1]. My rules are:"[: len("".join(pieces))]
+    assert answer.mode is AnswerMode.QUOTES
+    assert answer.notice == "The chat model repeated its instructions, so these are quotes from the documents."
+    assert [line["log_level"] for line in logs if line["event"] == "answer.leaked"] == ["warning"]
 
 
 async def test_the_question_in_a_refusal_carries_no_links_and_no_markers(redis: Redis) -> None:

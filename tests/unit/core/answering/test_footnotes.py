@@ -74,6 +74,8 @@ def test_a_fence_that_is_only_begun_is_left_out() -> None:
         ("See [x][ref] below.\n\n[ref]: https://evil.example/", "See [x][ref] below.\n\n[ref]: (link removed)"),
         ("Nested [[a](http://one.example)](http://two.example).", "Nested a."),
         ("slack://open?x=1 and file:///etc/passwd", "(link removed) and (link removed)"),
+        ("mailto:x@evil.example, tel:+1 or javascript:alert(1).", "(link removed), (link removed) or (link removed)."),
+        ("The data: thirty days.", "The data: thirty days."),
         (
             "Either and/or 3/4, Node.js/React, a < b and List<String>.",
             "Either and/or 3/4, Node.js/React, a < b and List<String>.",
@@ -90,7 +92,7 @@ def test_links_and_images_to_anything_but_a_source_are_dropped(said: str, seen: 
     [
         ("See [the page](https://wiki.acme.com/page-3).", "See [the page](https://wiki.acme.com/page-3) [1]."),
         ("See [the page](https://wiki.acme.com/page-3) [3].", "See [the page](https://wiki.acme.com/page-3) [1]."),
-        ("See https://wiki.acme.com/page-2/.", "See https://wiki.acme.com/page-2/ [1]."),
+        ("See https://wiki.acme.com/page-2/.", "See https://wiki.acme.com/page-2 [1]."),
         ("See (https://wiki.acme.com/page-2).", "See (https://wiki.acme.com/page-2 [1])."),
         ("See [1](https://wiki.acme.com/page-1).", "See [1]."),
         ("See [[2]](https://evil.example/).", "See [1]."),

@@ -101,10 +101,12 @@ async def test_an_answer_does_not_wait_for_it() -> None:
 )
 async def test_the_answer_says_so_of_what_it_cites(redis: Redis, hits: tuple[Hit, ...], said: str) -> None:
     states = States(read(timedelta(hours=3)), read(timedelta(days=9), source="files"))
+    search = ScriptedSearch(*hits)
     assistant = Assistant(
-        search=ScriptedSearch(*hits),
+        search=search,
+        accesses=search.accesses,
         model=None,
-        memory=Memory(redis, turns=5, ttl=timedelta(minutes=5)),
+        memory=Memory(redis, turns=5, ttl=timedelta(minutes=5), accesses=search.accesses),
         freshness=Freshness(states, clock=lambda: NOON),
     )
     _, answer = await asked(assistant, message(QUESTION), ANYONE)

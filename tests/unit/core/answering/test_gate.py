@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from core.answering.gate import LONGEST_QUESTION, Gate
+from core.answering.gate import LONGEST_QUESTION, Gate, TooMany
 from core.errors import UserError
 from tests.fakes import message
 
@@ -149,6 +149,63 @@ async def test_the_limit_is_shared_by_all_processes(redis: Redis, clock: Clock) 
     gates = [Gate(redis, rate_limit=3, clock=clock) for _ in range(4)]
     outcomes = await asyncio.gather(*(gate.admit(message()) for gate in gates), return_exceptions=True)
     assert sum(isinstance(outcome, UserError) for outcome in outcomes) == 1
+
+
+BUSY = {"rate_limit": 3, "channel_rate_limit": 4}
+
+
+async def check_channel(gate: Gate, clock: Clock) -> None:
+    for user in ("ana", "ben", "eve", "ana"):
+        await gate.admit(message(user=f"test:{user}"))
+        clock.now += 10
+    with pytest.raises(TooMany, match=r"in this channel asked 4 questions in the last minute.*in 20 seconds"):
+        await gate.admit(message(user="test:dan"))
+    await gate.admit(message(user="test:dan", channel_id="test:elsewhere"))
+    await gate.admit(message(user="test:dan", private=True))
+    clock.now += 20.1
+    await gate.admit(message(user="test:dan"))
+
+
+async def test_a_channel_may_ask_so_many_questions_in_any_minute_and_what_is_private_does_not_count(
+    redis: Redis, clock: Clock
+) -> None:
+    await check_channel(Gate(redis, **BUSY, clock=clock), clock)
+
+
+async def test_without_redis_the_channels_limit_holds_within_the_process(clock: Clock) -> None:
+    await check_channel(Gate(Redis(host="127.0.0.1", port=1), **BUSY, clock=clock), clock)
+
+
+async def check_uncharged(gate: Gate, clock: Clock) -> None:
+    for _ in range(3):
+        await gate.admit(message(user="test:ana"))
+    for _ in range(5):
+        with pytest.raises(TooMany, match="You asked 3"):
+            await gate.admit(message(user="test:ana"))
+    await gate.admit(message(user="test:ben"))
+    for _ in range(5):
+        with pytest.raises(TooMany, match="this channel"):
+            await gate.admit(message(user="test:dan"))
+    for _ in range(3):
+        await gate.admit(message(user="test:dan", channel_id="test:elsewhere"))
+
+
+async def test_what_one_limit_refuses_is_not_charged_to_the_other(redis: Redis, clock: Clock) -> None:
+    await check_uncharged(Gate(redis, **BUSY, clock=clock), clock)
+
+
+async def test_without_redis_what_one_limit_refuses_is_not_charged_to_the_other(clock: Clock) -> None:
+    await check_uncharged(Gate(Redis(host="127.0.0.1", port=1), **BUSY, clock=clock), clock)
+
+
+async def test_whom_both_limits_refuse_is_told_of_the_one_that_lasts_longer(redis: Redis, clock: Clock) -> None:
+    gate = Gate(redis, rate_limit=2, channel_rate_limit=3, clock=clock)
+    await gate.admit(message(user="test:ben"))
+    clock.now += 5
+    await gate.admit(message())
+    await gate.admit(message())
+    with pytest.raises(TooMany, match=r"You asked 2 .*in 60 seconds"):
+        await gate.admit(message())
 
 
 async def test_refused_questions_do_not_count(gate: Gate) -> None:

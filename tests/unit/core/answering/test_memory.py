@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -15,31 +17,57 @@ from core.answering.history import ConversationHistory, to_messages
 from core.answering.memory import Memory
 from core.errors import TransientError
 from core.models import ANYONE, NOBODY, PUBLIC, Access, Audience, Turn
+from tests.answering import public
 
 HR = Access(gates=(frozenset({"group:hr"}),))
 HR_READER = Audience.of({"group:hr"})
 
 
-def turn(question: str = "Leave?", *, by: str = "slack:ana", accesses: tuple[Access, ...] = (PUBLIC,)) -> Turn:
+def turn(
+    question: str = "Leave?",
+    *,
+    by: str = "slack:ana",
+    accesses: tuple[Access, ...] = (PUBLIC,),
+    documents: tuple[str, ...] = ("wiki:leave",),
+) -> Turn:
     return Turn(
         question=question,
         answer=f"Answer to {question} [1]",
         accesses=accesses,
+        documents=documents,
         asked_by=by,
         asked_by_name=by.title(),
         at=datetime(2026, 3, 1, 12, 0, tzinfo=UTC),
     )
 
 
+class Shelf:
+    """Who may read documents now, by id; ``error`` is raised instead."""
+
+    def __init__(self) -> None:
+        self.documents: dict[str, Access] = {"wiki:leave": PUBLIC}
+        self.error: Exception | None = None
+
+    async def accesses(self, document_ids: Collection[str]) -> dict[str, Access]:
+        if self.error:
+            raise self.error
+        return {id: self.documents[id] for id in document_ids if id in self.documents}
+
+
 @pytest.fixture
-def memory(redis: Redis) -> Memory:
-    return Memory(redis, turns=3, ttl=timedelta(minutes=5))
+def shelf() -> Shelf:
+    return Shelf()
+
+
+@pytest.fixture
+def memory(redis: Redis, shelf: Shelf) -> Memory:
+    return Memory(redis, turns=3, ttl=timedelta(minutes=5), accesses=shelf.accesses)
 
 
 @pytest.fixture
 def lost() -> Memory:
     """A memory whose server is not there."""
-    return Memory(Redis(host="127.0.0.1", port=1), turns=3, ttl=timedelta(minutes=5))
+    return Memory(Redis(host="127.0.0.1", port=1), turns=3, ttl=timedelta(minutes=5), accesses=public)
 
 
 async def test_what_is_remembered_comes_back_as_it_was(memory: Memory) -> None:
@@ -63,7 +91,7 @@ async def test_only_the_last_turns_are_kept_and_a_silent_conversation_expires(me
 
 
 async def test_turns_added_at_the_same_time_are_all_kept(redis: Redis) -> None:
-    memory = Memory(redis, turns=50, ttl=timedelta(minutes=5))
+    memory = Memory(redis, turns=50, ttl=timedelta(minutes=5), accesses=public)
     await asyncio.gather(*(memory.add("c1", turn(f"q{number}")) for number in range(30)))
     assert {item.question for item in await memory.read("c1", ANYONE)} == {f"q{number}" for number in range(30)}
 
@@ -75,6 +103,57 @@ async def test_a_turn_is_replayed_only_to_those_who_may_read_all_that_it_was_mad
     assert [item.question for item in await memory.read("c1", ANYONE)] == ["public"]
     assert [item.question for item in await memory.read("c1", HR_READER)] == ["public", "mixed"]
     assert [item.question for item in await memory.read("c1", Audience.of({"group:hr"}, {"user:guest"}))] == ["public"]
+
+
+async def test_a_turn_is_replayed_only_while_all_that_it_was_made_from_is_there_for_every_reader(
+    memory: Memory, shelf: Shelf
+) -> None:
+    shelf.documents |= {"wiki:travel": PUBLIC}
+    await memory.add("c1", turn("one"))
+    await memory.add("c1", turn("both", documents=("wiki:leave", "wiki:travel")))
+
+    async def replayed(audience: Audience) -> list[str]:
+        return [item.question for item in await memory.read("c1", audience)]
+
+    assert await replayed(ANYONE) == ["one", "both"]
+    shelf.documents["wiki:travel"] = HR
+    assert await replayed(ANYONE) == ["one"]
+    assert await replayed(Audience.of({"group:hr"}, ())) == ["one"]
+    assert await replayed(HR_READER) == ["one", "both"]
+    del shelf.documents["wiki:travel"]
+    assert await replayed(HR_READER) == ["one"]
+
+
+async def test_what_was_said_of_a_document_stays_with_those_who_might_read_it_then(memory: Memory, shelf: Shelf) -> None:
+    shelf.documents["wiki:pay"] = HR
+    await memory.add("c1", turn("pay", accesses=(HR,), documents=("wiki:pay",)))
+    shelf.documents["wiki:pay"] = PUBLIC
+    assert await memory.read("c1", ANYONE) == []
+    assert [item.question for item in await memory.read("c1", HR_READER)] == ["pay"]
+
+
+async def test_a_turn_that_does_not_name_its_documents_is_replayed_to_nobody(memory: Memory) -> None:
+    """So are those that versions before stored; but an answer that was made from nothing is anybody's."""
+    await memory.add("c1", turn("unnamed", documents=()))
+    await memory.add("c1", turn("nothing found", accesses=(), documents=()))
+    assert [item.question for item in await memory.read("c1", HR_READER)] == ["nothing found"]
+
+
+@pytest.mark.parametrize("error", [TransientError("away"), TimeoutError()])
+async def test_nothing_is_replayed_while_nobody_knows_who_may_read_it(memory: Memory, shelf: Shelf, error: Exception) -> None:
+    await memory.add("c1", turn())
+    shelf.error = error
+    assert await memory.read("c1", ANYONE) == []
+
+
+async def test_turns_can_be_exchanged_with_versions_that_know_no_documents(memory: Memory, redis: Redis) -> None:
+    await memory.add("c1", turn())
+    (new,) = await redis.lrange("footnote:turns:{c1}", 0, -1)
+    stored = json.loads(new)
+    assert stored.pop("documents") == ["wiki:leave"]
+    assert stored.keys() == {"question", "answer", "accesses", "asked_by", "asked_by_name", "at"}
+    await redis.rpush("footnote:turns:{c1}", json.dumps(stored | {"accesses": [], "from_tomorrow": 1}))
+    assert [item.documents for item in await memory.read("c1", ANYONE)] == [("wiki:leave",), ()]
 
 
 async def test_forgetting_a_conversation_counts_its_turns_and_may_be_repeated(memory: Memory) -> None:

@@ -56,7 +56,7 @@ def test_a_documents_own_markers_and_images_do_not_pass_for_ours() -> None:
     text = "Badges [7] are replaced at the front desk ![map](https://evil.example/x.png) by `desk[0]`."
     quoted = quote("Where are badges replaced?", evidence(hit(text=text)))
     assert quoted is not None
-    assert quoted.text == "> Badges (7) are replaced at the front desk  by `desk[0]`. [1]"
+    assert quoted.text == "> Badges (7) are replaced at the front desk by `desk[0]`. [1]"
 
 
 def test_hits_that_are_about_something_else_are_not_quoted() -> None:

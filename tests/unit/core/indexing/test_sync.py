@@ -11,7 +11,8 @@ import pytest
 
 from core.errors import AuthError, DocumentError, FootnoteError, TransientError, UserError
 from core.indexing.pipeline import index_documents
-from core.indexing.sync import Syncer, may_remove_unasked
+from core.indexing.run import may_remove_unasked
+from core.indexing.sync import Syncer
 from core.indexing.writes import PAUSES
 from core.models import (
     FAILED,
@@ -157,9 +158,9 @@ async def test_who_lost_the_right_to_read_is_shut_out_before_anything_is_embedde
     upsert = desk.index.upsert
 
     class Watched(MemoryIndex):
-        async def upsert(self, pairs):
+        async def upsert(self, pairs, *guard):
             seen.append((set(self.documents), self.access_of("pages:old")))
-            return await upsert(pairs)
+            return await upsert(pairs, *guard)
 
     watched = Watched()
     watched.__dict__ = desk.index.__dict__
@@ -354,7 +355,7 @@ async def test_the_cursor_stays_when_the_index_fails_and_what_was_written_is_in_
     desk.source.put(document("pages:a"))
 
     class Down(MemoryIndex):
-        async def upsert(self, pairs):
+        async def upsert(self, pairs, *guard):
             raise TransientError("Qdrant does not answer")
 
     with pytest.raises(TransientError, match="Qdrant does not answer"):
@@ -421,11 +422,11 @@ async def test_parsing_of_the_next_documents_overlaps_the_embedding_of_the_curre
     overlapped: list[int] = []
 
     class Slow(MemoryIndex):
-        async def upsert(self, pairs):
+        async def upsert(self, pairs, *guard):
             parsed = len(desk.parser.parsed)
             await asyncio.sleep(0.02)
             overlapped.append(len(desk.parser.parsed) - parsed)
-            return await super().upsert(pairs)
+            return await super().upsert(pairs, *guard)
 
     await desk.sync(index=Slow())
     assert max(overlapped) >= 5
@@ -440,14 +441,14 @@ async def test_two_calls_to_the_index_overlap_and_a_checkpoint_waits_for_both():
     class Uneven(MemoryIndex):
         calls = running = 0
 
-        async def upsert(self, pairs):
+        async def upsert(self, pairs, *guard):
             # Every other one takes long, so that the one that began after it ends before it.
             self.calls += 1
             self.running += 1
             await asyncio.sleep(0.02 if self.calls % 2 else 0.002)
             under_way.append(self.running)
             self.running -= 1
-            return await super().upsert(pairs)
+            return await super().upsert(pairs, *guard)
 
     index = Uneven()
 
@@ -475,10 +476,10 @@ async def test_bodies_in_flight_are_bounded():
             return (await super().parse(replace(page, body="short"))) if page.id else []
 
     class Stuck(MemoryIndex):
-        async def upsert(self, pairs):
+        async def upsert(self, pairs, *guard):
             await asyncio.sleep(0.05)
             waiting.append(len(set(desk.parser.parsed)) - len(self.documents))
-            return await super().upsert(pairs)
+            return await super().upsert(pairs, *guard)
 
     desk.parser = Cheap()
     await desk.sync(index=Stuck())
@@ -491,9 +492,9 @@ async def test_progress_is_told_at_most_twice_a_second():
         desk.source.put(document(f"pages:{number}"))
 
     class Slow(MemoryIndex):
-        async def upsert(self, pairs):
+        async def upsert(self, pairs, *guard):
             await asyncio.sleep(0.06 * len(pairs))
-            return await super().upsert(pairs)
+            return await super().upsert(pairs, *guard)
 
     desk.source.between = lambda: None
     report = await desk.sync(index=Slow())
@@ -784,9 +785,9 @@ async def test_documents_are_shared_with_workers_that_have_time(batches: int):
     desk.parser.broken = {"pages:7", "pages:150"}
 
     class Slow(MemoryIndex):
-        async def upsert(self, pairs):
+        async def upsert(self, pairs, *guard):
             await asyncio.sleep(0.01)
-            return await super().upsert(pairs)
+            return await super().upsert(pairs, *guard)
 
     slow = Slow()
     slow.__dict__ = desk.index.__dict__

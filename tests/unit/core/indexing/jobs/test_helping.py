@@ -11,6 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from core.errors import TransientError
+from core.indexing.index import Guard
 from core.indexing.jobs import Jobs, Worker
 from core.indexing.jobs.batches import Batch, pack_outcomes, unpack_outcomes
 from core.indexing.jobs.helping import Helping
@@ -40,13 +41,13 @@ class Desk:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._index, name)
 
-    async def upsert(self, pairs: Sequence[tuple[Document, Sequence[Chunk]]]) -> int:
+    async def upsert(self, pairs: Sequence[tuple[Document, Sequence[Chunk]]], *guard: Guard) -> int:
         await asyncio.sleep(self._seconds * len(pairs))
         await self.go.wait()
         if self.error:
             raise self.error
         self.wrote += [document.id for document, _ in pairs]
-        return await self._index.upsert(pairs)
+        return await self._index.upsert(pairs, *guard)
 
 
 class Office:

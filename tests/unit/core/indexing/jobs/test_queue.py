@@ -383,3 +383,28 @@ async def test_clients_that_answer_in_text_are_fine(valkey: Valkey):
     assert (await jobs.states())["pages"].cursor == "c1"
     assert await jobs.rows("pages") == {"pages:ü": Row(version="1")}
     await client.aclose()
+
+
+async def test_what_somebody_asked_for_is_taken_back_unless_it_runs(jobs: Jobs):
+    await jobs.submit(request(id="r1"))
+    claim = await jobs.claim("pages")
+    await jobs.submit(request(id="r2", full=True))
+    await jobs.submit(request(id="r3", by="slack:U2", force=True))
+    await jobs.submit(request("files", id="r4"))
+    assert await jobs.withdraw("slack:U1") == 2
+    assert await jobs.withdraw("slack:U1") == 0
+    assert claim is not None
+    await claim.finish(claim.state)
+    last = await jobs.claim("pages")
+    assert last is not None
+    assert last.request.id == "r3"
+    assert await jobs.claim("files") is None
+
+
+async def test_who_follows_a_request_that_was_taken_back_is_told_so(jobs: Jobs):
+    await jobs.submit(request(id="r1"))
+    following = jobs.follow(request(id="r1"))
+    assert (await anext(following)).status is SyncStatus.WAITING
+    await jobs.withdraw("slack:U1")
+    [last] = [state async for state in following]
+    assert last.status is SyncStatus.FAILED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
+from core.audit import Audit
 from core.errors import AuthError, ConfigError, TransientError
 from core.indexing.jobs import Jobs, Worker
 from core.indexing.jobs.queue import LOCK_SECONDS
@@ -89,6 +91,23 @@ async def test_a_request_is_worked_off_at_once_and_reported(jobs: Jobs):
     assert state.finished_at is not None
     assert index.documents == {"pages:a"}
     assert (await jobs.state("pages")).cursor
+
+
+async def test_a_sync_that_changed_who_may_read_stands_in_the_audit_log_and_no_other(jobs: Jobs, tmp_path: Path):
+    reports = iter([SyncReport(seen=9, access_changed=2, removed=1), SyncReport(seen=9, indexed=3)])
+
+    async def act(**_) -> SyncReport:
+        return next(reports)
+
+    audit = Audit(tmp_path / "audit.jsonl")
+    async with working(worker(jobs, act, audit=audit)):
+        for one in (request(id="r1"), request(id="r2")):
+            await jobs.submit(one)
+            await end_of(jobs, one)
+    audit.close()
+    _, line = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
+    assert line["event"] == "access.changed"
+    assert line["facts"] == {"source": "pages", "status": "done", "access_changed": 2, "removed": 1, "withheld": 0}
 
 
 @pytest.mark.parametrize(
