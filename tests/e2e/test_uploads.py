@@ -92,6 +92,7 @@ async def company(home: Path, **settings: object) -> AsyncIterator[Company]:
                 for platform in app.platforms:
                     await platform.start()
                 yield talk
+                assert slack.flaws == []
             finally:
                 await asyncio.gather(*(platform.stop(5) for platform in app.platforms))
                 await cancelled(*background)
