@@ -32,12 +32,14 @@ async def script(message: Message, _audience: Audience) -> AsyncIterator[str | A
 async def test_no_generated_answer_is_refused(count: int) -> None:
     async with dialogue(script) as talk:
         channels = [talk.discord.channel(f"room-{number}") for number in range(_CHANNELS)]
+        # One person alone would ask too much.
+        people = [talk.discord.user(f"Ana {number}") for number in range(_CHANNELS)]
         turns = asyncio.Semaphore(_AT_ONCE)
 
         async def ask(number: int) -> None:
             async with turns:
                 channel = channels[number % _CHANNELS]
-                question = await talk.discord.mention(talk.ana, channel, f"Question {number}?")
+                question = await talk.discord.mention(people[number % _CHANNELS], channel, f"Question {number}?")
                 await talk.discord.answer_to(question)
                 good = f"run:rate {generated(number).id} good"
 
