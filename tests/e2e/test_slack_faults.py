@@ -14,7 +14,7 @@ from tests.e2e.slack_dialogue import ANA, GENERAL, dialogue, says
 
 pytestmark = pytest.mark.fault
 
-METHODS = ["users.info", "chat.postMessage", "assistant.threads.setStatus"]
+METHODS = ["users.info", "conversations.info", "conversations.members", "chat.postMessage", "assistant.threads.setStatus"]
 
 
 @pytest.mark.parametrize("method", METHODS)
