@@ -21,7 +21,6 @@ from core.together import cancelled
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from bots.platform import Platform
 
 LEASE_SECONDS = 15.0
 """After which a question counts as left behind by a process that died: as long as nobody renews it."""
@@ -37,7 +36,6 @@ log = structlog.get_logger(__name__)
 _TIMEOUT = 2.0
 _AT_ONCE = 20
 _REMEMBERED = 10_000
-_LOOK_SECONDS = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,26 +255,6 @@ class Pending:
             self._unwritten[key] = commands
             while len(self._unwritten) > _REMEMBERED:
                 self._unwritten.pop(next(iter(self._unwritten)))
-
-
-async def finish_left_behind(pending: Pending, platform: Platform) -> None:
-    """Look after a platform's questions until cancelled: those whose process died, and those that are tried again."""
-    while True:
-        await asyncio.sleep(_LOOK_SECONDS)
-        if not platform.connected:
-            continue
-        try:
-            found = await pending.left_behind(platform.name)
-        except TransientError:
-            # Leases ran out while Redis was away. Whoever is alive has time to renew theirs.
-            await asyncio.sleep(pending.lease)
-            continue
-        for left in found:
-            try:
-                await platform.resume(left)
-            except Exception:
-                # The outermost loop: one question that cannot be resumed must not keep all others waiting.
-                log.exception("message.not_resumed", platform=platform.name, message=left.question.message.id)
 
 
 def _key(message_id: str) -> str:

@@ -10,8 +10,8 @@ import time
 import structlog
 
 from bots.app import App
+from bots.finishing import finish_left_behind
 from bots.http import HttpServer, Probe
-from bots.pending import finish_left_behind
 from bots.platform import Platform
 from core.errors import TransientError
 from core.together import Together, cancelled

@@ -16,7 +16,8 @@ from bots.choices import Choices
 from bots.command import Action, Command
 from bots.config import CONFIG, ConfigCommand
 from bots.discord.client import DiscordBot
-from bots.pending import Pending, finish_left_behind
+from bots.finishing import finish_left_behind
+from bots.pending import Pending
 from bots.redis import connect_redis
 from bots.responder import RETRY, Responder
 from bots.retry import Retry

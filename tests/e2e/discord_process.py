@@ -19,7 +19,8 @@ import structlog
 
 from bots.choices import Choices
 from bots.discord.client import DiscordBot
-from bots.pending import Pending, finish_left_behind
+from bots.finishing import finish_left_behind
+from bots.pending import Pending
 from bots.redis import connect_redis
 from bots.responder import Responder
 from core.answering.gate import Gate

@@ -13,9 +13,10 @@ from redis.asyncio import Redis
 
 from bots.command import Command, CommandReply
 from bots.desk import AnswerDesk
+from bots.finishing import finish_left_behind
 from bots.http import HttpServer
 from bots.overview import Overview
-from bots.pending import Pending, finish_left_behind
+from bots.pending import Pending
 from bots.redis import connect_redis
 from bots.responder import Responder
 from bots.slack.app import SlackBot

@@ -15,7 +15,8 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bots.pending import Pending, finish_left_behind
+from bots.finishing import finish_left_behind
+from bots.pending import Pending
 from bots.redis import connect_redis
 from bots.responder import Responder
 from bots.slack.app import SlackBot

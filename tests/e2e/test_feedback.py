@@ -58,7 +58,9 @@ async def test_what_people_miss_is_listed_an_expert_answers_it_and_from_then_on_
             assert "1 gap" in await listed(team, PARAPHRASE, BIKES, "2 times by 2 people")
         assert "administrators" in await says(team, "gaps", ANA)
 
-        expert = await team.slack.say(BEN, "C1", "You can park your bicycle in the *basement*, gate 3, &amp; for free.", thread=asked)
+        expert = await team.slack.say(
+            BEN, "C1", "You can park your bicycle in the *basement*, gate 3, &amp; for free.", thread=asked
+        )
         for user, heard in ((ANA, "Answers are kept by"), (ADMIN, "Kept as the answer")):
             before = len(team.slack.whispers(user))
             await team.slack.choose(user, expert, "keep")

@@ -12,7 +12,8 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry as Retries
 from redis.backoff import NoBackoff
 
-from bots.pending import TRIES, Held, LeftBehind, Pending, Question, Spot, finish_left_behind
+from bots.finishing import finish_left_behind
+from bots.pending import TRIES, Held, LeftBehind, Pending, Question, Spot
 from bots.responder import RESTARTING, STOPPED, Responder
 from core.answering.gate import Gate
 from core.errors import TransientError
