@@ -107,7 +107,9 @@ def render_call(who: str, markdown: str, buttons: Sequence[Button]) -> SlackMess
             "another with `/footnote config`."
         )
     (first, *rest) = sections(markdown, limit=SECTION - _MENTION) or [_EMPTY]
-    shown = f"{_CALLED[id[0]].format(id)} {first}"
+    # A quote begins a line.
+    gap = "\n" if first.startswith(">") else " "
+    shown = f"{_CALLED[id[0]].format(id)}{gap}{first}"
     return SlackMessage(shown, (*(section(text) for text in (shown, *rest)), actions(buttons)))
 
 

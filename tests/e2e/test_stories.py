@@ -30,6 +30,7 @@ async def test_a_question_becomes_a_footnoted_answer_on_both_platforms(team: Tea
         assert "Leave" in in_slack.shown
         asked_there = await team.discord.mention(team.bo, team.general, "How many days of paid leave do I have?")
         in_discord = await team.discord.answer_to(asked_there)
+        await team.discord.until(lambda: bool(in_discord.components), what="its sources")
         assert "thirty days" in in_discord.content
         assert "Leave" in in_discord.content
 
