@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
+from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,13 +13,16 @@ import httpx
 import pytest
 
 from tests.emulators.confluence import CLOUD_ID, SCOPES, AccessClass, ConfluenceApi, Site
+from tests.sources import NOON
 
 V1, V2 = "/wiki/rest/api", "/wiki/api/v2"
 
 
 @pytest.fixture
 def site() -> Site:
-    return Site()
+    """A second passes between any two things that happen: their order must not hang on the machine's clock."""
+    moments = count()
+    return Site(clock=lambda: NOON + timedelta(seconds=next(moments)))
 
 
 @pytest.fixture
