@@ -26,23 +26,23 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from bots.command import Command
-    from bots.commands import Commands
-    from bots.config import ConfigCommand
+    from bots.commands.config import ConfigCommand
+    from bots.commands.forget import Forget
+    from bots.commands.gaps import GapList, Unanswered
+    from bots.commands.registry import Commands
+    from bots.commands.reviewed import ReviewedAnswers
+    from bots.commands.uploads import UploadCommands
     from bots.desk import AnswerDesk
     from bots.discord.client import DiscordBot
     from bots.files import Files
-    from bots.forget import Forget
-    from bots.gaps import GapList, Unanswered
     from bots.http import Probe
     from bots.overview import Overview
     from bots.pending import Pending
     from bots.platform import Platform
     from bots.push import Push
     from bots.responder import Responder
-    from bots.reviewed import ReviewedAnswers
     from bots.slack.app import SlackBot
     from bots.upload import Adding
-    from bots.uploads import UploadCommands
     from core.answering.assistant import Assistant
     from core.answering.attached import Attached
     from core.answering.gate import Gate
@@ -194,7 +194,7 @@ class App:
 
     @cached_property
     def upload_commands(self) -> UploadCommands:
-        from bots.uploads import UploadCommands
+        from bots.commands.uploads import UploadCommands
 
         return UploadCommands(
             self.adding,
@@ -310,19 +310,19 @@ class App:
 
     @cached_property
     def gap_list(self) -> GapList:
-        from bots.gaps import GapList
+        from bots.commands.gaps import GapList
 
         return GapList(self.gaps, self.search, self.groups, self.settings.admins)
 
     @cached_property
     def reviewed(self) -> ReviewedAnswers:
-        from bots.reviewed import ReviewedAnswers
+        from bots.commands.reviewed import ReviewedAnswers
 
         return ReviewedAnswers(self.adding, self.uploads)
 
     @cached_property
     def unanswered(self) -> Unanswered:
-        from bots.gaps import Unanswered
+        from bots.commands.gaps import Unanswered
 
         return Unanswered(self.gaps)
 
@@ -336,18 +336,18 @@ class App:
 
     @cached_property
     def commands(self) -> Commands:
-        from bots.commands import Commands
-        from bots.config import CONFIG
-        from bots.escalate import ESCALATE, RESOLVED, Escalation
-        from bots.feedback import RATE, Ratings
-        from bots.gaps import GAPS
-        from bots.link import ISSUE, REDEEM, UNLINK, LinkCommands
-        from bots.memory import MEMORY, NEW, MemoryCommands
-        from bots.private import ASK, SHARE, PrivateAnswers
+        from bots.commands.config import CONFIG
+        from bots.commands.escalate import ESCALATE, RESOLVED, Escalation
+        from bots.commands.feedback import RATE, Ratings
+        from bots.commands.gaps import GAPS
+        from bots.commands.link import ISSUE, REDEEM, UNLINK, LinkCommands
+        from bots.commands.memory import MEMORY, NEW, MemoryCommands
+        from bots.commands.private import ASK, SHARE, PrivateAnswers
+        from bots.commands.registry import Commands
+        from bots.commands.retry import Retry
+        from bots.commands.reviewed import KEEP, Keeping
+        from bots.commands.uploads import ADD, LIST, REMOVE
         from bots.responder import RETRY
-        from bots.retry import Retry
-        from bots.reviewed import KEEP, Keeping
-        from bots.uploads import ADD, LIST, REMOVE
 
         private = PrivateAnswers(self.desk, self.responder, self.groups, self.accesses)
         escalation = Escalation(self.channels, self.desk)
@@ -384,7 +384,7 @@ class App:
 
     @cached_property
     def config(self) -> ConfigCommand:
-        from bots.config import ConfigCommand
+        from bots.commands.config import ConfigCommand
 
         return ConfigCommand(
             self.channels, self.sources_for, self.settings.admins, model=self.model is not None, audit=self.audit
@@ -397,7 +397,7 @@ class App:
 
     @cached_property
     def forget(self) -> Forget:
-        from bots.forget import Forget
+        from bots.commands.forget import Forget
 
         return Forget(
             memory=self.memory,

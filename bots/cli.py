@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bots import streams
+from bots.terminal import streams
 from core.errors import ConfigError, FootnoteError
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def main() -> None:
 @main.command()
 def demo() -> None:
     """Index the bundled sample pages and answer questions about them as different people."""
-    from bots import demo
+    from bots.terminal import demo
 
     _run(demo.demo, level="error", overrides=demo.settings)
 
@@ -154,7 +154,7 @@ def ask(question: str, readers: tuple[str, ...], conversation: str | None, as_js
     """Answer QUESTION with footnotes."""
 
     async def work(app: App) -> int:
-        from bots import terminal
+        from bots.terminal import chat as terminal
 
         reply = terminal.JsonReply() if as_json else terminal.TerminalReply()
         await app.warm()
@@ -180,7 +180,7 @@ def chat(readers: tuple[str, ...], conversation: str) -> None:
     """Ask question after question; the conversation is remembered."""
 
     async def work(app: App) -> int:
-        from bots import terminal
+        from bots.terminal import chat as terminal
 
         await app.warm()
         await terminal.chat(app.terminal, await app.audience(readers), conversation)
@@ -256,7 +256,7 @@ def reindex(words: tuple[str, ...], dry_run: bool, prune: bool, force: bool, as_
 
 def _sync(words: tuple[str, ...], as_json: bool, **flags: bool) -> None:
     async def work(app: App) -> int:
-        from bots import sync
+        from bots.terminal import sync
 
         app.audit.command("reindex" if flags else "sync", *words, *(name for name, given in flags.items() if given))
         states = await sync.run(app, words, quiet=as_json, **flags)
@@ -283,7 +283,7 @@ def add(file: Path, title: str, readers: tuple[str, ...]) -> None:
     """Add FILE to what Footnote knows; it can be asked about at once. A newer version takes the place of the older one."""
 
     async def work(app: App) -> int:
-        from bots import adding
+        from bots.terminal import adding
 
         click.echo(await adding.add(app, file, title, readers))
         return 0
@@ -297,7 +297,7 @@ def uploads(as_json: bool) -> None:
     """List the files that were added, in chat and here."""
 
     async def work(app: App) -> int:
-        from bots import adding
+        from bots.terminal import adding
 
         files = await adding.listed(app)
         if as_json:
@@ -315,7 +315,7 @@ def remove(source: str) -> None:
     """Take SOURCE, which is not configured any more, out of the index, or remove a file that was added, by its ID."""
 
     async def work(app: App) -> int:
-        from bots import adding, sync
+        from bots.terminal import adding, sync
 
         app.audit.command("remove", source)
         if source.startswith("uploads:"):
@@ -365,7 +365,7 @@ def status(as_json: bool) -> None:
     """Show how fresh each source is, and which parts are up."""
 
     async def work(app: App) -> int:
-        from bots import sync
+        from bots.terminal import sync
 
         found = await sync.status(app)
         if as_json:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from bots.memory import ANEW, new_topic
+from bots.commands.memory import ANEW, new_topic
 from bots.pending import TRIES, Question, Spot
 from core.audit import OFF, Audit, question_facts
 from core.channels import DEFAULT, ChannelConfig
@@ -24,9 +24,9 @@ from core.telemetry import ANSWER_SECONDS, MESSAGES, RESOLVED
 
 if TYPE_CHECKING:
     from bots.attached import FileQuestions
+    from bots.commands.uploads import UploadCommands
     from bots.desk import AnswerDesk
     from bots.pending import Held, LeftBehind, Pending
-    from bots.uploads import UploadCommands
     from core.answering.assistant import Assistant
     from core.answering.gate import Gate
     from core.answering.memory import Memory

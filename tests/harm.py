@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from bots.discord import render as discord
 from bots.slack import render as slack
-from bots.terminal import TerminalReply
+from bots.terminal.chat import TerminalReply
 from core.models import Answer
 from tests.emulators.slack_rules import flaws, refusal, texts
 

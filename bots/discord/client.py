@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from bots.choices import Choices
-    from bots.commands import Commands
+    from bots.commands.registry import Commands
     from bots.pending import LeftBehind
     from bots.responder import Responder
     from core.channels import Channels

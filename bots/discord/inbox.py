@@ -15,7 +15,8 @@ import discord
 import structlog
 from discord import app_commands
 
-from bots.config import CONFIG
+from bots.commands.config import CONFIG
+from bots.commands.reviewed import KEEP
 from bots.discord.audience import DiscordAudience
 from bots.discord.cards import Card
 from bots.discord.chains import Chains
@@ -44,14 +45,13 @@ from bots.discord.translate import (
 from bots.pending import LeftBehind, Question, Spot
 from bots.questions import is_farewell
 from bots.responder import RESTARTING
-from bots.reviewed import KEEP
 from core.errors import FootnoteError, TransientError
 from core.models import Attachment, Principal
 from core.retry import retry
 
 if TYPE_CHECKING:
     from bots.choices import Choices
-    from bots.commands import Commands
+    from bots.commands.registry import Commands
     from bots.responder import Responder
 
 log = structlog.get_logger(__name__)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import discord
 from discord import ui
 
+from bots.commands.feedback import LABELS, RATE
 from bots.discord.buttons import id_of, pressed
 from bots.discord.translate import Asked
-from bots.feedback import LABELS, RATE
 from core.models import Reason
 
 _COMMENT_LENGTH = 1000

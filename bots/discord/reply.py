@@ -13,16 +13,16 @@ import discord
 import structlog
 
 from bots.command import Button, retry
+from bots.commands.escalate import ESCALATE
+from bots.commands.feedback import RATE
+from bots.commands.private import ASK
 from bots.discord.calls import called, settle
 from bots.discord.cards import Card, length, rows
 from bots.discord.pace import INTERVAL
 from bots.discord.places import Closed, Gone, InChannel, Place, written
 from bots.discord.render import notice, render
 from bots.discord.stream import Posted, Stream
-from bots.escalate import ESCALATE
-from bots.feedback import RATE
 from bots.pending import Spot
-from bots.private import ASK
 from core.errors import FootnoteError, UserError
 from core.models import Answer
 

@@ -10,12 +10,12 @@ import discord
 import structlog
 from discord import app_commands
 
+from bots.commands.gaps import GAPS
+from bots.commands.link import REDEEM, UNLINK
+from bots.commands.memory import MEMORY
+from bots.commands.uploads import ADD, LIST
 from bots.discord.files import attached
 from bots.discord.translate import Asked
-from bots.gaps import GAPS
-from bots.link import REDEEM, UNLINK
-from bots.memory import MEMORY
-from bots.uploads import ADD, LIST
 from core.models import Attachment
 
 log = structlog.get_logger(__name__)

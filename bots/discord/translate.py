@@ -9,7 +9,7 @@ from dataclasses import replace
 import discord
 
 from bots.command import Command
-from bots.config import manager
+from bots.commands.config import manager
 from bots.discord.files import attached
 from core.models import Attachment, Message, Principal
 

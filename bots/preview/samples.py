@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from bots import reports
 from bots.command import Button, CommandReply
-from bots.escalate import RESOLVED
-from bots.private import ASK, SHARE
-from bots.reindex import offers
+from bots.commands.escalate import RESOLVED
+from bots.commands.private import ASK, SHARE
+from bots.commands.reindex import offers
 from bots.responder import GREETING, RETRY
 from core.channels import ChannelConfig, Policy
 from core.models import Answer, AnswerMode, Citation, Coverage, SyncReport, SyncState, SyncStatus

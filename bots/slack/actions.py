@@ -16,7 +16,7 @@ import structlog
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 
-from bots.config import CONFIG, manager
+from bots.commands.config import CONFIG, manager
 from bots.platform import Groups
 from bots.slack import modals
 from bots.slack.asked import Asked, asked

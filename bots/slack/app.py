@@ -20,10 +20,11 @@ from slack_bolt.response import BoltResponse
 
 from bots.command import Command
 from bots.command import CommandReply as CommandReplies
+from bots.commands.reviewed import KEEP
+from bots.commands.uploads import ADD
 from bots.files import Fetched
 from bots.pending import LeftBehind
 from bots.platform import Groups
-from bots.reviewed import KEEP
 from bots.slack.actions import Actions
 from bots.slack.answering import Answering, Responds
 from bots.slack.asked import Asked, first, put
@@ -37,7 +38,6 @@ from bots.slack.reply import CommandReply
 from bots.slack.running import Running
 from bots.slack.translate import Given, changed, chosen, hear
 from bots.slack.workspace import Workspace, enter
-from bots.uploads import ADD
 from core.errors import ConfigError, FootnoteError, TransientError
 from core.models import Attachment
 from core.settings import Settings

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bots.command import Button
-from bots.memory import MEMORY
+from bots.commands.memory import MEMORY
 from bots.overview import Shelf
 from bots.slack.modals import Origin
 from bots.slack.mrkdwn import sections

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bots.command import Button
-from bots.config import CONFIG
-from bots.feedback import LABELS, RATE
+from bots.commands.config import CONFIG
+from bots.commands.feedback import LABELS, RATE
 from bots.slack.mrkdwn import sections
 from bots.slack.render import BLOCKS, Block, actions, context, plain, section
 from core.answering.style import LONGEST_LANGUAGE, LONGEST_TONE

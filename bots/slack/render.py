@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bots.command import Button
-from bots.escalate import ESCALATE
-from bots.feedback import RATE
+from bots.commands.escalate import ESCALATE
+from bots.commands.feedback import RATE
 from bots.slack.markup import cut, link, size
 from bots.slack.mrkdwn import SECTION, sections
 from core.errors import UserError

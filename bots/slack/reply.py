@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import structlog
 
 from bots.command import Button, retry
+from bots.commands.private import ASK
 from bots.pending import Spot
-from bots.private import ASK
 from bots.slack.card import Card
 from bots.slack.place import Place
 from bots.slack.poster import GoneError, OutOfReachError, Poster, Standing

@@ -14,13 +14,13 @@ from redis.asyncio import Redis
 
 from bots.choices import Choices
 from bots.command import Action, Command
-from bots.config import CONFIG, ConfigCommand
+from bots.commands.config import CONFIG, ConfigCommand
+from bots.commands.retry import Retry
 from bots.discord.client import DiscordBot
 from bots.finishing import finish_left_behind
 from bots.pending import Pending
 from bots.redis import connect_redis
 from bots.responder import RETRY, Responder
-from bots.retry import Retry
 from core.answering.gate import Gate
 from core.channels import ChannelConfig, Channels
 from core.embedded.redis import RedisServer

@@ -11,9 +11,9 @@ from typing import Any
 from redis.asyncio import Redis
 
 from bots.command import Action
-from bots.commands import Commands
+from bots.commands.forget import Forget
+from bots.commands.registry import Commands
 from bots.desk import AnswerDesk
-from bots.forget import Forget
 from bots.pending import Pending
 from core.answering.memory import Memory
 from core.evaluation.feedback import FeedbackLog

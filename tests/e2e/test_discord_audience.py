@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bots import sync
 from bots.app import App, open_app
+from bots.terminal import sync
 from core.settings import ConfigFile, Settings
 from tests.e2e.installation import Installation
 from tests.emulators.discord import DiscordServer

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from bots.command import Command, CommandReply
+from bots.commands.escalate import ESCALATE, RESOLVED, Escalation
+from bots.commands.feedback import RATE
 from bots.desk import AnswerDesk
-from bots.escalate import ESCALATE, RESOLVED, Escalation
-from bots.feedback import RATE
 from core.errors import TransientError
 from core.models import Answer, Audience, Message
 from tests.e2e.discord_dialogue import TRAVEL, Dialogue, dialogue, scene, writes

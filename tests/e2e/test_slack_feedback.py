@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
+from bots.commands.escalate import ESCALATE, RESOLVED, Escalation
 from bots.desk import AnswerDesk
-from bots.escalate import ESCALATE, RESOLVED, Escalation
 from core.channels import ChannelConfig, Channels
 from core.models import Answer, Audience, Message
 from tests.e2e.scripted_syncs import ScriptedJobs, commands_over

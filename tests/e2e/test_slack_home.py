@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bots.config import CONFIG, ConfigCommand
+from bots.commands.config import CONFIG, ConfigCommand
 from bots.overview import Overview
 from core.channels import ChannelConfig, Channels, Policy
 from core.errors import TransientError

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from bots.command import Command, CommandReply
+from bots.commands.retry import Retry
 from bots.pending import Pending
-from bots.retry import Retry
 from bots.slack.app import SlackBot
 from bots.slack.render import render
 from core.errors import TransientError

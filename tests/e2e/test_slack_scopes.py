@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from bots.reviewed import KEEP
+from bots.commands.reviewed import KEEP
+from bots.commands.uploads import ADD
 from bots.slack.files import attached
-from bots.uploads import ADD
 from tests.e2e.slack_dialogue import ANA, BEN, GENERAL, SECRET, Dialogue, ScriptedCommands, dialogue
 from tests.e2e.test_slack_commands import reindexes
 from tests.e2e.test_slack_home import Library

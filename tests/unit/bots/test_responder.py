@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from redis.asyncio import Redis
 
-from bots.memory import ANEW
+from bots.commands.memory import ANEW
 from bots.responder import GREETING, Responder
 from core.answering.memory import Memory
 from core.channels import DEFAULT, ChannelConfig, Channels

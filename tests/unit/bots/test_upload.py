@@ -11,9 +11,9 @@ import pytest
 from qdrant_client import AsyncQdrantClient
 
 from bots.command import Command
+from bots.commands.uploads import UploadCommands
 from bots.files import Fetched, Files
 from bots.upload import Adding
-from bots.uploads import UploadCommands
 from core.channels import ChannelConfig
 from core.errors import TransientError, UserError
 from core.indexing.uploads import Uploads

@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from bots.command import Command
-from bots.memory import ANEW, MEMORY, NEW, MemoryCommands, new_topic
+from bots.commands.memory import ANEW, MEMORY, NEW, MemoryCommands, new_topic
 from core.answering.memory import Memory
 from core.errors import UserError
 from core.models import ANYONE, Turn

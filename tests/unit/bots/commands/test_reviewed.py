@@ -12,9 +12,9 @@ import pytest
 from redis.asyncio import Redis
 
 from bots.command import Command
+from bots.commands.reviewed import LONGEST, Keeping, ReviewedAnswers
 from bots.desk import AnswerDesk
 from bots.files import Files
-from bots.reviewed import LONGEST, Keeping, ReviewedAnswers
 from bots.upload import Adding
 from connectors.uploads.source import UploadSource
 from core.channels import ChannelConfig, Channels

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bots.command import Command, CommandReply, require_admin
-from bots.selection import named, words
+from bots.commands.selection import named, words
 from core.audit import OFF, Audit
 from core.errors import FootnoteError, TransientError, UserError
 from core.models import PUSH, Principal, SyncRequest, now

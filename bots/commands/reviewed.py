@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bots.command import Button, Command, CommandReply
+from bots.commands.uploads import REMOVE
 from bots.upload import Added, Adding, Offered
-from bots.uploads import REMOVE
 from core.errors import TransientError, UserError
 from core.models import Access, Principal, now
 

@@ -13,8 +13,8 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from bots.command import Command
+from bots.commands.feedback import Ratings
 from bots.desk import AnswerDesk
-from bots.feedback import Ratings
 from core.audit import Audit
 from core.errors import TransientError, UserError
 from core.evaluation.feedback import FeedbackLog, Rating

@@ -15,8 +15,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from bots.command import Command
+from bots.commands.forget import MOST, Forget
 from bots.desk import AnswerDesk, Kept
-from bots.forget import MOST, Forget
 from bots.pending import Pending, Question
 from connectors.folder.source import FolderSource
 from core.answering.memory import Memory

@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from bots.command import Command
-from bots.gaps import SHOWN, GapList, Unanswered
+from bots.commands.gaps import SHOWN, GapList, Unanswered
 from core.errors import TransientError, UserError
 from core.evaluation.feedback import Answered
 from core.evaluation.gaps import Gaps, Miss

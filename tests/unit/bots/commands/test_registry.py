@@ -12,8 +12,8 @@ from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from bots.command import Command
-from bots.commands import Commands
-from bots.selection import Selection, selections
+from bots.commands.registry import Commands
+from bots.commands.selection import Selection, selections
 from core.errors import TransientError, UserError
 from core.indexing.ledger import Row
 from core.models import Coverage, SyncReport, SyncRequest, SyncState, SyncStatus

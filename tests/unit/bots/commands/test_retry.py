@@ -6,9 +6,9 @@ import pytest
 from redis.asyncio import Redis
 
 from bots.command import Command
+from bots.commands.retry import Retry
 from bots.pending import Pending, Question
 from bots.responder import RETRY
-from bots.retry import Retry
 from core.errors import UserError
 from tests.fakes import RecordingReply, message
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from bots import forget, reports
+from bots import reports
 from bots.command import Action, Command, CommandReply, require_admin
-from bots.private import SHARE
-from bots.reindex import USAGE, Reindex, offers
+from bots.commands import forget
+from bots.commands.private import SHARE
+from bots.commands.reindex import USAGE, Reindex, offers
 from core.audit import OFF, Audit, address_hidden
 from core.errors import FootnoteError, UserError
 from core.models import Principal, SyncState, now

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bots import reports
+from bots.commands.reindex import failing
+from bots.commands.selection import selections
 from bots.http import probe_all
-from bots.reindex import failing
-from bots.selection import selections
 from core.errors import UserError
 from core.indexing.ledger import Row
 from core.models import Coverage, SyncRequest, SyncState, SyncStatus, now

@@ -11,7 +11,7 @@ import structlog
 
 from bots import reports
 from bots.command import Button, CommandReply
-from bots.selection import Selection, selections, words
+from bots.commands.selection import Selection, selections, words
 from core.errors import UserError
 from core.models import FAILED, SyncRequest, SyncState, SyncStatus
 from core.ports import Source

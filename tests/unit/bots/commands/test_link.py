@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from bots.command import Command
-from bots.link import LinkCommands
+from bots.commands.link import LinkCommands
 from core.errors import UserError
 from core.links import Links
 from core.models import Principal

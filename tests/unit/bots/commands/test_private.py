@@ -9,8 +9,8 @@ import pytest
 from redis.asyncio import Redis
 
 from bots.command import Command
+from bots.commands.private import PrivateAnswers
 from bots.desk import KEPT_SECONDS, AnswerDesk
-from bots.private import PrivateAnswers
 from bots.responder import Responder
 from core.models import ANYONE, PUBLIC, Access, Answer, Audience, Message
 from tests.fakes import MemoryGate, RecordingReply, ScriptedAssistant, answer, groups, message

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from bots.command import Command, CommandReply
-from bots.selection import words
+from bots.commands.selection import words
 from core.answering.style import LONGEST_LANGUAGE, LONGEST_TONE, language_of, tone_of
 from core.audit import OFF, Audit
 from core.channels import DEFAULT, ChannelConfig, Channels, Policy

@@ -29,7 +29,7 @@ Then: uv run footnote check, and uv run footnote serve.
 """
 
 
-SAMPLE = Path(__file__).parents[1] / "deploy"
+SAMPLE = Path(__file__).parents[2] / "deploy"
 
 
 def settings() -> dict[str, Any]:
@@ -60,7 +60,7 @@ def settings() -> dict[str, Any]:
 
 
 async def demo(app: App) -> int:
-    from bots import sync, terminal
+    from bots.terminal import chat, sync
 
     click.secho("1. A folder of pages becomes knowledge", bold=True)
     states = await sync.run(app, (), quiet=False)
@@ -73,9 +73,9 @@ async def demo(app: App) -> int:
         readers = tuple(case.get("as", ()))
         click.secho(f"\n{case.get('who', 'Somebody asks')}: {case['ask']}", fg="cyan")
         click.secho(f"(read by {', '.join(readers) or 'everyone'})", dim=True)
-        await terminal.ask(app.terminal, terminal.TerminalReply(), case["ask"], await app.audience(readers), None)
+        await chat.ask(app.terminal, chat.TerminalReply(), case["ask"], await app.audience(readers), None)
     if sys.stdin.isatty() and sys.stdout.isatty():
         click.secho("\n3. Your turn (empty input or Ctrl-D ends)", bold=True)
-        await terminal.chat(app.terminal, await app.audience(()), "demo")
+        await chat.chat(app.terminal, await app.audience(()), "demo")
     click.echo(NEXT_STEPS)
     return 0

@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from bots.command import Command
-from bots.config import ConfigCommand, manager
+from bots.commands.config import ConfigCommand, manager
 from core.audit import Audit
 from core.channels import DEFAULT, ChannelConfig, Channels, Policy
 from core.errors import UserError

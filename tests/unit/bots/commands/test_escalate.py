@@ -9,8 +9,8 @@ import pytest
 from redis.asyncio import Redis
 
 from bots.command import Command
+from bots.commands.escalate import Escalation
 from bots.desk import AnswerDesk, Kept
-from bots.escalate import Escalation
 from core.channels import ChannelConfig, Channels
 from core.errors import UserError
 from core.models import Audience
