@@ -6,17 +6,15 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import structlog
 
-from core.errors import ConfigError, FootnoteError, TransientError
+from core.errors import ConfigError, TransientError
 from core.models import ANYONE, Audience, Principal, now
 from core.principals import expand
-from core.redaction import redact
 from core.retry import retry
 from core.settings import Settings
 
@@ -67,13 +65,6 @@ _AWAITED = ("uploads",)
 """Sources that a worker takes up however many others it syncs: whoever added a file wants to ask about it now."""
 _MEASURE_SECONDS = 3.0
 """Whoever scrapes does not wait longer for the freshness of the sources."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Checked:
-    part: str
-    ok: bool
-    detail: str
 
 
 class App:
@@ -550,53 +541,6 @@ class App:
                     "Qdrant and Redis. On one machine use `footnote serve`."
                 )
 
-    async def check(self) -> list[Checked]:
-        """Probe every configured service."""
-        from bots import reports
-
-        async def row(part: str, probe: Callable[[], Awaitable[str]]) -> Checked:
-            try:
-                async with asyncio.timeout(15):
-                    return Checked(part=part, ok=True, detail=await probe())
-            except FootnoteError as error:
-                return Checked(part=part, ok=False, detail=redact(str(error)))
-            except TimeoutError:
-                return Checked(part=part, ok=False, detail="no answer within 15 s: is the address right and reachable from here?")
-
-        async def qdrant() -> str:
-            rebuild = await self.index.rebuild()
-            rebuilding = f"; {reports.rebuilding(rebuild)}" if rebuild else ""
-            return f"{_address(self.settings.qdrant_url)}, {sum((await self.index.counts()).values())} documents{rebuilding}"
-
-        async def redis() -> str:
-            await self.ping_redis()
-            return _address(self.settings.redis_url)
-
-        async def embeddings() -> str:
-            vector = await self.embedder.embed_query("footnote")
-            return f"{self.embedder.name}, {len(vector)} dimensions"
-
-        async def model() -> str:
-            from core.answering.model import check_model
-
-            return await check_model(self.model)
-
-        async def audit() -> str:
-            return await asyncio.to_thread(self.audit.check)
-
-        probes = {"qdrant": qdrant, "redis": redis, "embeddings": embeddings, "model": model, "audit": audit}
-        probes |= {f"source {name}": source.check for name, source in self.sources.items()}
-        probes |= {platform.name: platform.check for platform in self.platforms}
-        return list(await asyncio.gather(*(row(part, probe) for part, probe in probes.items())))
-
-
-def _address(url: str | None) -> str:
-    """Without a password that the URL may carry."""
-    if url is None:
-        return "embedded"
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname or parts.path}{f':{parts.port}' if parts.port else ''}"
-
 
 @asynccontextmanager
 async def open_app(settings: Settings) -> AsyncIterator[App]:
@@ -637,10 +581,12 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         try:
             await retry(index.open, attempts=4, budget=25)
         except TransientError as error:
+            from bots.check import address
+
             if engines and socket:
                 raise ConfigError(f"the embedded index does not answer: {engines.log} says why") from error
             raise ConfigError(
-                f"QDRANT_URL {_address(settings.qdrant_url)} does not answer: is the server running, and reachable from here?"
+                f"QDRANT_URL {address(settings.qdrant_url)} does not answer: is the server running, and reachable from here?"
             ) from error
         if rebuild := await index.rebuild():
             log.info("index.rebuilding", **asdict(rebuild))

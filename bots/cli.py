@@ -471,7 +471,9 @@ def check(as_json: bool) -> None:
     """Probe every configured service and say how to mend what is wrong."""
 
     async def work(app: App) -> int:
-        rows = await app.check()
+        from bots.check import check as probe
+
+        rows = await probe(app)
         if as_json:
             _print_json([{"part": row.part, "ok": row.ok, "detail": row.detail} for row in rows])
         else:
