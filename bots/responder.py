@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, aclosing, contextmanager, nullcontext, suppress
+from collections.abc import Callable
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from bots.commands.memory import ANEW, new_topic
+from bots.once import Once, heard_by
 from bots.pending import TRIES, Question, Spot
 from core.audit import OFF, Audit, question_facts
 from core.channels import DEFAULT, ChannelConfig
@@ -97,14 +98,14 @@ class Responder:
                 if held is None:
                     log.debug("message.repeated")
                     return False
-            once = _Once(_heard_by(message, reply), held)
+            once = Once(heard_by(message, reply), held)
             await self._work(message, once, audience_of)
             return once.shown
 
     async def tell(self, message: Message, reply: Reply, audience_of: AudienceOf, text: str) -> None:
         """Reply once with this text: what the message asked for is done, and needed no answer."""
         with structlog.contextvars.bound_contextvars(message=message.id, conversation=message.conversation_id):
-            await self._work(message, _Once(reply, None, told=text), audience_of)
+            await self._work(message, Once(reply, None, told=text), audience_of)
 
     async def resume(self, left: LeftBehind, reply: Reply, audience_of: AudienceOf) -> None:
         """Finish what another process began, or have a question that failed answered after all. The ``reply`` knows what stands
@@ -116,7 +117,7 @@ class Responder:
             return
         with structlog.contextvars.bound_contextvars(message=message.id, conversation=message.conversation_id):
             log.info("message.resumed", tries=left.question.tries)
-            once = _Once(_heard_by(message, reply), left.held, tries=left.question.tries)
+            once = Once(heard_by(message, reply), left.held, tries=left.question.tries)
             await self._work(message, once, audience_of)
 
     async def stop(self, conversation_id: str) -> bool:
@@ -146,7 +147,7 @@ class Responder:
         except TransientError as error:
             log.warning("turn.not_forgotten", reason=str(error))
 
-    async def _work(self, message: Message, once: _Once, audience_of: AudienceOf) -> None:
+    async def _work(self, message: Message, once: Once, audience_of: AudienceOf) -> None:
         task = asyncio.current_task()
         assert task is not None
         running = self._running[task] = _Running(message.id, message.said_as, message.conversation_id, once)
@@ -171,7 +172,7 @@ class Responder:
         finally:
             del self._running[task]
 
-    async def _interrupted(self, message: Message, once: _Once) -> None:
+    async def _interrupted(self, message: Message, once: Once) -> None:
         """The process stops. Whoever is handed the message again, or finds it left behind, shall answer it."""
         if once.given:
             await once.end()
@@ -183,7 +184,7 @@ class Responder:
         with suppress(FootnoteError):
             await once.say(RESTARTING)
 
-    async def _counted(self, message: Message, once: _Once, audience_of: AudienceOf, running: _Running) -> None:
+    async def _counted(self, message: Message, once: Once, audience_of: AudienceOf, running: _Running) -> None:
         if message.addressed:
             MESSAGES.labels(message.platform).inc()
         started = time.perf_counter()
@@ -202,7 +203,7 @@ class Responder:
         finally:
             self._count(message, once, outcome, time.perf_counter() - started)
 
-    def _count(self, message: Message, once: _Once, outcome: str, seconds: float) -> None:
+    def _count(self, message: Message, once: Once, outcome: str, seconds: float) -> None:
         if not message.addressed:
             if not once.shown:
                 log.debug("question.passed_over")
@@ -211,11 +212,11 @@ class Responder:
         RESOLVED.labels(message.platform, outcome).inc()
         ANSWER_SECONDS.labels(message.platform).observe(seconds)
 
-    async def _withdrawn(self, message: Message, once: _Once) -> None:
+    async def _withdrawn(self, message: Message, once: Once) -> None:
         self._record("question.withdrawn", message)
         await once.end()
 
-    async def _stopped(self, message: Message, once: _Once) -> None:
+    async def _stopped(self, message: Message, once: Once) -> None:
         self._record("question.stopped", message)
         try:
             if not once.given:
@@ -226,7 +227,7 @@ class Responder:
         finally:
             await once.end()
 
-    async def _resolve(self, message: Message, once: _Once, audience_of: AudienceOf) -> str:
+    async def _resolve(self, message: Message, once: Once, audience_of: AudienceOf) -> str:
         if once.told or not message.text.strip():
             await once.say(once.told or (FILES if message.files else GREETING))
             return "told" if once.told else "greeted"
@@ -276,7 +277,7 @@ class Responder:
     async def _config(self, message: Message) -> ChannelConfig:
         return DEFAULT if self._channels is None else await self._channels.of(message.platform, message.channel_id)
 
-    async def _answer(self, message: Message, answer: Answer, audience: Audience, audience_of: AudienceOf, once: _Once) -> None:
+    async def _answer(self, message: Message, answer: Answer, audience: Audience, audience_of: AudienceOf, once: Once) -> None:
         for_others = self._desk is not None and not message.private
         if self._desk:
             await self._desk.answered(message, answer)
@@ -318,7 +319,7 @@ class Responder:
             waited_ms=round((self._clock() - message.sent_at).total_seconds() * 1000),
         )
 
-    async def _apologise(self, message: Message, once: _Once) -> bool:
+    async def _apologise(self, message: Message, once: Once) -> bool:
         """Whether the person has a reply now."""
         error_id = secrets.token_hex(4)
         log.exception("answer.failed", error_id=error_id)
@@ -350,106 +351,10 @@ class _Running:
     message_id: str
     said_as: str
     conversation_id: str
-    once: _Once
+    once: Once
     stopped: bool = False
 
 
-class _Once:
-    """A reply that knows whether it was given. From then on its question is over, whatever happens to this process."""
-
-    def __init__(self, reply: Reply, held: Held | None, *, tries: int = 0, told: str = "") -> None:
-        """``tries``: so many processes began with the question, this one included; 0 when it was asked just now. ``told`` is said
-        instead of an answer.
-        """
-        self.reply = reply
-        self.tries = tries
-        self.told = told
-        self.given = False
-        self.shown = False
-        """An answer was."""
-        self.withdrawn = False
-        self.speaking = False
-        self._held = held
-        self._failed = False
-
-    @property
-    def kept(self) -> bool:
-        """Whether another process finishes the question if this one does not."""
-        return self._held is not None and self._held.kept
-
-    def renewed(self) -> AbstractAsyncContextManager[None]:
-        return nullcontext() if self._held is None else self._held.renewed()
-
-    async def stream(self, text: str) -> None:
-        with self._whole():
-            await self.reply.stream(text)
-
-    async def answer(self, answer: Answer) -> None:
-        with self._whole():
-            await self.reply.answer(answer)
-            self.given = self.shown = True
-            await self.end()
-
-    async def say(self, text: str) -> None:
-        with self._whole():
-            await self.reply.say(text)
-            self.given = True
-            await self.end()
-
-    async def fail(self, text: str, again: str) -> None:
-        with self._whole():
-            await self.reply.fail(text, again)
-            self.given = self._failed = True
-            await self.end()
-
-    @contextmanager
-    def _whole(self) -> Iterator[None]:
-        """Not cut short by a withdrawal, which takes effect afterwards."""
-        self.speaking = True
-        try:
-            yield
-        finally:
-            self.speaking = False
-        if self.withdrawn:
-            raise asyncio.CancelledError
-
-    async def end(self) -> None:
-        """Nothing more is to be done for the question."""
-        if self._held is not None:
-            await (self._held.failed() if self._failed else self._held.resolved())
-
-    async def leave(self) -> None:
-        """The next process may go on with it at once."""
-        if self._held is not None:
-            await self._held.leave()
-
-
-class _Discreet:
-    """A reply to somebody who expects none: of all there is to say they see an answer only."""
-
-    def __init__(self, reply: Reply) -> None:
-        self._reply = reply
-
-    async def working(self) -> None: ...
-
-    async def stream(self, text: str) -> None: ...
-
-    async def answer(self, answer: Answer) -> None:
-        await self._reply.answer(answer)
-
-    async def say(self, text: str) -> None: ...
-
-    async def fail(self, text: str, again: str) -> None: ...
-
-    async def offer_private(self, answer_id: str) -> None: ...
-
-    async def show(self, text: str) -> None: ...
-
-
-def _heard_by(message: Message, reply: Reply) -> Reply:
-    return reply if message.addressed else _Discreet(reply)
-
-
-def _again(message: Message, once: _Once) -> str:
+def _again(message: Message, once: Once) -> str:
     """The command that tries it again, if there is something to try."""
     return f"{RETRY} {message.id}" if once.kept else ""
