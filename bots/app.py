@@ -15,6 +15,7 @@ import structlog
 from core.errors import ConfigError, TransientError
 from core.models import ANYONE, Audience, Principal, now
 from core.principals import expand
+from core.redaction import address
 from core.retry import retry
 from core.settings import Settings
 
@@ -412,8 +413,10 @@ class App:
 
     async def _forget_wordings(self, user: str) -> int:
         if user.startswith("discord:"):
+            from bots.discord import missed
             from bots.discord import wordings as discord
 
+            await missed.forget_person(self.redis, user)
             return await discord.forget_person(self.redis, user)
         from bots.slack import wordings as slack
 
@@ -581,8 +584,6 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         try:
             await retry(index.open, attempts=4, budget=25)
         except TransientError as error:
-            from bots.check import address
-
             if engines and socket:
                 raise ConfigError(f"the embedded index does not answer: {engines.log} says why") from error
             raise ConfigError(

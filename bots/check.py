@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from bots import reports
 from core.errors import FootnoteError
-from core.redaction import redact
+from core.redaction import address, redact
 
 if TYPE_CHECKING:
     from bots.app import App
@@ -64,11 +63,3 @@ async def check(app: App) -> list[Checked]:
     probes |= {f"source {name}": source.check for name, source in app.sources.items()}
     probes |= {platform.name: platform.check for platform in app.platforms}
     return list(await asyncio.gather(*(row(part, probe) for part, probe in probes.items())))
-
-
-def address(url: str | None) -> str:
-    """Without a password that the URL may carry."""
-    if url is None:
-        return "embedded"
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname or parts.path}{f':{parts.port}' if parts.port else ''}"

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, urlsplit
 
 MARK = "[redacted]"
 SHORTEST = 8
@@ -146,3 +146,11 @@ def _in_base64(secret: bytes) -> Iterable[str]:
         whole = text[-(-before * 8 // 6) : (before + len(secret)) * 8 // 6]
         yield whole
         yield whole.translate(str.maketrans("+/", "-_"))
+
+
+def address(url: str | None) -> str:
+    """Where a server is, without a password that its URL may carry; None is the embedded one."""
+    if url is None:
+        return "embedded"
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname or parts.path}{f':{parts.port}' if parts.port else ''}"
