@@ -23,6 +23,7 @@ from bots.discord.edits import Edits
 from bots.discord.events import Client, ShardedClient
 from bots.discord.files import fetch
 from bots.discord.inbox import Inbox
+from bots.discord.missed import Missed
 from bots.discord.policies import Policies
 from bots.discord.slash import sync_commands
 from bots.discord.threads import DiscordThreads
@@ -94,6 +95,7 @@ class DiscordBot:
             admins=settings.admins,
             content=settings.discord_message_content,
         )
+        self._missed = Missed(redis, clock)
         self._client: Client | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._up = asyncio.Event()
@@ -194,7 +196,7 @@ class DiscordBot:
 
     def _build(self, shards: int) -> Client:
         self._client = (Client if shards == 1 else ShardedClient)(
-            self._inbox, self._intents, shards, came_up=self._came_up, went_down=self._went_down
+            self._inbox, self._missed, self._intents, shards, came_up=self._came_up, went_down=self._went_down
         )
         return self._client
 

@@ -13,11 +13,15 @@ import structlog
 from bots.discord.buttons import pressed
 from bots.discord.config import chosen
 from bots.discord.inbox import Inbox
+from bots.discord.missed import Missed
 from bots.discord.modals import form_for
 from bots.discord.reply import FOLLOW_UP
 from bots.discord.slash import build_tree
 
 log = structlog.get_logger(__name__)
+
+_DIRECT = 0
+"""The shard that has the direct messages."""
 
 
 class Client(discord.Client):
@@ -26,6 +30,7 @@ class Client(discord.Client):
     def __init__(
         self,
         inbox: Inbox,
+        missed: Missed,
         intents: discord.Intents,
         shards: int,
         *,
@@ -41,6 +46,7 @@ class Client(discord.Client):
         )
         self.tree = build_tree(self, inbox)
         self._inbox = inbox
+        self._missed = missed
         self._came_up = came_up
         self._went_down = went_down
 
@@ -50,7 +56,12 @@ class Client(discord.Client):
             await self.ws.close(code=1000)
 
     async def on_connect(self) -> None:
+        """There is a new session."""
         self._came_up()
+        await self._missed.from_people(self)
+
+    async def on_guild_available(self, guild: discord.Guild) -> None:
+        await self._missed.in_server(self, guild)
 
     async def on_resumed(self) -> None:
         self._came_up()
@@ -60,7 +71,7 @@ class Client(discord.Client):
 
     async def on_message(self, message: discord.Message) -> None:
         if self.user is not None:
-            await self._inbox.hear(message, self.user)
+            await asyncio.gather(self._inbox.hear(message, self.user), self._missed.heard(message))
 
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
         if self.user is not None:
@@ -113,13 +124,18 @@ class ShardedClient(Client, discord.AutoShardedClient):
     async def on_disconnect(self) -> None: ...
 
     async def on_shard_connect(self, shard: int) -> None:
-        self._away.discard(shard)
-        if not self._away:
-            self._came_up()
+        self._is_back(shard)
+        if shard == _DIRECT:
+            await self._missed.from_people(self)
 
     async def on_shard_resumed(self, shard: int) -> None:
-        await self.on_shard_connect(shard)
+        self._is_back(shard)
 
     async def on_shard_disconnect(self, shard: int) -> None:
         self._away.add(shard)
         self._went_down(f"the connection of shard {shard} was lost")
+
+    def _is_back(self, shard: int) -> None:
+        self._away.discard(shard)
+        if not self._away:
+            self._came_up()

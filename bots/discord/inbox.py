@@ -30,6 +30,7 @@ from bots.discord.reply import DiscordReply
 from bots.discord.spots import Spots, asked_line, spot_of_interaction, spot_of_message
 from bots.discord.translate import (
     Asked,
+    Person,
     chain_conversation,
     is_private,
     manages,
@@ -127,7 +128,7 @@ class Inbox:
                 spot=spot,
             )
             async with self._running(reply):
-                audience_of = self._audience.of(message.author, message.channel)
+                audience_of = self._audience.of(await _asker(message), message.channel)
                 if heard.addressed and isinstance(message.channel, discord.Thread) and is_farewell(asked.text):
                     await self._policies.leave(message.channel)
                     await self._responder.stop(conversation)
@@ -416,6 +417,14 @@ class Inbox:
             private=private,
             preface=preface,
         )
+
+
+async def _asker(message: discord.Message) -> Person:
+    """With the roles of a member, which a message that was looked up does not tell."""
+    if message.guild is not None and not isinstance(message.author, discord.Member):
+        with suppress(discord.HTTPException, aiohttp.ClientError, OSError):
+            return await message.guild.fetch_member(message.author.id)
+    return message.author
 
 
 def _takes_threads(message: discord.Message) -> bool:

@@ -138,6 +138,10 @@ class Channel:
             assert self.recipient is not None
             return {"id": str(self.id), "type": DM, "flags": 0, "last_message_id": None, "recipients": [self.recipient.json()]}
         common: Json = {"id": str(self.id), "type": self.kind, "flags": 0, "guild_id": str(self.guild_id), "name": self.name}
+        if self.kind != CATEGORY:
+            # Also of one that was deleted since.
+            said = [message for message in self.messages if not message.only_for]
+            common["last_message_id"] = str(said[-1].id) if said else None
         if self.kind in THREADS:
             assert self.parent is not None
             return common | {
