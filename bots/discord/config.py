@@ -14,7 +14,7 @@ from core.channels import ChannelConfig, Policy
 _ID = "config:policy"
 _LABELS = {
     Policy.MENTION: "Mentions, and replies to me",
-    Policy.STICKY: "Also whatever is said in a thread in which I was asked",
+    Policy.STICKY: "Also further questions in a thread in which I was asked",
     Policy.QUESTIONS: "Also every question, and every new post of a forum",
 }
 DEAF = (

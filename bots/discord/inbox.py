@@ -23,7 +23,7 @@ from bots.discord.chains import Chains
 from bots.discord.claims import Claims
 from bots.discord.config import notice, policies, written
 from bots.discord.edits import Edits, delete
-from bots.discord.files import place_of
+from bots.discord.files import attached, place_of
 from bots.discord.places import InChannel, Place
 from bots.discord.policies import Policies
 from bots.discord.reply import DiscordReply
@@ -37,6 +37,7 @@ from bots.discord.translate import (
     own_conversation,
     private_conversation,
     reworded,
+    shown,
     spoken,
     thread_conversation,
     to_asked,
@@ -201,6 +202,12 @@ class Inbox:
         below = interaction.message
         await self.ask(interaction, question, private=below is None or below.flags.ephemeral, below=below)
 
+    async def ask_about(self, interaction: Asked, message: discord.Message) -> None:
+        """Answer what a message says to whoever chose it, from the files on it, too."""
+        if (me := interaction.client.user) is not None:
+            said, files = shown(message, me)
+            await self.ask(interaction, said, private=True, files=attached(files, interaction.channel, message.jump_url))
+
     async def open(self, interaction: Asked, form: discord.ui.Modal) -> None:
         """Show a form, which has to be the first that comes of the press of its button."""
         if self._closed or not self._claims.is_new(interaction):
@@ -219,6 +226,7 @@ class Inbox:
         private: bool,
         source: str | None = None,
         below: discord.Message | None = None,
+        files: tuple[Attachment, ...] = (),
     ) -> None:
         """Answer ``/ask``, the message menu, and what was asked ``below`` an answer. Who sees the answer is fixed by the
         acknowledgement.
@@ -238,7 +246,7 @@ class Inbox:
         else:
             conversation = own or chain_conversation(interaction.channel_id, root)
         sources = (source,) if source is not None else ()
-        message = to_asked(interaction, question, conversation, private=private, sources=sources)
+        message = to_asked(interaction, question, conversation, private=private, sources=sources, files=files)
         spot = spot_of_interaction(interaction, root=root, original=original, named=below is not None)
         asked = asked_line(interaction.user.display_name, question)
         self._chains.add(original, root)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import discord
 
 from bots.discord.threads import DiscordThreads
-from bots.discord.translate import goes_on, home_id, is_addressed, is_for_others, is_post, spoken
-from bots.questions import is_question
+from bots.discord.translate import home_id, is_addressed, is_for_others, is_post, replies_to_us, spoken
+from bots.questions import goes_on, is_farewell, is_question, is_thanks
 from core.channels import DEFAULT, ChannelConfig, Channels, Policy
 
 _SPOKEN = {discord.MessageType.default, discord.MessageType.reply}
@@ -41,6 +41,9 @@ class Policies:
     async def heard(self, message: discord.Message, me: discord.ClientUser) -> Heard | None:
         """None for what is to be left alone."""
         if is_addressed(message, me):
+            if message.type is discord.MessageType.reply and is_thanks(spoken(message, me)):
+                # Discord has replies ping by default, so that this was hardly meant to.
+                return None
             await self.join(message.channel)
             return Heard(addressed=True, config=await self.of(message.channel))
         if message.author.bot or message.webhook_id is not None or message.type not in _SPOKEN:
@@ -50,11 +53,14 @@ class Policies:
         config = await self.of(message.channel)
         if config.policy is Policy.MENTION:
             return None
+        text = spoken(message, me)
         in_thread = isinstance(message.channel, discord.Thread) and await self._takes_part(message.channel, me)
-        if in_thread or goes_on(message, me):
+        if in_thread or replies_to_us(message, me):
+            if not (goes_on(text) or (in_thread and is_farewell(text))):
+                return None
             await self.join(message.channel)
             return Heard(addressed=True, config=config)
-        if config.policy is Policy.QUESTIONS and (is_post(message) or is_question(spoken(message, me))):
+        if config.policy is Policy.QUESTIONS and (is_post(message) or is_question(text)):
             return Heard(addressed=False, config=config)
         return None
 

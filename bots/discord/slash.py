@@ -29,6 +29,8 @@ _CHOICE = 100
 class Callbacks(Protocol):
     async def ask(self, interaction: Asked, question: str, *, private: bool, source: str | None = None) -> None: ...
 
+    async def ask_about(self, interaction: Asked, message: discord.Message) -> None: ...
+
     async def sources(self, interaction: Asked, typed: str) -> list[str]: ...
 
     async def configure(self, interaction: Asked, wanted: Mapping[str, str]) -> None: ...
@@ -66,7 +68,7 @@ def build_tree(client: discord.Client, callbacks: Callbacks) -> app_commands.Com
 
     @tree.context_menu(name="Ask about this")
     async def ask_about_this(interaction: Asked, message: discord.Message) -> None:
-        await callbacks.ask(interaction, message.content, private=True)
+        await callbacks.ask_about(interaction, message)
 
     @tree.context_menu(name="Add to Footnote")
     async def add_to_footnote(interaction: Asked, message: discord.Message) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import discord
@@ -76,7 +76,15 @@ def reworded(asked: Message, message: discord.Message) -> Message:
     return replace(asked, id=f"{asked.id}:{at.timestamp():.3f}", replaces=asked.id)
 
 
-def to_asked(interaction: Asked, text: str, conversation_id: str, *, private: bool, sources: tuple[str, ...] = ()) -> Message:
+def to_asked(
+    interaction: Asked,
+    text: str,
+    conversation_id: str,
+    *,
+    private: bool,
+    sources: tuple[str, ...] = (),
+    files: tuple[Attachment, ...] = (),
+) -> Message:
     return Message(
         id=f"discord:{interaction.id}",
         platform="discord",
@@ -88,6 +96,7 @@ def to_asked(interaction: Asked, text: str, conversation_id: str, *, private: bo
         sent_at=interaction.created_at,
         private=private,
         sources=sources,
+        files=files,
     )
 
 
@@ -166,7 +175,7 @@ def private_conversation(channel_id: int | None, user: int) -> str:
     return f"discord:{channel_id}:private:{user}"
 
 
-def goes_on(message: discord.Message, me: discord.ClientUser) -> bool:
+def replies_to_us(message: discord.Message, me: discord.ClientUser) -> bool:
     """Whether it replies to what we said, if only in passing: without a ping."""
     replied = message.reference.resolved if message.reference is not None else None
     return isinstance(replied, discord.Message) and replied.author.id == me.id
@@ -214,6 +223,18 @@ def spoken(message: discord.Message, me: discord.ClientUser) -> str:
 
     parts = _CODE.split(message.content)
     return "".join(part if position % 2 else spoken(part) for position, part in enumerate(parts)).strip()
+
+
+def shown(message: discord.Message, me: discord.ClientUser) -> tuple[str, Sequence[discord.Attachment]]:
+    """What a message says to whoever asks about it, and the files on it: of one that was forwarded what it said first, and of a
+    file without words what stands in it.
+    """
+    forwarded = message.message_snapshots
+    files = [*message.attachments, *(file for snapshot in forwarded for file in snapshot.attachments)]
+    said = spoken(message, me) or "\n\n".join(filter(None, (snapshot.content for snapshot in forwarded)))
+    if not said and files:
+        said = f"What does {files[0].filename} say?"
+    return said, files
 
 
 def _always(name: str) -> Callable[[re.Match[str]], str]:

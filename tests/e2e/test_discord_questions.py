@@ -147,6 +147,25 @@ async def test_the_message_menu_asks_about_a_message_in_private() -> None:
         assert talk.assistant.asked[0][0].text == said.content
 
 
+async def test_asked_about_a_message_it_reads_what_people_see_of_it_its_names_and_its_files() -> None:
+    async with dialogue() as talk:
+        file = talk.discord.file("travel.md", b"Nights in Oslo may cost 190 euros.", "text/markdown")
+        first = await talk.discord.say(talk.root, talk.general, f"{talk.ana.mention} how much is a night?", files=[file])
+        bare = await talk.discord.say(talk.root, talk.general, "", files=[file])
+        forwarded = await talk.discord.forward(talk.root, talk.discord.channel("elsewhere"), first)
+        for message in (first, bare, forwarded):
+            await talk.discord.finished(await talk.discord.menu(talk.ana, "Ask about this", message))
+        named, unnamed, again = (message for message, _ in talk.assistant.asked)
+        assert named.text == "@Ana how much is a night?"
+        assert unnamed.text == "What does travel.md say?"
+        assert again.text.endswith("how much is a night?")
+        for asked, message in ((named, first), (unnamed, bare), (again, forwarded)):
+            [read] = asked.files
+            assert (read.name, read.address) == ("travel.md", file.url)
+            assert read.url.endswith(str(message.id))
+            assert read.place == f"channel:discord:{message.channel.id}"
+
+
 async def test_other_mentions_are_read_as_names_and_code_is_left_alone() -> None:
     async with dialogue() as talk:
         text = f"who is {talk.root.mention} and what does `<@{talk.discord.bot.id}>` mean?"

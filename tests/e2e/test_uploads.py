@@ -324,3 +324,16 @@ async def test_a_direct_message_with_a_file_is_answered_from_it(data_dir: Path) 
         assert "190 euros" in (await talk.slack.until_reply(asked)).shown
         question = await talk.discord.dm(talk.bo, QUESTION, files=[talk.discord.file("Travel.pdf", travel("230"))])
         assert "230 euros" in (await talk.discord.answer_to(question)).content
+
+
+async def test_asked_about_a_message_it_reads_its_files_for_that_person_s_questions_there_alone(data_dir: Path) -> None:
+    async with company(data_dir) as talk:
+        discord = talk.discord
+        said = await discord.say(talk.bo, talk.general, QUESTION, files=[discord.file("Travel.pdf", travel("190"))])
+        [text] = await discord.finished(await discord.menu(talk.cy, "Ask about this", said))
+        assert "190 euros" in text
+        further = await discord.slash(talk.cy, "ask", channel=talk.general, question=QUESTION, private=True)
+        assert "190 euros" in "".join(await discord.finished(further))
+        public = await discord.mention(talk.cy, talk.general, QUESTION)
+        assert "190" not in (await discord.answer_to(public)).content
+        assert await talk.app.index.counts() == {}

@@ -239,6 +239,13 @@ class DiscordServer:
         self.deliver(message)
         return message
 
+    async def forward(self, user: User, channel: Channel, message: Message) -> Message:
+        """Show a message of another channel here."""
+        forwarded = self.add_message(channel, user, "")
+        forwarded.forwards = message
+        self.deliver(forwarded)
+        return forwarded
+
     async def post(self, user: User, forum: Channel, title: str, text: str) -> Message:
         """Begin a post in a forum: a thread with the id of its first message."""
         assert forum.kind == FORUM, f"#{forum.name} is no forum"

@@ -196,6 +196,8 @@ class Message:
     """The request that made it, when the bot did."""
     components: list[Json] = field(default_factory=list)
     files: tuple[File, ...] = ()
+    forwards: Message | None = None
+    """What it shows instead of words of its own."""
 
     def json(self, *, nested: bool = False, stripped: bool = False) -> Json:
         body: Json = {
@@ -218,6 +220,22 @@ class Message:
         }
         if self.webhook_id is not None:
             body["webhook_id"] = str(self.webhook_id)
+        if self.forwards is not None and not stripped:
+            told = (
+                "type",
+                "content",
+                "timestamp",
+                "edited_timestamp",
+                "flags",
+                "mentions",
+                "mention_roles",
+                "attachments",
+                "embeds",
+            )
+            first = self.forwards.json()
+            body["message_snapshots"] = [{"message": {name: first[name] for name in (*told, "components")}}]
+            where = {"message_id": str(self.forwards.id), "channel_id": str(self.forwards.channel.id)}
+            body["message_reference"] = where | {"type": 1, "guild_id": str(self.channel.guild_id)}
         if self.reply_to is not None:
             body["message_reference"] = {
                 "type": 0,
