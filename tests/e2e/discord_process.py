@@ -45,6 +45,7 @@ class Script:
     asked: str
     """A file that gets a line for each question that the assistant is asked."""
     pieces: tuple[str, ...]
+    """What it answers to every question, which stands where they say ``{question}``."""
     pause: float
     """Seconds before each of them, and after the last."""
     lease: float = 1.5
@@ -71,11 +72,12 @@ async def running(script: Script, log: Path) -> AsyncIterator[asyncio.subprocess
 async def _run(script: Script) -> None:
     async def says(message: Message, _audience: Audience) -> AsyncIterator[str | Answer]:
         _append(Path(script.asked), f"{os.getpid()} {message.text}\n")
-        for piece in script.pieces:
+        pieces = [piece.replace("{question}", message.text) for piece in script.pieces]
+        for piece in pieces:
             await asyncio.sleep(script.pause)
             yield piece
         await asyncio.sleep(script.pause)
-        yield answer("".join(script.pieces).strip(), question=message.text)
+        yield answer("".join(pieces).strip(), question=message.text)
 
     redis = connect_redis(None, Path(script.redis))
     pending = Pending(redis, lease=script.lease)

@@ -42,9 +42,11 @@ class Script:
     asked: str
     """A file that gets a line for each question that the assistant is asked."""
     pieces: tuple[str, ...]
+    """What it answers to every question, which stands where they say ``{question}``."""
     pause: float
     """Seconds before each of them, and after the last."""
     lease: float = 1.5
+    ping: float = 5.0
     drain: float = 10.0
 
 
@@ -72,11 +74,12 @@ async def _run(script: Script) -> None:
 
     async def says(message: Message, _audience: Audience) -> AsyncIterator[str | Answer]:
         remember(message.text)
-        for piece in script.pieces:
+        pieces = [piece.replace("{question}", message.text) for piece in script.pieces]
+        for piece in pieces:
             await asyncio.sleep(script.pause)
             yield piece
         await asyncio.sleep(script.pause)
-        yield answer("".join(script.pieces).strip(), question=message.text)
+        yield answer("".join(pieces).strip(), question=message.text)
 
     redis = connect_redis(None, Path(script.redis))
     pending = Pending(redis, lease=script.lease)
@@ -87,7 +90,7 @@ async def _run(script: Script) -> None:
         slack_app_token=script.app_token,
         slack_api_url=script.slack,
     )
-    bot = SlackBot(settings, responder, _NoCommands(), redis, groups({}))
+    bot = SlackBot(settings, responder, _NoCommands(), redis, groups({}), ping=script.ping)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await bot.start()

@@ -1,4 +1,5 @@
-"""A bad day at Slack: many questions at once, delivered twice and in any order, while Slack limits, fails and hangs up.
+"""A bad day at Slack: many questions at once, delivered twice and in any order, while Slack limits, fails and hangs up, and the
+processes of the bot are killed.
 
 All randomness comes from a seed, so that a storm can be had again.
 """
@@ -9,8 +10,9 @@ import asyncio
 import random
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from tests.emulators.slack import SlackServer
 from tests.emulators.slack_workspace import BOT_USER, Post
@@ -23,6 +25,9 @@ _FAULTS = (
     "users.info",
     "assistant.threads.setStatus",
 )
+
+
+Wanted = Callable[[Post], str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,11 +44,11 @@ class Storm:
     """Calls of Slack's API that are refused, fail, or whose answer is lost."""
     cuts: int = 2
     """How often all sockets break."""
+    kills: int = 2
+    """How often a process dies: at even times, the first of two after a third of the questions."""
 
-    async def rage(self, slack: SlackServer, *, meanwhile: Callable[[float], None] = lambda share: None) -> list[Post]:
-        """Ask; returns the questions when all were delivered. ``meanwhile`` is called after each with the share that is asked,
-        to kill somebody.
-        """
+    async def rage(self, slack: SlackServer, kill: Callable[[], Coroutine[Any, Any, None]]) -> list[Post]:
+        """Ask; returns the questions when all were delivered."""
         dice = random.Random(self.seed)
         people = [f"U{number}PERSON" for number in range(self.people)]
         channels = [f"C{number}STORM" for number in range(self.channels)]
@@ -53,7 +58,8 @@ class Storm:
             slack.channel(channel)
         faults = Counter(dice.randrange(self.questions) for _ in range(self.faults))
         cuts = {dice.randrange(self.questions) for _ in range(self.cuts)}
-        posts = []
+        kills = {self.questions * number // (self.kills + 1) for number in range(1, self.kills + 1)}
+        posts, killing = [], []
         for number in range(self.questions):
             person = dice.choice(people)
             place = f"D{person}" if dice.random() < 0.2 else dice.choice(channels)
@@ -62,8 +68,10 @@ class Storm:
                 _spoil(slack, dice)
             if number in cuts:
                 slack.courier.cut()
-            meanwhile((number + 1) / self.questions)
+            if number in kills:
+                killing.append(asyncio.create_task(kill()))
             await asyncio.sleep(dice.expovariate(self.questions / self.seconds))
+        await asyncio.gather(*killing)
         await asyncio.sleep(self.lag)
         await slack.settled()
         return posts
@@ -91,12 +99,12 @@ def _spoil(slack: SlackServer, dice: random.Random) -> None:
             slack.slow(dice.uniform(0.1, 1.0), method, times=1)
 
 
-async def until_answered(slack: SlackServer, posts: list[Post], *, timeout: float) -> None:
-    """Every one of them has a reply."""
+async def until_answered(slack: SlackServer, posts: list[Post], *, timeout: float, wanted: Wanted = lambda _: "") -> None:
+    """Every one of them has a reply that says what is ``wanted``."""
     waiting = list(posts)
 
     def all_answered() -> bool:
-        waiting[:] = [post for post in waiting if not slack.replies(post)]
+        waiting[:] = [post for post in waiting if not any(wanted(post) in reply.shown for reply in slack.replies(post))]
         return not waiting
 
     await slack.until(all_answered, timeout=timeout, what="an answer to each")

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from core.answering.assistant import Assistant
 from core.answering.memory import Memory
 from core.answering.model import build_model
-from core.models import Answer, Audience, Message
 from core.settings import Settings
 from tests.answering import LEAVE_HIT, ScriptedSearch
+from tests.e2e.replicas import replicas
 from tests.e2e.slack_dialogue import dialogue
+from tests.e2e.slack_process import Script, running
 from tests.e2e.slack_storm import Storm, replies, until_answered
 from tests.emulators.openai import OpenAIServer
-from tests.fakes import answer
+from tests.emulators.slack_workspace import Post
 
 WORDS = [
     f"{first}{second:02}"
@@ -27,39 +28,51 @@ WORDS = [
 ]
 
 
-async def speaks(message: Message, _audience: Audience) -> AsyncIterator[str | Answer]:
-    """Half of the answers stream for a while."""
-    if len(message.text) % 2:
-        for piece in ("The answer ", "to it ", "is this. "):
-            await asyncio.sleep(0.1)
-            yield piece
-    yield answer(f"This answers {message.text}", question=message.text)
+def wanted(post: Post) -> str:
+    return f"This answers question{post.text.partition('question')[2]}"
 
 
 @pytest.mark.fault
 @pytest.mark.parametrize(
     "storm",
     [
-        Storm(),
+        Storm(questions=150, channels=20, people=15, seconds=10, faults=30, cuts=2),
         pytest.param(
-            Storm(questions=1000, channels=50, people=40, seconds=60, faults=150, cuts=5, seed=2),
+            Storm(questions=1000, channels=50, people=40, seconds=50, faults=150, cuts=5, seed=2),
             marks=pytest.mark.slow,
         ),
     ],
     ids=lambda storm: f"{storm.questions} questions",
 )
-async def test_every_question_gets_exactly_one_reply(storm: Storm) -> None:
-    async with dialogue(speaks, retry_seconds=(0.2, 0.5, 1, 2, 4)) as talk, talk.running(), talk.running():
-        began = time.monotonic()
-        asked = await storm.rage(talk.slack)
-        await until_answered(talk.slack, asked, timeout=120)
-        await asyncio.sleep(3)
-        print(f"{len(asked)} questions in {time.monotonic() - began:.1f} s: {replies(talk.slack, asked)}")
-        assert replies(talk.slack, asked) == {1: storm.questions}
-        for post in asked:
-            wanted = post.text.partition("question")[2]
+async def test_every_question_gets_exactly_one_reply_while_processes_are_killed(storm: Storm, tmp_path: Path) -> None:
+    asked_of_assistants = tmp_path / "asked"
+    async with dialogue(retry_seconds=(0.2, 0.5, 1, 2, 4)) as talk:
+        script = Script(
+            slack=talk.slack.url,
+            bot_token=talk.slack.bot_token,
+            app_token=str(talk.slack.app_token),
+            redis=str(talk.redis.connection_pool.connection_kwargs["path"]),
+            asked=str(asked_of_assistants),
+            pieces=("This ", "answers ", "{question}"),
+            pause=0.12,
+            ping=0.5,
+        )
+        async with replicas(lambda: running(script, tmp_path / "log")) as processes:
+            began = time.monotonic()
+            posts = await storm.rage(talk.slack, processes.kill)
+            await until_answered(talk.slack, posts, timeout=120, wanted=wanted)
+            seconds = time.monotonic() - began
+            # Longer than a lease: nobody begins once more.
+            await asyncio.sleep(3)
+            await processes.all_run()
+            assert processes.started == 2 + storm.kills
+        again = len(asked_of_assistants.read_text().splitlines()) - len(posts)
+        print(f"{len(posts)} questions in {seconds:.1f} s, {again} begun once more: {replies(talk.slack, posts)}")
+        assert again > 0, "nobody was killed in the middle of an answer"
+        assert replies(talk.slack, posts) == {1: storm.questions}
+        for post in posts:
             (reply,) = talk.slack.replies(post)
-            assert reply.shown == f"This answers question{wanted}"
+            assert reply.shown == wanted(post)
         assert not talk.slack.workspace.statuses
         assert not talk.slack.streams.open
 
