@@ -10,7 +10,6 @@ from typing import Any
 from aiohttp import web
 
 from tests.emulators.slack_rules import Refused
-from tests.emulators.slack_workspace import TEAM
 
 File = dict[str, Any]
 """As Slack describes one in events and in files.info."""
@@ -24,21 +23,22 @@ class Stored:
 
 
 class SlackFiles:
-    """``token`` gives the bot token that is valid now; ``need`` raises Refused for a scope that was not granted."""
+    """``valid`` tells whether a token opens what is in this team; ``need`` raises Refused for a scope that was not granted."""
 
-    def __init__(self, token: Callable[[], str | None], need: Callable[[str], None]) -> None:
+    def __init__(self, team: str, valid: Callable[[str], bool], need: Callable[[str], None]) -> None:
         self.base = ""
         self.redirect: str | None = None
         """Where all who ask for bytes are sent, when it is set."""
         self.stored: dict[str, Stored] = {}
-        self._token = token
+        self._team = team
+        self._valid = valid
         self._need = need
         self._numbers = itertools.count(1)
 
     def upload(self, user: str, name: str, body: bytes, mimetype: str = "application/octet-stream", **fields: Any) -> File:
         """Somebody's file; hang it on a message with ``say(..., files=[file])``."""
         id = f"F{next(self._numbers):08d}"
-        address = f"{self.base}/files-pri/{TEAM}-{id}"
+        address = f"{self.base}/files-pri/{self._team}-{id}"
         file = {
             "id": id,
             "name": name,
@@ -75,7 +75,7 @@ class SlackFiles:
         stored = self.stored.get(request.match_info["id"].partition("-")[2])
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         try:
-            if not token or token != self._token():
+            if not self._valid(token):
                 raise Refused("not_authed")
             self._need("files:read")
         except Refused:

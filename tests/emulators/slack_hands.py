@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from tests.emulators.slack_views import OpenView, action_on, container_of, missing
 from tests.emulators.slack_web import ResponseUrl
-from tests.emulators.slack_workspace import APP, TEAM, Post, Whisper
+from tests.emulators.slack_workspace import APP, Post, Whisper
 
 if TYPE_CHECKING:
-    from tests.emulators.slack import SlackServer
+    from tests.emulators.slack_team import SlackTeam
 
 HOME_OPENED = "app_home_opened"
 
 
 class Hands:
-    def __init__(self, server: SlackServer, start: Callable[[Coroutine[Any, Any, None]], None]) -> None:
+    def __init__(self, server: SlackTeam, start: Callable[[Coroutine[Any, Any, None]], None]) -> None:
         self._server = server
         self._start = start
 
@@ -76,13 +76,15 @@ class Hands:
         return view
 
     def _interaction(self, type: str, user: str, view: OpenView | None = None) -> dict[str, Any]:
+        home = self._server.workspace.home
         return {
             "type": type,
             "api_app_id": APP,
             "token": "verification",
-            "team": {"id": TEAM, "domain": "footnote"},
-            "user": {"id": user, "username": self._server.workspace.users[user].name.lower(), "team_id": TEAM},
-            "is_enterprise_install": False,
+            "team": home.told,
+            "user": {"id": user, "username": self._server.workspace.users[user].name.lower(), "team_id": home.team},
+            "is_enterprise_install": home.org_wide,
+            "enterprise": home.enterprise,
             "trigger_id": self._server.api.views.trigger(user, view.id if view else None),
         }
 

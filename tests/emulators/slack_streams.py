@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.emulators.slack_rules import TEXT, Refused, refusal
-from tests.emulators.slack_workspace import BOT, BOT_USER, TEAM, Channel, Post, Workspace
+from tests.emulators.slack_workspace import Channel, Post, Workspace
 
 MARKDOWN = 12_000
 """Characters of Markdown in one call, and in one message."""
@@ -83,7 +83,8 @@ class Streams:
         if channel.kind != "im":
             self._recipient(channel, arguments)
         text = self._text(arguments)
-        post = self._workspace.write(channel.id, BOT_USER, text, thread_ts=thread, bot_id=BOT)
+        home = self._workspace.home
+        post = self._workspace.write(channel.id, home.bot_user, text, thread_ts=thread, bot_id=home.bot)
         self._workspace.statuses.pop((channel.id, thread), None)
         self.all.append(Stream(post, pieces=[(time.monotonic(), text)] if text else []))
         self.on_post(post)
@@ -122,14 +123,14 @@ class Streams:
                 raise Refused(f"missing_{name}")
         if arguments["recipient_user_id"] not in self._workspace.members(channel):
             raise Refused("user_not_in_channel")
-        if arguments["recipient_team_id"] != TEAM:
+        if arguments["recipient_team_id"] != self._workspace.home.team:
             raise Refused("team_not_found")
 
     def _streaming(self, channel: Channel, arguments: dict[str, Any]) -> Stream:
         post = self._workspace.find(channel.id, str(arguments.get("ts")))
         if post is None:
             raise Refused("message_not_found")
-        if post.bot_id != BOT:
+        if post.bot_id != self._workspace.home.bot:
             raise Refused("message_not_owned_by_app")
         stream = self.of(post)
         if stream is not None and stream.ended == "user":

@@ -13,7 +13,7 @@ from slack_sdk.errors import SlackObjectFormationError
 from slack_sdk.models.views import View
 
 from tests.emulators.slack_rules import Refused, formatted, good_block, good_text, markup_flaws, texts
-from tests.emulators.slack_workspace import APP, BOT, TEAM, Post, Whisper, Workspace
+from tests.emulators.slack_workspace import APP, Home, Post, Whisper, Workspace
 
 TRIGGER_SECONDS = 3.0
 STACK = 3
@@ -53,6 +53,7 @@ class OpenView:
     stack: tuple[str, ...] = ()
     """Ids of the modals under it, the root first."""
     hash: str = field(default_factory=lambda: secrets.token_hex(8))
+    home: Home = field(default_factory=Home)
 
     @property
     def title(self) -> str:
@@ -74,7 +75,9 @@ class OpenView:
 
     def payload(self, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
         state = {"state": {"values": _state(self, values or {})}}
-        ours = {"id": self.id, "team_id": TEAM, "app_id": APP, "bot_id": BOT, "hash": self.hash}
+        home = self.home
+        ours = {"id": self.id, "team_id": home.team, "app_id": APP, "bot_id": home.bot, "hash": self.hash}
+        ours["app_installed_team_id"] = str(home.org if home.org_wide else home.team)
         stack = {"root_view_id": (self.stack or (self.id,))[0], "previous_view_id": self.stack[-1] if self.stack else None}
         return {"private_metadata": "", "callback_id": ""} | self.view | ours | stack | state
 
@@ -98,13 +101,13 @@ class Views:
         """By direct message."""
         self.flaws: list[str] = []
         self._workspace = workspace
-        self._triggers: dict[str, _Trigger] = {}
+        self.triggers: dict[str, _Trigger] = {}
         self._ids = itertools.count(1)
 
     def trigger(self, user: str, view: str | None = None) -> str:
         """Good for one modal, for three seconds; ``view`` is the modal in which something was pressed."""
         id = f"{time.time_ns()}.{secrets.token_hex(6)}"
-        self._triggers[id] = _Trigger(user, self._clock(), view)
+        self.triggers[id] = _Trigger(user, self._clock(), view)
         return id
 
     def modal_of(self, user: str) -> OpenView | None:
@@ -142,7 +145,7 @@ class Views:
         known = self.homes.get(str(user))
         if known and arguments.get("hash") not in {None, known.hash}:
             raise Refused("hash_conflict")
-        home = OpenView(f"V{next(self._ids):09d}", str(user), self._checked(arguments, "home"))
+        home = OpenView(f"V{next(self._ids):09d}", str(user), self._checked(arguments, "home"), home=self._workspace.home)
         self.homes[str(user)] = home
         return {"view": home.payload()}
 
@@ -165,7 +168,7 @@ class Views:
         return {}
 
     def _exchange(self, arguments: Mapping[str, Any]) -> _Trigger:
-        trigger = self._triggers.get(str(arguments.get("trigger_id")))
+        trigger = self.triggers.get(str(arguments.get("trigger_id")))
         if trigger is None:
             raise Refused("invalid_trigger_id")
         if trigger.used:
@@ -186,7 +189,7 @@ class Views:
         return view | {"blocks": blocks}
 
     def _add(self, user: str, view: dict[str, Any], stack: tuple[str, ...]) -> dict[str, Any]:
-        open_view = OpenView(f"V{next(self._ids):09d}", user, view, stack)
+        open_view = OpenView(f"V{next(self._ids):09d}", user, view, stack, home=self._workspace.home)
         self.modals[open_view.id] = open_view
         return {"view": open_view.payload()}
 

@@ -17,7 +17,7 @@ from tests.emulators.slack_files import SlackFiles
 from tests.emulators.slack_rules import UPDATE_TEXT, Refused, flaws, refusal, texts
 from tests.emulators.slack_streams import Streams
 from tests.emulators.slack_views import Views
-from tests.emulators.slack_workspace import BOT, BOT_USER, TEAM, Channel, Post, Whisper, Workspace
+from tests.emulators.slack_workspace import Channel, Post, Whisper, Workspace
 
 _STREAMING = {"chat.startStream", "chat.appendStream", "chat.stopStream"}
 _SESSIONS = {"agents.sessions.setStatus", "agents.sessions.rename"}
@@ -58,7 +58,9 @@ class ResponseUrl:
 
 
 class WebApi:
-    def __init__(self, workspace: Workspace, faults: Faults, *, bot_token: str, app_token: str, scopes: set[str] | None) -> None:
+    def __init__(
+        self, workspace: Workspace, faults: Faults, *, bot_token: str | None, app_token: str | None, scopes: set[str] | None
+    ) -> None:
         self.workspace = workspace
         self.calls: list[Call] = []
         self.flaws: list[str] = []
@@ -73,11 +75,17 @@ class WebApi:
         self.on_post: Callable[[Post], None] = lambda post: None
         self.on_change: Callable[[dict[str, Any]], None] = lambda event: None
         self.open_link: Callable[[], str] = lambda: ""
-        self.bot_token: str | None = bot_token
-        self.app_token: str | None = app_token
-        self.files = SlackFiles(lambda: self.bot_token, self._need)
+        self.bot_token = bot_token
+        self.app_token = app_token
+        self.scopes = scopes
+        self.files = SlackFiles(workspace.home.team, self._opens, self._need)
+        self.open_to: Callable[[str], None] = _nobody
+        """Raises Refused unless a token that was got by an installation opens this team now."""
+        self.elsewhere: Callable[[str], bool] = lambda channel: False
+        """Whether another team has a channel with this id."""
+        self.of_the_app: dict[str, Callable[[str, dict[str, Any]], dict[str, Any]]] = {}
+        """Methods about installations, by name: they take what the header proves, and look at it themselves."""
         self._faults = faults
-        self._scopes = scopes
 
     # The HTTP layer.
 
@@ -96,8 +104,13 @@ class WebApi:
         arguments: dict[str, Any] = {}
         error: str | None = None
         try:
-            arguments = await self._arguments(request, method)
-            result = self._call(method, self._token(request, arguments), arguments)
+            arguments = await self.arguments(request, method)
+            if request.content_type == "application/json" and "charset" not in request.headers["Content-Type"]:
+                self.warnings.append(f"{method}: missing_charset")
+            if method in self.of_the_app:
+                result = self.of_the_app[method](token_of(request), arguments)
+            else:
+                result = self._call(method, self._token(request, arguments), arguments)
             answer = {"ok": True} | result
         except Refused as refused:
             error = str(refused)
@@ -137,11 +150,10 @@ class WebApi:
     def _record(self, method: str, arguments: dict[str, Any], error: str | None) -> None:
         self.calls.append(Call(method, arguments, time.monotonic(), error))
 
-    async def _arguments(self, request: web.Request, method: str) -> dict[str, Any]:
+    async def arguments(self, request: web.Request, method: str) -> dict[str, Any]:
+        """Raises Refused for a body that Slack does not read."""
         arguments: dict[str, Any] = dict(request.query)
         if request.content_type == "application/json":
-            if "charset" not in request.headers.get("Content-Type", ""):
-                self.warnings.append(f"{method}: missing_charset")
             try:
                 sent = json.loads(await request.text())
             except ValueError as error:
@@ -157,13 +169,21 @@ class WebApi:
         return arguments
 
     def _token(self, request: web.Request, arguments: dict[str, Any]) -> str:
-        header = request.headers.get("Authorization", "")
-        token = header.removeprefix("Bearer ") if header else arguments.pop("token", "")
+        token = token_of(request) or arguments.pop("token", "")
         if not token:
             raise Refused("not_authed")
         if token not in {self.bot_token, self.app_token}:
-            raise Refused("invalid_auth")
+            self.open_to(token)
         return str(token)
+
+    def _opens(self, token: str) -> bool:
+        if token and token == self.bot_token:
+            return True
+        try:
+            self.open_to(token)
+        except Refused:
+            return False
+        return True
 
     def _call(self, method: str, token: str, arguments: dict[str, Any]) -> dict[str, Any]:
         implementation = _METHODS.get(method)
@@ -183,8 +203,11 @@ class WebApi:
     # The methods.
 
     def auth_test(self, _arguments: dict[str, Any]) -> dict[str, Any]:
-        ours = {"team": "Footnote Inc", "user": "footnote", "team_id": TEAM, "user_id": BOT_USER, "bot_id": BOT}
-        return {"url": "https://footnote.slack.com/", "is_enterprise_install": False} | ours
+        home = self.workspace.home
+        ours = {"team": home.name, "user": "footnote", "team_id": home.team, "user_id": home.bot_user, "bot_id": home.bot}
+        if home.org:
+            ours |= {"enterprise_id": home.org} | ({"team_id": home.org} if home.org_wide else {})
+        return {"url": "https://footnote.slack.com/", "is_enterprise_install": home.org_wide} | ours
 
     def apps_connections_open(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         return {"url": self.open_link()}
@@ -196,6 +219,8 @@ class WebApi:
         return {"user": user.profile(with_email=self.with_email())}
 
     def users_list(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        if self.workspace.home.org_wide and not arguments.get("team_id"):
+            raise Refused("missing_argument")
         return slack_directory.users(self.workspace, arguments, with_email=self.with_email())
 
     def with_email(self) -> bool:
@@ -205,7 +230,7 @@ class WebApi:
         return True
 
     def grants(self, scope: str) -> bool:
-        return self._scopes is None or scope in self._scopes
+        return self.scopes is None or scope in self.scopes
 
     def chat_post_message(self, arguments: dict[str, Any]) -> dict[str, Any]:
         channel = self._writable(arguments)
@@ -221,10 +246,10 @@ class WebApi:
     def _write(self, channel: str, message: dict[str, Any], thread: str | None) -> Post:
         post = self.workspace.write(
             channel,
-            BOT_USER,
+            self.workspace.home.bot_user,
             str(message.get("text", "")),
             thread_ts=thread,
-            bot_id=BOT,
+            bot_id=self.workspace.home.bot,
             blocks=list(message.get("blocks") or []),
             metadata=message.get("metadata"),
         )
@@ -237,7 +262,7 @@ class WebApi:
         post = self.workspace.find(channel.id, _required(arguments, "ts"))
         if post is None:
             raise Refused("message_not_found")
-        if post.bot_id != BOT:
+        if post.bot_id != self.workspace.home.bot:
             raise Refused("cant_update_message")
         self.streams.guard(post, "streaming_state_conflict")
         if error := refusal(arguments, text_limit=UPDATE_TEXT):
@@ -255,7 +280,7 @@ class WebApi:
         post = self.workspace.find(channel.id, _required(arguments, "ts"))
         if post is None:
             raise Refused("message_not_found")
-        if post.bot_id != BOT:
+        if post.bot_id != self.workspace.home.bot:
             raise Refused("cant_delete_message")
         self.streams.guard(post, "cant_delete_message")
         self.on_change(self.workspace.deleted(post))
@@ -336,6 +361,8 @@ class WebApi:
     def _channel(self, arguments: dict[str, Any]) -> Channel:
         channel = self.workspace.channels.get(_required(arguments, "channel"))
         if channel is None or (channel.kind in {"group", "mpim"} and not channel.with_bot):
+            if channel is None and self.elsewhere(arguments["channel"]):
+                self.flaws.append(f"{arguments['channel']} is a channel of another team than {self.workspace.home.team}")
             raise Refused("channel_not_found")
         return channel
 
@@ -364,6 +391,15 @@ class WebApi:
         if root.root != root.ts:
             raise Refused("invalid_thread_ts")
         return root.ts
+
+
+def token_of(request: web.Request) -> str:
+    """As it came in the header; ``Basic ...`` are the app's id and secret."""
+    return request.headers.get("Authorization", "").removeprefix("Bearer ")
+
+
+def _nobody(_token: str) -> None:
+    raise Refused("invalid_auth")
 
 
 def _required(arguments: dict[str, Any], name: str) -> str:
