@@ -33,7 +33,6 @@ async def test_a_rate_limit_on_any_method_delays_the_answer_by_what_slack_asks_f
 
 
 OTHERS = {
-    "agents.sessions.rename",
     "assistant.threads.setSuggestedPrompts",
     "chat.delete",
     "users.list",
@@ -44,7 +43,7 @@ OTHERS = {
 
 
 async def test_a_rate_limit_on_any_other_method_costs_no_answer_no_home_and_no_rating() -> None:
-    async with dialogue(says("Thirty days.", seconds=0.3)) as talk:
+    async with dialogue(says("Thirty days.")) as talk:
         talk.overview = Library().overview
         for method in OTHERS:
             talk.slack.fail(method, status=429, retry_after=1)
