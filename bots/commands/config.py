@@ -32,7 +32,7 @@ _QUOTES = str.maketrans("“”„‟’‘", '""""\'\'')
 """As phones and Slack's editor write them."""
 _MEANING = {
     Policy.MENTION: "I reply to those who mention me",
-    Policy.STICKY: "I reply to those who mention me, and to what else is said in a thread in which I was asked",
+    Policy.STICKY: "I reply to those who mention me, and to further questions in a thread in which I was asked",
     Policy.QUESTIONS: "I reply to those who mention me, and answer questions that nobody put to me",
 }
 _CALLED = {
@@ -65,9 +65,13 @@ class Setting:
     """Whether it is not the default."""
 
 
+def _is_server(command: Command) -> bool:
+    return command.channel_id.startswith(f"{command.platform}:server:")
+
+
 def usage(platform: str) -> str:
-    threads = " threads=on" if platform == "discord" else ""
-    settings = f'policy=… sources=… language=… tone="…" escalate=… private=on{threads}'
+    more = " threads=on askers=…" if platform == "discord" else ""
+    settings = f'policy=… sources=… language=… tone="…" escalate=… private=on{more}'
     return f"`/footnote config {settings}`, `/footnote config reset`"
 
 
@@ -93,24 +97,27 @@ class ConfigCommand:
         config = await self._channels.of(command.platform, command.channel_id)
         said = words(command.text.translate(_QUOTES))
         if not said:
-            await reply.say(self._shown(config, command.platform))
+            await reply.say(self._shown(config, command))
             return
         self._require(command)
-        changed = DEFAULT if [word.casefold() for word in said] == ["reset"] else await self._changed(config, said, command)
+        changed = await self._changed(config, said, command)
         await self._channels.change(command.platform, command.channel_id, changed)
         self._record(command, config, changed)
         done = "Nothing was different." if changed == config else "Saved; it counts everywhere within seconds."
-        await reply.say(f"{done}\n{self._shown(changed, command.platform)}")
+        await reply.say(f"{done}\n{self._shown(changed, command)}")
 
     def _require(self, command: Command) -> None:
         if not {*self._admins, manager(command.platform, command.channel_id)}.isdisjoint(command.principals):
             return
-        who = "who manage this channel, and " if command.platform == "discord" else ""
+        what = "server" if _is_server(command) else "channel"
+        who = f"who manage this {what}, and " if command.platform == "discord" else ""
         raise UserError(
-            f"`config` shows this channel's settings to everybody; only those {who}who are in FOOTNOTE_ADMINS may change them."
+            f"`config` shows this {what}'s settings to everybody; only those {who}who are in FOOTNOTE_ADMINS may change them."
         )
 
     async def _changed(self, config: ChannelConfig, said: list[str], command: Command) -> ChannelConfig:
+        if [word.casefold() for word in said] == ["reset"]:
+            return await self._channels.around(command.platform, command.channel_id)
         for word in said:
             name, equals, value = word.partition("=")
             key = name.strip().casefold()
@@ -126,14 +133,16 @@ class ConfigCommand:
                 config = read(config, value, command.platform)
         return config
 
-    def _shown(self, config: ChannelConfig, platform: str) -> str:
+    def _shown(self, config: ChannelConfig, command: Command) -> str:
+        platform = command.platform
+        what = "this server, where a channel has none of its own" if _is_server(command) else "this channel"
         lines = [
             f"- `{setting.key}`: **{setting.value}**{'' if setting.changed else ' (default)'}. {setting.meaning}"
             for setting in settings(config, platform)
         ]
         if not self._model:
             lines.append("There is no chat model (FOOTNOTE_MODEL), so answers are quotes: language and tone change nothing.")
-        return "\n".join(["**Settings of this channel**", *lines, f"Change them: {usage(platform)}."])
+        return "\n".join([f"**Settings of {what}**", *lines, f"Change them: {usage(platform)}."])
 
     def _record(self, command: Command, before: ChannelConfig, after: ChannelConfig) -> None:
         old, new = dataclasses.asdict(before), dataclasses.asdict(after)
@@ -161,6 +170,7 @@ def settings(config: ChannelConfig, platform: str) -> list[Setting]:
     ]
     if platform == "discord":
         found.append(setting("threads", "threads", _on(config.threads), "Whether each mention is answered in its own thread"))
+        found.append(setting("askers", "askers", ", ".join(config.askers) or "everybody", "Who may ask here"))
     return found
 
 
@@ -218,6 +228,20 @@ def _threads(config: ChannelConfig, value: str, platform: str) -> ChannelConfig:
     return replace(config, threads=_flag("threads", value))
 
 
+def _askers(config: ChannelConfig, value: str, platform: str) -> ChannelConfig:
+    if platform != "discord":
+        raise UserError("`askers` is a setting of Discord's channels: here everybody may ask who is in the channel.")
+    if value.casefold() in _NONE | {"everybody"}:
+        return replace(config, askers=())
+    pattern, possible = _CALLED[platform]
+    found = [pattern.fullmatch(one) for one in value.replace(",", " ").split()]
+    if not all(found):
+        raise UserError(f"I know nobody in `{value}`. Say {possible}, several with spaces between them, or `everybody`.")
+    named = [match.groups() for match in found if match is not None]
+    askers = [f"{platform}:{person or (f'role:{role}' if role else id)}" for person, role, id in named]
+    return replace(config, askers=tuple(dict.fromkeys(askers)))
+
+
 _READ: Mapping[str, Callable[[ChannelConfig, str, str], ChannelConfig]] = {
     "policy": _policy,
     "sources": _no_sources,
@@ -226,6 +250,7 @@ _READ: Mapping[str, Callable[[ChannelConfig, str, str], ChannelConfig]] = {
     "escalate": _escalate,
     "private": _private,
     "threads": _threads,
+    "askers": _askers,
 }
 
 

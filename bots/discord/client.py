@@ -30,6 +30,7 @@ from bots.discord.threads import DiscordThreads
 from bots.discord.wordings import Wordings
 from bots.files import Fetched
 from bots.platform import Groups
+from core.channels import server
 from core.errors import ConfigError, TransientError
 from core.models import Attachment, now
 from core.settings import Settings
@@ -96,6 +97,7 @@ class DiscordBot:
             content=settings.discord_message_content,
         )
         self._missed = Missed(redis, clock)
+        channels.lie_in(self.name, self._server_of)
         self._client: Client | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._up = asyncio.Event()
@@ -193,6 +195,12 @@ class DiscordBot:
                     await _within(_GOODBYE, client.close())
             failures = failures + 1 if time.monotonic() - begun < _LAST_BACKOFF else 1
             await asyncio.sleep(_backoff(failures))
+
+    def _server_of(self, channel_id: str) -> str:
+        id = channel_id.removeprefix(f"{self.name}:")
+        channel = self._client.get_channel(int(id)) if self._client is not None and id.isdigit() else None
+        guild = getattr(channel, "guild", None)
+        return server(guild.id) if guild is not None else ""
 
     def _build(self, shards: int) -> Client:
         self._client = (Client if shards == 1 else ShardedClient)(

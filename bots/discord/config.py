@@ -9,7 +9,7 @@ from typing import Any, cast
 import discord
 
 from bots.discord.translate import Asked
-from core.channels import ChannelConfig, Policy
+from core.channels import Policy
 
 _ID = "config:policy"
 _LABELS = {
@@ -17,6 +17,8 @@ _LABELS = {
     Policy.STICKY: "Also further questions in a thread in which I was asked",
     Policy.QUESTIONS: "Also every question, and every new post of a forum",
 }
+EVERYTHING = "everything"
+"""What is cleared to have a channel behave as by default again."""
 DEAF = (
     "`sticky-thread` and `questions` cannot work yet: Discord gives me the text of mentions, of replies that ping me and of "
     "direct messages only. Whoever runs Footnote can switch on **Message Content Intent** in the Developer Portal (page Bot, "
@@ -26,12 +28,14 @@ DEAF = (
 
 def written(wanted: Mapping[str, str]) -> str:
     """The text of the command that sets these: ``policy=mention 'tone=brief, please'``."""
+    if EVERYTHING in wanted:
+        return "reset"
     return shlex.join(f"{name}={value}" for name, value in wanted.items())
 
 
-def notice(config: ChannelConfig, *, content: bool) -> str:
+def notice(policy: Policy, *, content: bool) -> str:
     """What is to be said besides of a policy that does not work as it says; empty when all is well."""
-    return "" if content or config.policy is Policy.MENTION else DEAF
+    return "" if content or policy is Policy.MENTION else DEAF
 
 
 def policies(current: Policy) -> discord.ui.View:

@@ -16,6 +16,7 @@ import structlog
 from discord import app_commands
 
 from bots.commands.config import CONFIG
+from bots.commands.private import ASK
 from bots.commands.reviewed import KEEP
 from bots.discord.audience import DiscordAudience
 from bots.discord.cards import Card
@@ -24,6 +25,7 @@ from bots.discord.claims import Claims
 from bots.discord.config import notice, policies, written
 from bots.discord.edits import Edits, delete
 from bots.discord.files import attached, place_of
+from bots.discord.gates import refusal
 from bots.discord.places import InChannel, Place
 from bots.discord.policies import Policies
 from bots.discord.reply import DiscordReply
@@ -47,6 +49,7 @@ from bots.discord.translate import (
 from bots.pending import LeftBehind, Question, Spot
 from bots.questions import is_farewell
 from bots.responder import RESTARTING
+from core.channels import Policy
 from core.errors import FootnoteError, TransientError
 from core.models import Attachment, Principal
 from core.retry import retry
@@ -107,9 +110,13 @@ class Inbox:
         heard = await self._policies.heard(message, me)
         if heard is None:
             return
+        asker = await _asker(message)
+        refused = refusal(heard.config, asker, message.channel, self._admins)
+        if refused and not heard.addressed:
+            return
         # A channel's settings may have each person answered alone.
         alone = heard.config.private and not is_private(message)
-        thread = heard.config.threads and not alone and _takes_threads(message)
+        thread = heard.config.threads and not alone and not refused and _takes_threads(message)
         conversation = await self._chains.conversation(message)
         root = self._chains.root(message.id)
         if alone:
@@ -129,7 +136,10 @@ class Inbox:
                 spot=spot,
             )
             async with self._running(reply):
-                audience_of = self._audience.of(await _asker(message), message.channel)
+                audience_of = self._audience.of(asker, message.channel)
+                if refused:
+                    await self._responder.tell(asked, reply, audience_of, refused)
+                    return
                 if heard.addressed and isinstance(message.channel, discord.Thread) and is_farewell(asked.text):
                     await self._policies.leave(message.channel)
                     await self._responder.stop(conversation)
@@ -147,7 +157,8 @@ class Inbox:
         if self._closed or message.author.bot:
             return
         async with self._edits.edited(message) as stands:
-            if stands is None:
+            config = await self._policies.of(message.channel)
+            if stands is None or refusal(config, await _asker(message), message.channel, self._admins):
                 return
             heard = await self._policies.heard(message, me)
             place, addressed = stands.place, heard is not None and heard.addressed
@@ -231,7 +242,9 @@ class Inbox:
         """Answer ``/ask``, the message menu, and what was asked ``below`` an answer. Who sees the answer is fixed by the
         acknowledgement.
         """
-        private = private or interaction.guild_id is None or (await self._policies.of(interaction.channel)).private
+        config = await self._policies.of(interaction.channel)
+        refused = refusal(config, interaction.user, interaction.channel, self._admins)
+        private = private or interaction.guild_id is None or config.private or bool(refused)
         original = await self._claims.acknowledge(interaction, private=private, closed=self._closed)
         if original is None:
             return
@@ -256,16 +269,19 @@ class Inbox:
             private=private,
             spot=spot,
         )
+        audience_of = self._audience.of(interaction.user, interaction.channel)
         async with self._running(reply):
+            if refused:
+                await self._responder.tell(message, reply, audience_of, refused)
+                return
             if source is not None:
                 try:
                     await self._choices.require(source, await self._audience.alone(interaction.user, interaction.channel))
-                except FootnoteError as refusal:
-                    await reply.say(str(refusal))
+                except FootnoteError as error:
+                    await reply.say(str(error))
                     return
             if not private:
                 await self._policies.join(interaction.channel)
-            audience_of = self._audience.of(interaction.user, interaction.channel)
             await self._responder.respond(message, reply, audience_of, spot=spot)
 
     def resume(self, client: discord.Client, left: LeftBehind) -> None:
@@ -317,9 +333,10 @@ class Inbox:
         files: tuple[Attachment, ...] = (),
         *,
         on: discord.Message | None = None,
+        everywhere: bool = False,
     ) -> None:
-        """Run a command, given ``on`` a message or not. Its answer may name pages that others must not know of, so only who gave
-        it sees it.
+        """Run a command, given ``on`` a message or not, for the channel or ``everywhere`` on its server. Its answer may name
+        pages that others must not know of, so only who gave it sees it.
         """
         root = await self._claims.acknowledge(interaction, private=True, closed=self._closed)
         if root is None:
@@ -331,8 +348,12 @@ class Inbox:
             self._places(key, interaction, root, preface, private=True), publish_in=channel, pressed=interaction.message
         )
         async with self._running(reply, command=True):
+            config = await self._policies.of(channel)
+            if name == ASK and (refused := refusal(config, interaction.user, channel, self._admins)):
+                await reply.say(refused)
+                return
             held = await self._audience.principals(interaction.user, interaction.channel)
-            command = to_command(interaction, name, text, held, files)
+            command = to_command(interaction, name, text, held, files, everywhere=everywhere)
             if on is not None:
                 command = replace(command, conversation_id=await self._chains.conversation(on))
             await self._commands.run(command, reply)
@@ -343,18 +364,21 @@ class Inbox:
             return []
         return await self._choices.sources(typed, self._audience.alone(interaction.user, interaction.channel))
 
-    async def configure(self, interaction: Asked, wanted: Mapping[str, str]) -> None:
-        """Set how we behave in a channel; without anything ``wanted`` show it, with a list to choose the policy from."""
-        await self.command(interaction, CONFIG, written(wanted))
+    async def configure(self, interaction: Asked, wanted: Mapping[str, str], *, everywhere: bool = False) -> None:
+        """Set how we behave in a channel, or ``everywhere`` on its server where nothing else is set; without anything ``wanted``
+        show it, with a list to choose the channel's policy from.
+        """
+        await self.command(interaction, CONFIG, written(wanted), everywhere=everywhere)
         held = await self._audience.principals(interaction.user, interaction.channel)
-        if self._closed or not (manages(interaction) or held & self._admins):
+        if self._closed or not (manages(interaction, everywhere=everywhere) or held & self._admins):
             return
-        config = await self._policies.of(interaction.channel)
-        said = notice(config, content=self._content)
+        current = (await self._policies.of(interaction.channel)).policy
+        policy = Policy(wanted.get("policy", current))
+        said = notice(policy, content=self._content)
         with suppress(discord.HTTPException, aiohttp.ClientError, OSError):
-            if not wanted:
+            if not wanted and not everywhere:
                 await interaction.followup.send(
-                    said or "To which messages I reply:", view=policies(config.policy), ephemeral=True, suppress_embeds=True
+                    said or "To which messages I reply:", view=policies(current), ephemeral=True, suppress_embeds=True
                 )
             elif said and "policy" in wanted:
                 await interaction.followup.send(said, ephemeral=True, suppress_embeds=True)

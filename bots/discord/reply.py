@@ -75,7 +75,7 @@ class DiscordReply:
         self.spoken = False
         """True once an answer or a notice was written whole."""
 
-    async def working(self) -> None:
+    async def working(self, before: int = 0) -> None:
         """Type until the reply is sent; a command shows that it thinks by itself."""
         if self._typing_in is not None and self._typing is None:
             self._typing = asyncio.create_task(_type(self._typing_in))

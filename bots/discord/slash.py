@@ -33,7 +33,7 @@ class Callbacks(Protocol):
 
     async def sources(self, interaction: Asked, typed: str) -> list[str]: ...
 
-    async def configure(self, interaction: Asked, wanted: Mapping[str, str]) -> None: ...
+    async def configure(self, interaction: Asked, wanted: Mapping[str, str], *, everywhere: bool = False) -> None: ...
 
     async def command(self, interaction: Asked, name: str, text: str, files: tuple[Attachment, ...] = ()) -> None: ...
 
@@ -151,6 +151,8 @@ def build_tree(client: discord.Client, callbacks: Callbacks) -> app_commands.Com
         escalate="Whom I call when somebody asks for a person",
         private="Answer each person alone, from what they may read",
         threads="Answer each mention in a thread of its own",
+        askers="Who may ask here: mention roles and people; everybody without any",
+        server="For all channels of the server that have no settings of their own (who manages the server)",
         clear="Go back to the default of this",
     )
     @app_commands.default_permissions(manage_guild=True)
@@ -164,9 +166,11 @@ def build_tree(client: discord.Client, callbacks: Callbacks) -> app_commands.Com
         escalate: discord.Member | discord.Role | None = None,
         private: bool | None = None,
         threads: bool | None = None,
-        clear: Literal["sources", "language", "tone", "escalate"] | None = None,
+        askers: app_commands.Range[str, 1, 500] | None = None,
+        server: bool = False,
+        clear: Literal["sources", "language", "tone", "escalate", "askers", "everything"] | None = None,
     ) -> None:
-        given = {"policy": policy, "sources": sources, "language": language, "tone": tone}
+        given = {"policy": policy, "sources": sources, "language": language, "tone": tone, "askers": askers}
         wanted = {name: value for name, value in given.items() if value is not None}
         if escalate is not None:
             wanted["escalate"] = f"discord:{'role:' if isinstance(escalate, discord.Role) else ''}{escalate.id}"
@@ -175,7 +179,7 @@ def build_tree(client: discord.Client, callbacks: Callbacks) -> app_commands.Com
         }
         if clear is not None:
             wanted[clear] = ""
-        await callbacks.configure(interaction, wanted)
+        await callbacks.configure(interaction, wanted, everywhere=server)
 
     @config.autocomplete("sources")
     async def sources_of_channel(interaction: Asked, typed: str) -> list[app_commands.Choice[str]]:

@@ -11,6 +11,7 @@ import discord
 from bots.command import Command
 from bots.commands.config import manager
 from bots.discord.files import attached
+from core.channels import server
 from core.models import Attachment, Message, Principal
 
 Person = discord.User | discord.Member
@@ -101,11 +102,21 @@ def to_asked(
 
 
 def to_command(
-    interaction: Asked, name: str, text: str, held: frozenset[Principal], files: tuple[Attachment, ...] = ()
+    interaction: Asked,
+    name: str,
+    text: str,
+    held: frozenset[Principal],
+    files: tuple[Attachment, ...] = (),
+    *,
+    everywhere: bool = False,
 ) -> Command:
-    """A command by somebody who holds these principals, and besides that of who manages the channel if Discord says so."""
+    """A command by somebody who holds these principals, and besides that of who manages the channel if Discord says so: or the
+    server, of a command that is for ``everywhere`` there.
+    """
     channel_id = home_id(interaction.channel) or f"discord:{interaction.channel_id}"
-    if manages(interaction):
+    if everywhere and interaction.guild_id is not None:
+        channel_id = f"discord:{server(interaction.guild_id)}"
+    if manages(interaction, everywhere=everywhere):
         held |= {manager("discord", channel_id)}
     return Command(
         name=name,
@@ -121,10 +132,12 @@ def to_command(
     )
 
 
-def manages(interaction: Asked) -> bool:
-    """Whether Discord lets them manage the channel where they gave a command, as it resolved their permissions there."""
+def manages(interaction: Asked, *, everywhere: bool = False) -> bool:
+    """Whether Discord lets them manage the channel where they gave a command, or the whole server, as it resolved their
+    permissions there.
+    """
     may = interaction.permissions
-    return may.administrator or may.manage_guild or may.manage_channels
+    return may.administrator or may.manage_guild or (may.manage_channels and not everywhere)
 
 
 def message_id(id: int) -> str:

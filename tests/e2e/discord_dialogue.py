@@ -19,11 +19,9 @@ from bots.commands.retry import Retry
 from bots.discord.client import DiscordBot
 from bots.finishing import finish_left_behind
 from bots.pending import Pending
-from bots.redis import connect_redis
 from bots.responder import RETRY, Responder
 from core.answering.gate import Gate
 from core.channels import ChannelConfig, Channels
-from core.embedded.redis import RedisServer
 from core.links import Links
 from core.models import PUBLIC, Answer, Audience, Citation, Message
 from core.settings import Settings
@@ -32,6 +30,7 @@ from tests.e2e.scripted_syncs import ScriptedJobs, commands_over
 from tests.emulators.discord import DiscordServer
 from tests.emulators.discord_world import Channel
 from tests.fakes import NOON, Script, ScriptedAssistant, answer, groups
+from tests.one_redis import empty_redis
 
 TRAVEL = Citation(
     number=1,
@@ -100,13 +99,17 @@ class Dialogue:
         self.lease = 2.0
         """Seconds after which a question of a process that died is taken over."""
         self.folder = Path()
-        """Where Redis listens, on ``redis.sock``."""
+        """Where a test may write."""
         self._pending: dict[DiscordBot, Pending] = {}
 
     def bot(self, **settings: Any) -> DiscordBot:
         """Another bot of the same app, as in another process; not started."""
-        fields = {"discord_bot_token": self.discord.token, "discord_api_url": self.discord.api_url} | settings
-        loaded = Settings(_env_file=None, **fields)
+        fields = {
+            "discord_bot_token": self.discord.token,
+            "discord_api_url": self.discord.api_url,
+            "footnote_admins": tuple(self.admins),
+        }
+        loaded = Settings(_env_file=None, **(fields | settings))
         # Scripted parts stand where the real ones are typed.
         gate = Gate(self.redis, rate_limit=1000)
         pending = Pending(self.redis, lease=self.lease)
@@ -161,19 +164,10 @@ class Dialogue:
 async def scene(script: Script | None = None) -> AsyncIterator[Dialogue]:
     """People, a channel, and a bot that is not started yet."""
     with tempfile.TemporaryDirectory(prefix="fn-") as folder:
-        socket = Path(folder) / "redis.sock"
-        engine = RedisServer(Path(folder), socket)
-        await engine.start()
-        await engine.ready()
-        redis = connect_redis(None, socket)
-        try:
-            async with DiscordServer() as discord:
-                talk = Dialogue(discord, redis, script or says("You have **30 days** [1].", TRAVEL))
-                talk.folder = Path(folder)
-                yield talk
-        finally:
-            await redis.aclose()
-            await engine.stop()
+        async with empty_redis() as redis, DiscordServer() as discord:
+            talk = Dialogue(discord, redis, script or says("You have **30 days** [1].", TRAVEL))
+            talk.folder = Path(folder)
+            yield talk
 
 
 @asynccontextmanager

@@ -6,11 +6,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from core.channels import DEFAULT, ChannelConfig, Channels, Policy
 from core.errors import TransientError
+from tests.one_redis import redis_away
 
 QUIET = ChannelConfig(policy=Policy.MENTION, sources=("wiki",), language="German", tone="brief", private=True)
 
@@ -20,10 +19,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.seconds
-
-
-def away() -> Redis:
-    return Redis(host="127.0.0.1", port=1, retry=Retry(NoBackoff(), 0))
 
 
 async def test_a_channel_nobody_changed_behaves_as_by_default(redis: Redis) -> None:
@@ -55,11 +50,22 @@ async def test_the_default_leaves_nothing_behind(redis: Redis) -> None:
     assert await Channels(redis).of("slack", "C1") == DEFAULT
 
 
+async def test_a_channel_for_which_nothing_is_set_behaves_as_the_server_around_it(redis: Redis) -> None:
+    channels = Channels(redis)
+    channels.lie_in("discord", lambda id: "server:1" if id in {"7", "8"} else "")
+    await channels.change("discord", "server:1", QUIET)
+    await channels.change("discord", "8", DEFAULT)
+    assert [await channels.of("discord", id) for id in ("7", "8", "9", "server:1")] == [QUIET, DEFAULT, DEFAULT, QUIET]
+    await channels.change("discord", "8", QUIET)
+    assert await redis.keys("footnote:channel:*") == [b"footnote:channel:discord:server:1"]
+    assert await channels.of("slack", "7") == DEFAULT
+
+
 async def test_while_redis_is_away_the_last_word_counts_and_nothing_is_changed(redis: Redis) -> None:
     clock = Clock()
     channels = Channels(redis, clock=clock)
     await channels.change("slack", "C1", QUIET)
-    channels._redis = away()
+    channels._redis = redis_away()
     clock.seconds += 6
     assert await channels.of("slack", "C1") == QUIET
     assert await channels.of("slack", "C2") == DEFAULT

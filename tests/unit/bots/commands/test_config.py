@@ -104,6 +104,7 @@ async def test_all_goes_back_to_the_default(channel: Settings, text: str) -> Non
         ("escalate=discord:123456", "cannot call"),
         ("private=maybe", "`private` is `on` or `off`, not `maybe`"),
         ("threads=on", "of Discord's channels"),
+        ("askers=<@&1234567>", "of Discord's channels"),
         ("colour=red", "The settings are `policy`, `sources`, `language`, `tone`, `escalate`, `private`:"),
         ("policy", "do not understand `policy`"),
         ('tone="open', "open quote"),
@@ -134,6 +135,15 @@ async def test_who_is_called_is_named_as_each_platform_names_people_and_groups(
 ) -> None:
     await channel.gives(f"escalate='{said}'", platform=platform)
     assert (await channel.config(platform)).escalate_to == kept
+
+
+async def test_who_may_ask_is_named_by_mentions_on_discord(channel: Settings) -> None:
+    await channel.gives("askers='<@&7654321>, <@1234567> role:7654321'", platform="discord")
+    assert (await channel.config("discord")).askers == ("discord:role:7654321", "discord:1234567")
+    with pytest.raises(UserError, match="know nobody in `the team`"):
+        await channel.gives("askers='the team'", platform="discord")
+    assert "everybody" in await channel.gives("askers=everybody", platform="discord")
+    assert await channel.config("discord") == DEFAULT
 
 
 async def test_only_administrators_and_who_manages_this_very_channel_change_it(channel: Settings) -> None:
