@@ -13,10 +13,10 @@ import hypothesis
 import pytest
 from redis.asyncio import Redis
 
-from bots.redis import connect_redis
 from core.settings import Settings
 from tests.counted import unresolved
 from tests.golden import Golden
+from tests.one_redis import empty_redis
 
 if TYPE_CHECKING:
     from core.embedded.keeper import Engines
@@ -80,7 +80,6 @@ async def engines(data_dir: Path) -> AsyncIterator[Engines]:
 
 
 @pytest.fixture
-async def redis(engines: Engines) -> AsyncIterator[Redis]:
-    redis = connect_redis(None, engines.redis_socket)
-    yield redis
-    await redis.aclose()
+async def redis() -> AsyncIterator[Redis]:
+    async with empty_redis() as redis:
+        yield redis

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 from redis.asyncio import Redis
@@ -17,17 +15,16 @@ from bots.finishing import finish_left_behind
 from bots.http import HttpServer
 from bots.overview import Overview
 from bots.pending import Pending
-from bots.redis import connect_redis
 from bots.responder import Responder
 from bots.slack.app import SlackBot
 from core.answering.gate import Gate
 from core.channels import Channels
-from core.embedded.redis import RedisServer
 from core.models import Answer, Audience, Message
 from core.settings import Settings
 from core.together import cancelled
 from tests.emulators.slack import SlackServer
 from tests.fakes import Script, ScriptedAssistant, answer, groups
+from tests.one_redis import empty_redis
 
 ANA, BEN = "U1ANA", "U2BEN"
 GENERAL, SECRET = "C1GENERAL", "G1SECRET"
@@ -119,20 +116,10 @@ async def dialogue(
     script: Script | None = None, *, commands: ScriptedCommands | None = None, **server: Any
 ) -> AsyncIterator[Dialogue]:
     """Ana, a member, and Ben, a guest, in #general, and a bot that is not started yet. Nothing it posts may have a flaw."""
-    with tempfile.TemporaryDirectory(prefix="fn-") as folder:
-        socket = Path(folder) / "redis.sock"
-        engine = RedisServer(Path(folder), socket)
-        await engine.start()
-        await engine.ready()
-        redis = connect_redis(None, socket)
-        try:
-            async with SlackServer(**server) as slack:
-                slack.user(ANA, name="Ana", email="ana@acme.com")
-                slack.user(BEN, name="Ben", email="ben@guest.example", is_restricted=True)
-                slack.channel(GENERAL)
-                slack.channel(SECRET, private=True)
-                yield Dialogue(slack, redis, script, commands)
-                assert slack.flaws == []
-        finally:
-            await redis.aclose()
-            await engine.stop()
+    async with empty_redis() as redis, SlackServer(**server) as slack:
+        slack.user(ANA, name="Ana", email="ana@acme.com")
+        slack.user(BEN, name="Ben", email="ben@guest.example", is_restricted=True)
+        slack.channel(GENERAL)
+        slack.channel(SECRET, private=True)
+        yield Dialogue(slack, redis, script, commands)
+        assert slack.flaws == []

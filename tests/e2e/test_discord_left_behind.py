@@ -26,7 +26,7 @@ def script(talk: Dialogue, pause: float = 0.1, pieces: tuple[str, ...] = PIECES)
     return discord_process.Script(
         discord=talk.discord.api_url,
         token=talk.discord.token,
-        redis=str(talk.folder / "redis.sock"),
+        redis=str(talk.redis.connection_pool.connection_kwargs["path"]),
         asked=str(talk.folder / "asked"),
         pieces=pieces,
         pause=pause,

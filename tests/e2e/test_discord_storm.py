@@ -30,7 +30,7 @@ async def test_every_question_gets_exactly_one_reply_while_processes_are_killed(
         script = Script(
             discord=talk.discord.api_url,
             token=talk.discord.token,
-            redis=str(talk.folder / "redis.sock"),
+            redis=str(talk.redis.connection_pool.connection_kwargs["path"]),
             asked=str(tmp_path / "asked"),
             pieces=ANSWER,
             pause=0.12,

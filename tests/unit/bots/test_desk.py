@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from bots.desk import KEPT_SECONDS, AnswerDesk
 from core.errors import TransientError
 from tests.fakes import answer, message
+from tests.one_redis import redis_away
 
 
 async def nothing(_audience: object) -> list[str]:
@@ -66,7 +65,7 @@ async def test_sharing_an_answer_that_is_not_kept_any_more_keeps_nothing(desk: A
 
 
 async def test_without_redis_an_answer_is_given_all_the_same_and_its_buttons_say_why_they_do_not_work() -> None:
-    desk = AnswerDesk(Redis(host="127.0.0.1", port=1, retry=Retry(NoBackoff(), 0)), nothing)
+    desk = AnswerDesk(redis_away(), nothing)
     await desk.answered(message(), answer())
     with pytest.raises(TransientError, match="try again in a minute"):
         await desk.rated("a1")

@@ -9,8 +9,6 @@ from dataclasses import replace
 
 import pytest
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry as Retries
-from redis.backoff import NoBackoff
 
 from bots.finishing import finish_left_behind
 from bots.pending import TRIES, Held, LeftBehind, Pending, Question, Spot
@@ -19,6 +17,7 @@ from core.answering.gate import Gate
 from core.errors import TransientError
 from core.models import ANYONE, Answer, Audience, Message
 from tests.fakes import RecordingReply, ScriptedAssistant, answer, message
+from tests.one_redis import redis_away
 
 LEASE = 0.4
 SOON = 10.0
@@ -84,10 +83,6 @@ async def kept(redis: Redis) -> int:
 async def hangs(_message: Message, _audience: Audience) -> AsyncIterator[str | Answer]:
     await asyncio.sleep(60)
     yield answer()
-
-
-def away() -> Redis:
-    return Redis(host="127.0.0.1", port=1, retry=Retries(NoBackoff(), 0))
 
 
 async def test_a_question_is_kept_before_anything_else_is_done_and_only_until_its_reply(redis: Redis) -> None:
@@ -283,7 +278,7 @@ async def test_what_is_over_is_told_to_redis_even_if_it_was_away_meanwhile(redis
     process = Process(redis, lease=0.0)
 
     async def redis_goes(asked: Message, _audience: Audience) -> AsyncIterator[str | Answer]:
-        process.pending._redis = away()
+        process.pending._redis = redis_away()
         yield answer(question=asked.text)
 
     process.assistant._script = redis_goes
@@ -301,10 +296,10 @@ async def test_what_is_over_is_told_to_redis_even_if_it_was_away_meanwhile(redis
 
 
 async def test_without_redis_questions_are_answered_and_lost_with_their_process() -> None:
-    process = Process(away())
+    process = Process(redis_away())
     await process.hears(message())
     assert process.reply.replies == ["Thirty days [1]."]
-    stopped = Process(away(), script=hangs)
+    stopped = Process(redis_away(), script=hangs)
     task = stopped.hears(message(id="m2"))
     async with asyncio.timeout(SOON):
         while not stopped.assistant.asked:
@@ -319,7 +314,7 @@ async def test_without_redis_questions_are_answered_and_lost_with_their_process(
 
 async def test_who_was_alive_while_redis_was_away_has_time_to_say_so(redis: Redis) -> None:
     process = Process(redis, lease=1.5)
-    process.pending._redis = away()
+    process.pending._redis = redis_away()
     async with process.looking():
         await asyncio.sleep(0.7)
         process.pending._redis = redis

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from bots.command import Command
 from bots.commands.forget import MOST, Forget
@@ -31,6 +29,7 @@ from core.indexing.sync import Syncer
 from core.models import ANYONE, PUBLIC, SyncRequest, SyncState, SyncStatus, Turn
 from tests.fakes import NOON, RecordingReply, ScopedSource, message
 from tests.memory_index import LineParser, WordEmbedder
+from tests.one_redis import redis_away
 
 WIKI = "https://wiki.acme.com"
 PAY = "folder:pay.md"
@@ -242,7 +241,7 @@ async def test_while_the_source_is_away_a_document_is_found_by_its_address_in_th
 
 
 async def test_without_redis_a_document_is_forgotten_and_a_person_is_told_that_they_are_not(house: House):
-    away = Redis(host="127.0.0.1", port=1, retry=Retry(NoBackoff(), 0))
+    away = redis_away()
     house.jobs, house.desk = Jobs(away), AnswerDesk(away, house.index.classes)
     house.forget = house.a_forget({"folder": house.source})
     assert (await house.given(f"document {PAY}")).startswith("Forgotten:")

@@ -12,6 +12,7 @@ from core.errors import TransientError
 from core.models import PUBLIC, Access, Audience, Hit
 from tests.fakes import NOON
 from tests.memory_index import WordEmbedder
+from tests.one_redis import redis_away
 
 GENERAL = "channel:slack:C1"
 THREAD = "slack:T1:C1:1"
@@ -90,8 +91,8 @@ async def test_they_end_with_the_memory_of_the_conversation(redis):
     assert 0 < await redis.ttl(f"footnote:attached:{file.id}") <= 60
 
 
-async def test_without_redis_a_question_is_answered_without_its_files_and_nothing_is_said_to_be_kept(attached, redis, engines):
-    away = Redis(unix_socket_path="/nowhere/redis.sock")
+async def test_without_redis_a_question_is_answered_without_its_files_and_nothing_is_said_to_be_kept():
+    away = redis_away()
     attached = Attached(away, WordEmbedder(), timedelta(hours=1))
     assert await found(attached, "Oslo") == []
     with pytest.raises(TransientError):

@@ -18,6 +18,7 @@ from core.answering.memory import Memory
 from core.errors import TransientError
 from core.models import ANYONE, NOBODY, PUBLIC, Access, Audience, Turn
 from tests.answering import public
+from tests.one_redis import redis_away
 
 HR = Access(gates=(frozenset({"group:hr"}),))
 HR_READER = Audience.of({"group:hr"})
@@ -67,7 +68,7 @@ def memory(redis: Redis, shelf: Shelf) -> Memory:
 @pytest.fixture
 def lost() -> Memory:
     """A memory whose server is not there."""
-    return Memory(Redis(host="127.0.0.1", port=1), turns=3, ttl=timedelta(minutes=5), accesses=public)
+    return Memory(redis_away(), turns=3, ttl=timedelta(minutes=5), accesses=public)
 
 
 async def test_what_is_remembered_comes_back_as_it_was(memory: Memory) -> None:

@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from core.errors import TransientError
 from core.evaluation.feedback import Answered, FeedbackLog, Rating
 from core.models import PUBLIC, Chunk, Citation, Feedback, Hit, Reason
 from tests.fakes import NOON, answer, message
+from tests.one_redis import redis_away
 
 
 def hit(document_id: str, score: float) -> Hit:
@@ -125,6 +124,6 @@ async def test_thousands_of_ratings_are_read_in_pages_each_once(redis: Redis) ->
 
 
 async def test_nothing_is_said_to_be_noted_while_redis_is_away() -> None:
-    log = FeedbackLog(Redis(host="127.0.0.1", port=1, retry=Retry(NoBackoff(), 0)))
+    log = FeedbackLog(redis_away())
     with pytest.raises(TransientError, match="Please try again"):
         await log.note(rated(), answered())

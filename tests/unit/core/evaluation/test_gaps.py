@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from core.errors import TransientError
 from core.evaluation.feedback import Answered, Cited
@@ -17,6 +15,7 @@ from core.evaluation.gaps import GAP_TTL, MOST_ENTRIES, Gaps, Miss, unanswered
 from core.models import AnswerMode, Reason
 from tests.fakes import NOON
 from tests.memory_index import WordEmbedder
+from tests.one_redis import redis_away
 
 TRAIN, ROOM = "train ticket expenses", "book a meeting room"
 
@@ -207,7 +206,7 @@ async def test_vectors_of_another_model_are_not_compared(redis: Redis) -> None:
 
 
 async def test_without_redis_it_is_said_that_nothing_can_be_done() -> None:
-    gaps = a_queue(Redis(host="127.0.0.1", port=1, retry=Retry(NoBackoff(), 0)))
+    gaps = a_queue(redis_away())
     with pytest.raises(TransientError, match="Please try again"):
         await gaps.note(miss(asked()))
     with pytest.raises(TransientError, match="Please try again"):
