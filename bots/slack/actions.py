@@ -26,7 +26,7 @@ from bots.slack.modals import Origin
 from bots.slack.prompts import suggest
 from bots.slack.render import ACTION, FEEDBACK, FOLLOW_UP
 from bots.slack.told import ToldReply
-from bots.slack.translate import Given, given, pressed
+from bots.slack.translate import Given, given, home, pressed
 from bots.slack.workspace import Workspace
 from core.channels import DEFAULT
 from core.errors import FootnoteError, TransientError
@@ -128,12 +128,13 @@ class Actions:
         """Whether the form is open. Who may not change anything is told what is set."""
         if self._channels is None:
             return False
+        channel = workspace.me.own(said.channel)
         try:
             async with asyncio.timeout(_FORM_SECONDS):
                 principals, config = await asyncio.gather(
-                    workspace.audience.principals(said.user, said.channel), self._channels.of("slack", said.channel)
+                    workspace.audience.principals(said.user, said.channel), self._channels.of("slack", channel)
                 )
-                if not principals & {*self._admins, manager("slack", said.channel)}:
+                if not principals & {*self._admins, manager("slack", channel)}:
                     return False
                 shelves = await self._shelves(await self._reader(principals))
         except (FootnoteError, TimeoutError) as error:
@@ -211,6 +212,7 @@ def _entered(body: Mapping[str, Any], line: str) -> Given:
         thread=origin.thread,
         response_url=origin.response_url,
         trigger=hashlib.sha256(f"{view['id']} {view.get('hash')} {line}".encode()).hexdigest()[:32],
+        team=home(body["user"]),
     )
 
 

@@ -11,12 +11,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
-from aiohttp import web
+from aiohttp import ClientSession, web
 from redis.asyncio import Redis
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_bolt.context.async_context import AsyncBoltContext
 from slack_bolt.response import BoltResponse
+from slack_sdk.web.async_client import AsyncWebClient
 
 from bots.command import Command
 from bots.command import CommandReply as CommandReplies
@@ -31,14 +33,20 @@ from bots.slack.asked import Asked, first, put
 from bots.slack.client import build_client, open_session
 from bots.slack.connection import Connection
 from bots.slack.events import EventsEndpoint
+from bots.slack.files import opened_by
+from bots.slack.install import INSTALL, REDIRECT
 from bots.slack.keeping import kept, named
 from bots.slack.place import Place
 from bots.slack.render import render_text
 from bots.slack.reply import CommandReply
 from bots.slack.running import Running
+from bots.slack.several import Several
+from bots.slack.stops import SlackStops
 from bots.slack.translate import Given, changed, chosen, hear
 from bots.slack.workspace import Workspace, enter
-from core.errors import ConfigError, FootnoteError, TransientError
+from bots.slack.workspaces import OneWorkspace, Workspaces, ids
+from core.audit import OFF, Audit
+from core.errors import FootnoteError, TransientError
 from core.models import Attachment
 from core.settings import Settings
 from core.together import cancelled
@@ -59,6 +67,9 @@ _KEPT_SECONDS = 0.8
 _MEMBERSHIP = re.compile(r"^(member_joined_channel|member_left_channel|channel_shared|channel_unshared)$")
 _SAID = {"app_mention", "message"}
 _COMMANDS = re.compile(r"^/(reindex|footnote)$")
+_GONE = re.compile(r"^(app_uninstalled|tokens_revoked)$")
+_GRANTED = re.compile(r"^team_access_(granted|revoked)$")
+_PAUSED = "Footnote is paused in this workspace. Whoever runs it can say why, and you can ask them to install it again."
 _SHORTCUTS = re.compile(rf"^({ADD}|{KEEP})$")
 
 
@@ -72,8 +83,13 @@ class Runs(Protocol):
     async def run(self, command: Command, reply: CommandReplies) -> None: ...
 
 
+Departed = Callable[[str], Awaitable[None]]
+"""Remove all that is kept of a workspace that uninstalled Footnote. Raises TransientError."""
+
+
 class SlackBot:
-    """One workspace, over Socket Mode if there is an app token, else over HTTP events.
+    """The workspace of the settings, or all that installed Footnote; over Socket Mode if there is an app token, else over HTTP
+    events.
 
     ``ping`` is the interval of Socket Mode's pings in seconds, ``grace`` how long the library may try to reconnect.
     """
@@ -92,11 +108,10 @@ class SlackBot:
         grace: float = 15.0,
         channels: Channels | None = None,
         overview: Overview | None = None,
+        departed: Departed | None = None,
+        audit: Audit = OFF,
     ) -> None:
-        if settings.slack_bot_token is None:
-            raise ConfigError("SLACK_BOT_TOKEN is not set: copy the Bot User OAuth Token (xoxb-...) from OAuth & Permissions")
         self._settings = settings
-        self._bot_token = settings.slack_bot_token.get_secret_value()
         self._app_token = settings.slack_app_token.get_secret_value() if settings.slack_app_token else None
         self._responder = responder
         self._commands = commands
@@ -106,18 +121,24 @@ class SlackBot:
         self._grace = grace
         self._channels = channels
         self._overview = overview
-        self._workspace: Workspace | None = None
+        self._departed = departed
+        self._audit = audit
+        self._stops = SlackStops(redis)
+        self._session: ClientSession | None = None
+        self._workspaces: OneWorkspace | Workspaces | None = None
+        self._several: Several | None = None
         self._connection: Connection | None = None
         self._endpoint: EventsEndpoint | None = None
         self._answers = Running("answer")
         self._running_commands = Running("command")
+        self._departures = Running("departure")
         self._stopping = False
         self._heeding: asyncio.Task[None] | None = None
 
     @property
     def connected(self) -> bool:
         """True while events arrive: the socket is open, or the HTTP endpoint is ready."""
-        if self._stopping or self._workspace is None:
+        if self._stopping or self._workspaces is None:
             return False
         return self._connection.connected if self._connection else self._endpoint is not None
 
@@ -126,28 +147,34 @@ class SlackBot:
         """For ``POST /slack/events``; None in Socket Mode."""
         return None if self._app_token else self._receive
 
+    @property
+    def pages(self) -> Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]]:
+        """What people open to install Footnote, by path; none where the workspace stands in the settings."""
+        return {} if self._settings.slack_client_id is None else {INSTALL: self._begin_installing, REDIRECT: self._end_installing}
+
     async def start(self) -> None:
         """Check the tokens, then connect. Raises ConfigError within 10 s when Slack refuses them.
 
         If Slack accepts them but no connection comes about in 20 s, it returns all the same and goes on trying.
         """
-        session = open_session()
+        self._session = open_session()
         try:
-            workspace = await enter(self._settings, session, self._redis, self._groups, self._channels)
+            self._workspaces = await self._open(self._session)
         except BaseException:
-            await session.close()
+            await self._session.close()
             raise
-        self._workspace = workspace
-        self._heeding = asyncio.create_task(workspace.stops.heed(self._responder.stop))
-        app = self._build_app(workspace)
+        self._workspaces.start()
+        self._heeding = asyncio.create_task(self._stops.heed(self._responder.stop))
+        client = build_client("", self._settings.slack_api_url, self._session)
+        app = self._build_app(client)
         if self._app_token is None:
             secret = self._settings.slack_signing_secret
             self._endpoint = EventsEndpoint(app, secret.get_secret_value() if secret else "", self._redis)
         else:
-            self._connection = Connection(app, workspace.client, self._app_token, ping=self._ping, grace=self._grace)
+            self._connection = Connection(app, client, self._app_token, ping=self._ping, grace=self._grace)
             if not await self._connection.open(patience=_CONNECT_SECONDS):
                 log.warning("slack.not_connected", hint="the tokens are good; it goes on trying")
-        log.info("slack.started", team=workspace.me.team, bot=workspace.me.user, socket=self._connection is not None)
+        log.info("slack.started", several=self._several is not None, socket=self._connection is not None)
 
     async def stop(self, drain: float = 25.0) -> None:
         """Take no new events, let running answers finish, leave what takes too long to the next process, close. Takes at most
@@ -159,40 +186,85 @@ class SlackBot:
             await self._connection.silence()
         farewell = min(_FAREWELL_SECONDS, drain / 4)
         await self._answers.drain(until - farewell - time.monotonic())
+        await self._departures.drain(until - farewell - time.monotonic())
         # Nobody waits for the end of a sync that a command merely follows.
         await asyncio.gather(self._answers.cancel(farewell), self._running_commands.cancel(farewell))
         if self._heeding is not None:
             await cancelled(self._heeding)
-        if self._workspace is not None:
-            await self._workspace.session.close()
+        if self._workspaces is not None:
+            await self._workspaces.stop()
+        if self._session is not None:
+            await self._session.close()
 
     async def resume(self, left: LeftBehind) -> None:
         """Begin to finish a question where it was asked; returns at once."""
-        if self._workspace is not None and not self._stopping:
-            answering = Answering(self._workspace, self._responder)
+        if self._workspaces is None or self._stopping:
+            return
+        # slack:T1:C1:1700000000.000100
+        workspace = await self._workspaces.of(left.question.message.id.split(":")[1])
+        if workspace is not None:
+            answering = Answering(workspace, self._responder)
             self._answers.start(answering.finish(left, Place.at(left.question.place)))
 
     async def fetch(self, file: Attachment, most: int) -> Fetched:
         """See :data:`bots.files.Fetch`."""
-        if self._workspace is None:
+        id, file = opened_by(file)
+        workspace = await self._workspaces.of(id) if self._workspaces else None
+        if workspace is None:
             raise TransientError("Slack is not connected.")
-        return await self._workspace.files.fetch(file, most)
+        return await workspace.files.fetch(file, most)
 
     async def check(self) -> str:
         """Ask Slack about the tokens: who we are, and where. Raises ConfigError."""
-        async with open_session() as session:
-            workspace = await enter(self._settings, session, self._redis, self._groups)
         how = "Socket Mode" if self._app_token else "HTTP events"
+        async with open_session() as session:
+            if self._settings.slack_client_id is not None:
+                several = self._build_several(session)
+                return f"{await several.check()}, over {how}"
+            workspace = await enter(self._settings, session, self._redis, self._groups)
         return f"{workspace.team_name}, as @{workspace.user_name}, over {how}"
 
-    def _build_app(self, workspace: Workspace) -> AsyncApp:
-        me = workspace.me
+    async def _open(self, session: ClientSession) -> OneWorkspace | Workspaces:
+        if self._settings.slack_client_id is None:
+            return OneWorkspace(await enter(self._settings, session, self._redis, self._groups, self._channels))
+        self._several = self._build_several(session)
+        await self._several.prove()
+        return self._several.workspaces
 
-        async def authorize() -> AuthorizeResult:
+    def _build_several(self, session: ClientSession) -> Several:
+        return Several(self._settings, session, self._redis, self._groups, self._channels, audit=self._audit)
+
+    async def _find(self, body: Mapping[str, Any]) -> Workspace:
+        workspace = await self._workspaces.find(body) if self._workspaces else None
+        if workspace is None:
+            raise TransientError("Footnote is paused in this workspace.")
+        return workspace
+
+    def _build_app(self, client: AsyncWebClient) -> AsyncApp:
+        async def authorize(context: AsyncBoltContext) -> AuthorizeResult:
+            workspace: Workspace = context["workspace"]
+            me = workspace.me
             # Bolt would ask auth.test again for each of the first events; the answer is known.
             return AuthorizeResult(
-                enterprise_id=None, team_id=me.team, bot_user_id=me.user, bot_id=me.bot, bot_token=self._bot_token
+                enterprise_id=None, team_id=me.team, bot_user_id=me.user, bot_id=me.bot, bot_token=workspace.client.token
             )
+
+        async def enter_first(
+            body: dict[str, Any], context: AsyncBoltContext, next: Callable[[], Awaitable[None]]
+        ) -> BoltResponse | None:
+            if _is_of_a_workspace(body):
+                try:
+                    workspace = await self._workspaces.find(body) if self._workspaces else None
+                except TransientError:
+                    return BoltResponse(status=503)
+                if workspace is None:
+                    log.info(
+                        "event.ignored", reason="its workspace is paused, or has not installed Footnote", workspaces=ids(body)
+                    )
+                    return BoltResponse(status=200, body=_PAUSED if "command" in body else "")
+                context["workspace"] = workspace
+            await next()
+            return None
 
         secret = self._settings.slack_signing_secret
         library_log = logging.getLogger("slack_bolt")
@@ -202,7 +274,8 @@ class SlackBot:
             app = AsyncApp(
                 name="footnote",
                 logger=library_log,
-                client=build_client("", self._settings.slack_api_url, workspace.session),
+                client=client,
+                before_authorize=enter_first,
                 authorize=authorize,
                 signing_secret=secret.get_secret_value() if secret else "",
             )
@@ -215,23 +288,24 @@ class SlackBot:
             await next()
             return None
 
-        async def hear_first(body: dict[str, Any], next: Callable[[], Awaitable[None]]) -> None:
-            if body.get("event", {}).get("type") in _SAID and (said := hear(body, me)) is not None:
+        async def hear_first(body: dict[str, Any], context: AsyncBoltContext, next: Callable[[], Awaitable[None]]) -> None:
+            workspace: Workspace | None = context.get("workspace")
+            if workspace is None or body.get("event", {}).get("type") not in _SAID:
+                pass
+            elif (said := hear(body, workspace.me)) is not None:
                 begun = asyncio.Event()
                 await self._answers.start_until(begun, Answering(workspace, self._responder).hear(said, begun), _KEPT_SECONDS)
             await next()
 
-        async def on_event(body: dict[str, Any]) -> None:
-            if hear(body, me) is not None:
+        async def on_event(body: dict[str, Any], context: AsyncBoltContext) -> None:
+            workspace: Workspace = context["workspace"]
+            if hear(body, workspace.me) is not None:
                 return  # Long since begun.
-            if (change := changed(body, me)) is not None:
+            if (change := changed(body, workspace.me)) is not None:
                 self._answers.start(Answering(workspace, self._responder).heed(change))
 
-        async def find(_body: Mapping[str, Any]) -> Workspace:
-            return workspace
-
         actions = Actions(
-            find,
+            self._find,
             lambda workspace, said, reply: self._running_commands.start(self._run(workspace, said, reply)),
             lambda workspace, asked: self._answers.start(self._ask(workspace, asked)),
             self._groups,
@@ -241,22 +315,32 @@ class SlackBot:
             overview=self._overview,
         )
 
-        async def on_shortcut(ack: AsyncAck, body: dict[str, Any]) -> None:
+        async def on_shortcut(ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext) -> None:
             await ack()
-            self._running_commands.start(self._choose(workspace, body))
+            self._running_commands.start(self._choose(context["workspace"], body))
 
-        async def on_membership(event: dict[str, Any]) -> None:
-            await workspace.audience.changed(str(event["channel"]))
+        async def on_membership(event: dict[str, Any], context: AsyncBoltContext) -> None:
+            await context["workspace"].audience.changed(str(event["channel"]))
 
-        async def on_stop(event: dict[str, Any]) -> None:
-            await self._stop_answering(workspace, str(event["channel"]), str(event["thread_ts"]))
+        async def on_stop(event: dict[str, Any], context: AsyncBoltContext) -> None:
+            await self._stop_answering(context["workspace"], str(event["channel"]), str(event["thread_ts"]))
 
-        async def on_person(event: dict[str, Any]) -> None:
+        async def on_person(event: dict[str, Any], context: AsyncBoltContext) -> None:
+            workspace: Workspace = context["workspace"]
             if not workspace.people.knows(event["user"]):
                 await workspace.audience.changed(str(event["user"]["id"]))
 
-        async def on_newcomer() -> None:
-            await workspace.audience.changed(me.team)
+        async def on_newcomer(context: AsyncBoltContext) -> None:
+            workspace: Workspace = context["workspace"]
+            await workspace.audience.changed(workspace.me.team)
+
+        async def on_access(body: dict[str, Any]) -> None:
+            """A workspace of an organisation came or went."""
+            if (workspace := await self._workspaces.find(body) if self._workspaces else None) is not None:
+                await workspace.audience.changed(workspace.me.team)
+
+        async def on_gone(body: dict[str, Any], event: dict[str, Any]) -> None:
+            self._departures.start(self._depart(body, event))
 
         async def ignore() -> None:
             """An event that was subscribed to by mistake, or for a later version, is acknowledged."""
@@ -272,6 +356,8 @@ class SlackBot:
         app.event("agent_session_stopped")(on_stop)
         app.event("user_change")(on_person)
         app.event("team_join")(on_newcomer)
+        app.event(_GRANTED)(on_access)
+        app.event(_GONE)(on_gone)
         app.command(_COMMANDS)(actions.on_command)
         actions.listen(app)
         app.message_shortcut(_SHORTCUTS)(on_shortcut)
@@ -284,19 +370,41 @@ class SlackBot:
             return web.Response(status=503, text="not ready, try again")
         return await self._endpoint(request)
 
+    async def _begin_installing(self, request: web.Request) -> web.StreamResponse:
+        if self._several is None or self._stopping:
+            return web.Response(status=503, text="not ready, try again")
+        return await self._several.install.begin(request)
+
+    async def _end_installing(self, request: web.Request) -> web.StreamResponse:
+        if self._several is None or self._stopping:
+            return web.Response(status=503, text="not ready, try again")
+        return await self._several.install.end(request)
+
+    async def _depart(self, body: Mapping[str, Any], event: Mapping[str, Any]) -> None:
+        """A workspace uninstalled Footnote, or revoked its token."""
+        uninstalled = event["type"] == "app_uninstalled"
+        of_a_bot = uninstalled or (event.get("tokens") or {}).get("bot")
+        (id, *_) = [*ids(body), ""]
+        if self._workspaces is None or not of_a_bot or not await self._workspaces.gone(id):
+            return
+        if uninstalled and self._departed is not None:
+            await self._departed(id)
+        log.warning("workspace.removed", workspace=id, uninstalled=uninstalled)
+        self._audit.record("slack.uninstalled" if uninstalled else "slack.revoked", who=f"slack:{id}", workspace=id)
+
     async def _stop_answering(self, workspace: Workspace, channel: str, thread: str) -> None:
         """Somebody pressed Stop: end the answers in a thread, whichever process writes them."""
         conversation = f"slack:{workspace.me.team}:{channel}:{thread}"
         here = await self._responder.stop(conversation)
         log.info("answer.stopped", conversation=conversation, here=here)
-        await workspace.stops.tell(conversation)
+        await self._stops.tell(conversation)
         if not here:
             # Slack leaves it to us, also when nobody works on it any more.
             await workspace.sessions.idle(channel, thread)
 
     async def _ask(self, workspace: Workspace, asked: Asked) -> None:
         """A button asked a question: it is answered like a mention by whoever pressed it."""
-        if not await first(self._redis, asked):
+        if not await first(self._redis, workspace.me.team, asked):
             return
         try:
             said = await put(workspace.poster, asked, (await workspace.people.find(asked.user)).name)
@@ -307,7 +415,7 @@ class SlackBot:
         await Answering(workspace, self._responder).hear(said)
 
     async def _choose(self, workspace: Workspace, body: dict[str, Any]) -> None:
-        command = chosen(body)
+        command = chosen(body, workspace.me)
         if command.name == KEEP:
             people = named(body)
             names = await workspace.people.names(people) if people else {}
@@ -318,11 +426,11 @@ class SlackBot:
         command = Command(
             name=given.name,
             text=given.text,
-            user=f"slack:{given.user}",
+            user=workspace.me.person(given.user),
             user_name=(await workspace.people.find(given.user)).name,
             principals=await workspace.audience.principals(given.user, given.channel),
             platform=self.name,
-            channel_id=given.channel,
+            channel_id=workspace.me.own(given.channel),
             # Of a typed command Slack says the channel, never the thread.
             conversation_id=f"slack:{workspace.me.team}:{given.channel}:{given.thread}" if given.thread else None,
             files=given.files,
@@ -336,3 +444,10 @@ class SlackBot:
             raise
         finally:
             await reply.close()
+
+
+def _is_of_a_workspace(body: Mapping[str, Any]) -> bool:
+    """Not Slack's checks of our address, nor what it says of a workspace that is none of ours any more."""
+    event = body.get("event")
+    kind = event.get("type") if isinstance(event, Mapping) else body.get("type")
+    return not (kind == "url_verification" or "ssl_check" in body or _GONE.match(str(kind)) or _GRANTED.match(str(kind)))

@@ -37,6 +37,8 @@ class Asked:
     """Equal for what is the same button pressed by the same person."""
     after: str
     """The ts of a message that stands before it."""
+    team: str = ""
+    """As of Heard."""
 
 
 def asked(said: Given) -> Asked:
@@ -51,14 +53,15 @@ def asked(said: Given) -> Asked:
         trigger=said.trigger,
         key=hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32],
         after=said.message or said.thread or "0",
+        team=said.team,
     )
 
 
-async def first(redis: Redis, asked: Asked) -> bool:
+async def first(redis: Redis, team: str, asked: Asked) -> bool:
     """False when it was asked a moment ago. Without Redis every press counts."""
     try:
         async with asyncio.timeout(_SECONDS):
-            return bool(await redis.set(f"footnote:slack:asked:{asked.key}", 1, nx=True, ex=_TWICE_SECONDS))
+            return bool(await redis.set(f"footnote:slack:asked:{team}:{asked.key}", 1, nx=True, ex=_TWICE_SECONDS))
     except AWAY as error:
         log.warning("press.not_remembered", error=type(error).__name__)
         return True
@@ -85,4 +88,5 @@ async def put(poster: Poster, asked: Asked, name: str) -> Heard:
         question=False,
         people=frozenset({asked.user}),
         aliases=(),
+        team=asked.team,
     )

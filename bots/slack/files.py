@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,12 +23,21 @@ _GONE = frozenset({"tombstone", "hidden_by_limit"})
 _PIECE = 256 * 1024
 
 
-def attached(event: Mapping[str, Any], channel: str, *, private: bool) -> tuple[Attachment, ...]:
-    """The files on a message. What stands in a direct message has no place that others share."""
+def attached(event: Mapping[str, Any], channel: str, *, private: bool, realm: str = "") -> tuple[Attachment, ...]:
+    """The files on a message. What stands in a direct message has no place that others share. With a ``realm``, as of Identity,
+    the address says whose token opens it: see :func:`opened_by`.
+    """
     files = event.get("files")
     found = [file for file in files if isinstance(file, Mapping)] if isinstance(files, list) else []
-    place = "" if private else f"channel:slack:{channel}"
-    return tuple(_attachment(file, place) for file in found if file.get("mode") not in _GONE)
+    place = "" if private else f"channel:slack:{realm}:{channel}" if realm else f"channel:slack:{channel}"
+    files_here = (_attachment(file, place) for file in found if file.get("mode") not in _GONE)
+    return tuple(replace(file, address=f"{realm} {file.address}") if realm else file for file in files_here)
+
+
+def opened_by(file: Attachment) -> tuple[str, Attachment]:
+    """The workspace whose token opens a file, where there are several, and the file at the address that Slack knows."""
+    realm, _, address = file.address.rpartition(" ")
+    return realm, replace(file, address=address)
 
 
 def _attachment(file: Mapping[str, Any], place: str) -> Attachment:

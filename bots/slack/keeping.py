@@ -20,7 +20,7 @@ def kept(body: Mapping[str, Any], me: Identity, names: Mapping[str, str]) -> str
     """Its address and who sees it, and below what it says in plain text, which is what the command takes."""
     message, channel = body["message"], str(body["channel"]["id"])
     thread = str(message.get("thread_ts") or message["ts"])
-    address = f"https://{body['team']['domain']}.slack.com/archives/{channel}/p{str(message['ts']).replace('.', '')}"
-    return (
-        f"{address}?thread_ts={thread}&cid={channel} channel:slack:{channel}\n{readable(str(message.get('text', '')), me, names)}"
-    )
+    # Slack names no workspace where all of an organisation is one installation, and finds the message all the same.
+    host = f"{body['team']['domain']}.slack.com" if body.get("team") else "slack.com"
+    address = f"https://{host}/archives/{channel}/p{str(message['ts']).replace('.', '')}"
+    return f"{address}?thread_ts={thread}&cid={channel} {me.place(channel)}\n{readable(str(message.get('text', '')), me, names)}"

@@ -21,19 +21,22 @@ class Place:
     """Who asked, and alone sees what is not for everybody in the channel."""
     private: bool
     """In a direct message."""
+    team: str = ""
+    """The workspace of who asked; empty where Slack did not say."""
     alone: bool = False
     """In a channel where each is answered alone: nobody else sees the reply."""
 
     @classmethod
     def of(cls, said: Heard, *, alone: bool = False) -> Self:
-        return cls(channel=said.channel, thread=said.thread, ts=said.ts, user=said.user, private=said.private, alone=alone)
+        where = {"channel": said.channel, "thread": said.thread, "ts": said.ts, "user": said.user, "team": said.team}
+        return cls(**where, private=said.private, alone=alone)
 
     @classmethod
     def at(cls, fields: Mapping[str, str]) -> Self:
         """As a spot kept it. Raises KeyError when another version kept something else."""
         names = ("channel", "thread", "ts", "user")
         private, alone = bool(fields["private"]), bool(fields.get("alone"))
-        return cls(**{name: fields[name] for name in names}, private=private, alone=alone)
+        return cls(**{name: fields[name] for name in names}, team=fields.get("team", ""), private=private, alone=alone)
 
     def spot(self) -> Spot:
         return Spot(**(asdict(self) | {"private": _said(self.private), "alone": _said(self.alone)}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bots.slack.threads import SlackThreads
-from bots.slack.translate import Heard
+from bots.slack.translate import Heard, Identity
 from core.channels import ChannelConfig, Channels, Policy
 
 
@@ -20,7 +20,8 @@ class Regarded:
 
 
 class Policies:
-    def __init__(self, channels: Channels, threads: SlackThreads) -> None:
+    def __init__(self, me: Identity, channels: Channels, threads: SlackThreads) -> None:
+        self._me = me
         self._channels = channels
         self._threads = threads
 
@@ -28,7 +29,7 @@ class Policies:
         """None for what is to be left alone. A mention in a channel makes its thread one that may be followed."""
         if said.private:
             return Regarded(addressed=True, alone=False)
-        config = await self._channels.of("slack", said.channel)
+        config = await self._channels.of("slack", self._me.own(said.channel))
         if said.mentioned and not said.farewell:
             # At once: the next thing that is said there may follow in a second.
             await self._threads.join(said.channel, _followed(said, config))
@@ -45,11 +46,11 @@ class Policies:
 
     async def follow(self, said: Heard) -> None:
         """A question that nobody was asked has an answer now, and the thread goes on from there."""
-        await self._threads.join(said.channel, _followed(said, await self._channels.of("slack", said.channel)))
+        await self._threads.join(said.channel, _followed(said, await self._channels.of("slack", self._me.own(said.channel))))
 
     async def leave(self, said: Heard) -> None:
         """From now on only mentions are answered there."""
-        config = await self._channels.of("slack", said.channel)
+        config = await self._channels.of("slack", self._me.own(said.channel))
         await self._threads.leave(said.channel, _followed(said, config))
 
 

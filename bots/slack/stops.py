@@ -20,6 +20,8 @@ _LOOK_SECONDS = 0.25
 _KEPT = 1_000
 _KEPT_SECONDS = 60
 _TIMEOUT = 0.5
+_KEY = "footnote:slack:stops"
+"""Of all workspaces: a conversation's id names its own."""
 
 Stop = Callable[[str], Awaitable[object]]
 """End the answers in a conversation that are written in this process."""
@@ -28,9 +30,8 @@ Stop = Callable[[str], Awaitable[object]]
 class SlackStops:
     """A stream of conversations in Redis. Without it only the process that was told stops."""
 
-    def __init__(self, redis: Redis, team: str) -> None:
+    def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._key = f"footnote:slack:stops:{team}"
         self._me = uuid.uuid4().hex
         self._last = ""
         self._outage = Outage("the Stop button reaches only answers of the process that hears of it", timeout=_TIMEOUT)
@@ -40,8 +41,8 @@ class SlackStops:
 
         async def write() -> None:
             async with self._redis.pipeline(transaction=True) as pipeline:
-                pipeline.xadd(self._key, fields, maxlen=_KEPT)
-                pipeline.expire(self._key, _KEPT_SECONDS)
+                pipeline.xadd(_KEY, fields, maxlen=_KEPT)
+                pipeline.expire(_KEY, _KEPT_SECONDS)
                 await pipeline.execute()
 
         try:
@@ -62,10 +63,10 @@ class SlackStops:
 
     async def _told(self) -> list[str]:
         if not self._last:
-            newest = cast("list[tuple[Any, Any]]", await self._redis.xrevrange(self._key, count=1))
+            newest = cast("list[tuple[Any, Any]]", await self._redis.xrevrange(_KEY, count=1))
             self._last = _text(newest[0][0]) if newest else "0-0"
             return []
-        entries = cast("list[tuple[Any, dict[Any, Any]]]", await self._redis.xrange(self._key, min=f"({self._last}"))
+        entries = cast("list[tuple[Any, dict[Any, Any]]]", await self._redis.xrange(_KEY, min=f"({self._last}"))
         if entries:
             self._last = _text(entries[-1][0])
         told = [{_text(name): _text(value) for name, value in fields.items()} for _, fields in entries]

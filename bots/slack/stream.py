@@ -212,7 +212,7 @@ class StreamedMessage:
                 thread_ts=place.thread,
                 markdown_text=piece,
                 recipient_user_id=None if place.private else place.user,
-                recipient_team_id=None if place.private else streams.team,
+                recipient_team_id=None if place.private else place.team or streams.team,
             )
             self.ts = str(response["ts"])
         except UNANSWERED as error:

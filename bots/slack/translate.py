@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from bots.questions import is_farewell, is_question
+from bots.questions import goes_on, is_farewell, is_question
 from bots.slack.files import attached
 from bots.slack.people import SLACKBOT
-from core.models import Attachment, Message
+from core.models import Attachment, Message, Principal
 
 _ANSWERED_SUBTYPES = {None, "file_share"}
 """All other subtypes are edits, deletions, joins, broadcasts, bots. A file with a question is a question."""
@@ -24,13 +24,36 @@ _TS = re.compile(r"\d{10}\.\d{6}")
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """Who we are in the workspace, as auth.test says."""
+    """Who we are in the workspace, as auth.test or its installation says."""
 
     team: str
+    """Its id; that of the organisation (``E…``) where all of one is one installation."""
     user: str
     """Our user id, which people mention."""
     bot: str
     """Our bot id, which our messages carry."""
+    realm: str = ""
+    """Where there are several workspaces, ours stands before all ids that are unique only within one: nobody is anybody in
+    another workspace by an equal id.
+    """
+
+    @property
+    def organisation(self) -> bool:
+        return self.team.startswith("E")
+
+    def own(self, id: str) -> str:
+        """A channel's or a person's id as it is known outside of the workspace: ``C1``, or ``T1:C1`` among several."""
+        return f"{self.realm}:{id}" if self.realm else id
+
+    def bare(self, own: str) -> str:
+        """The id as Slack says it."""
+        return own.removeprefix(f"{self.realm}:")
+
+    def person(self, user: str) -> Principal:
+        return f"slack:{self.own(user)}"
+
+    def place(self, channel: str) -> Principal:
+        return f"channel:slack:{self.own(channel)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +75,12 @@ class Heard:
     people: frozenset[str]
     """Ids of the author and of everybody mentioned besides us."""
     aliases: tuple[str, ...]
+    follow_up: bool = False
+    """In a thread, and for us if that is a thread with us: something more is asked."""
     farewell: bool = False
     """In a thread we are told to stop, or to leave it."""
+    team: str = ""
+    """The workspace of the author, which Slack wants to know where it streams; empty where it does not say."""
     wording: str = ""
     """When it was edited to be so, as Slack's ts; empty as it was said first."""
     files: tuple[Attachment, ...] = ()
@@ -92,6 +119,8 @@ class Given:
     """The ts of the message that the button stands in."""
     blocks: tuple[Mapping[str, Any], ...] = ()
     """What that message says; nothing where only one person sees it."""
+    team: str = ""
+    """As of Heard."""
 
 
 def given(body: Mapping[str, Any]) -> Given:
@@ -106,18 +135,19 @@ def pressed(body: Mapping[str, Any]) -> Given:
     places = [body[place] for place in ("container", "message") if isinstance(body.get(place), Mapping)]
     thread = next((place["thread_ts"] for place in places if isinstance(place.get("thread_ts"), str)), None)
     said = _given(str(body["actions"][0]["value"]), str(body["user"]["id"]), str(body["channel"]["id"]), body, thread)
+    said = replace(said, team=home(body["user"]))
     message = body.get("message")
     if not isinstance(message, Mapping):
         return said
     return replace(said, message=str(message["ts"]), blocks=tuple(message.get("blocks") or ()))
 
 
-def chosen(body: Mapping[str, Any]) -> Given:
+def chosen(body: Mapping[str, Any], me: Identity) -> Given:
     """A shortcut of ours from the menu of a message; its callback id is a command. What comes of it stands in its thread."""
     message, channel = body["message"], str(body["channel"]["id"])
     thread = str(message.get("thread_ts") or message["ts"])
     command = _given(str(body["callback_id"]), str(body["user"]["id"]), channel, body, thread)
-    return replace(command, files=attached(message, channel, private=channel.startswith("D")))
+    return replace(command, files=attached(message, channel, private=channel.startswith("D"), realm=me.realm))
 
 
 def _given(line: str, user: str, channel: str, body: Mapping[str, Any], thread: str | None = None) -> Given:
@@ -136,14 +166,14 @@ def _given(line: str, user: str, channel: str, body: Mapping[str, Any], thread: 
 def hear(body: Mapping[str, Any], me: Identity) -> Heard | None:
     """What an ``app_mention`` or ``message`` event says to us; None for what must stay unanswered.
 
-    That is: ourselves, other bots, edits, deletions and all other subtypes, in a channel whatever neither mentions us nor
-    stands in a thread nor is a question, and replies that begin by mentioning somebody else. Whether we are in the thread of
-    a reply that does not mention us, and whether the channel wants its questions answered, remains to be asked.
+    That is: ourselves, other bots, edits, deletions and all other subtypes, in a channel whatever neither mentions us nor is a
+    question, and replies that begin by mentioning somebody else. Whether we are in the thread of a reply that does not mention
+    us, and whether the channel wants its questions answered, remains to be asked.
     """
     event = body.get("event")
     if not isinstance(event, Mapping) or event.get("hidden") or event.get("edited"):
         return None
-    said = _said(event, me, _aliases(body, event))
+    said = _said(event, me, _aliases(body, event, me), home(event, body))
     return said if said is not None and _meant(said) else None
 
 
@@ -167,14 +197,14 @@ def changed(body: Mapping[str, Any], me: Identity) -> Changed | None:
     if not isinstance(after, Mapping) or not isinstance(edited, Mapping) or after.get("text") == before.get("text"):
         return None
     # Its other ids are those of the first wording, which was heard under them.
-    said = _said({**after, **place}, me, _aliases(body, {}))
+    said = _said({**after, **place}, me, _aliases(body, {}, me), home(after, body))
     wording = edited.get("ts")
     if said is None or not isinstance(wording, str) or not _TS.fullmatch(wording) or not _meant(said):
         return None
     return Changed(said=replace(said, wording=wording), gone=False)
 
 
-def _said(event: Mapping[str, Any], me: Identity, aliases: tuple[str, ...]) -> Heard | None:
+def _said(event: Mapping[str, Any], me: Identity, aliases: tuple[str, ...], team: str = "") -> Heard | None:
     """What a person wrote; None for all others, and for what is no message."""
     user, channel, ts, text = (event.get(name) for name in ("user", "channel", "ts", "text"))
     if not (isinstance(user, str) and isinstance(channel, str) and isinstance(ts, str) and isinstance(text, str)):
@@ -187,6 +217,7 @@ def _said(event: Mapping[str, Any], me: Identity, aliases: tuple[str, ...]) -> H
     private = event.get("channel_type") == "im" or channel.startswith("D")
     mentioned = bool(_mention(me).search(_QUOTE.sub("", _CODE.sub("", text))))
     top = not isinstance(thread, str) or thread == ts
+    plain = readable(text, me, {})
     return Heard(
         channel=channel,
         ts=ts,
@@ -195,18 +226,20 @@ def _said(event: Mapping[str, Any], me: Identity, aliases: tuple[str, ...]) -> H
         text=text,
         private=private,
         mentioned=mentioned,
-        question=top and not private and not mentioned and is_question(readable(text, me, {})),
-        farewell=not top and mentioned and is_farewell(readable(text, me, {})),
+        question=top and not private and not mentioned and is_question(plain),
+        follow_up=not top and goes_on(plain),
+        farewell=not top and is_farewell(plain),
         people=frozenset({user, *_PERSON.findall(text)}) - {me.user},
         aliases=aliases,
-        files=attached(event, channel, private=private),
+        files=attached(event, channel, private=private, realm=me.realm),
+        team=team,
     )
 
 
 def _meant(said: Heard) -> bool:
     if said.private or said.mentioned or said.question:
         return True
-    return said.thread != said.ts and not _PERSON.match(said.text.lstrip())
+    return (said.follow_up or said.farewell) and not _PERSON.match(said.text.lstrip())
 
 
 def to_message(said: Heard, me: Identity, names: Mapping[str, str], *, addressed: bool = True, alone: bool = False) -> Message:
@@ -220,8 +253,8 @@ def to_message(said: Heard, me: Identity, names: Mapping[str, str], *, addressed
         platform="slack",
         # What one person alone is told is no part of what is said in the thread.
         conversation_id=f"{conversation}:{said.user}" if alone else conversation,
-        channel_id=said.channel,
-        user=f"slack:{said.user}",
+        channel_id=me.own(said.channel),
+        user=me.person(said.user),
         user_name=names.get(said.user, said.user),
         text=readable(said.text, me, names),
         sent_at=datetime.fromtimestamp(float(said.ts), UTC),
@@ -256,6 +289,12 @@ def _mention(me: Identity) -> re.Pattern[str]:
     return re.compile(rf"<@{re.escape(me.user)}(?:\|[^>]*)?>")
 
 
-def _aliases(body: Mapping[str, Any], event: Mapping[str, Any]) -> tuple[str, ...]:
+def home(*told: Mapping[str, Any]) -> str:
+    """The workspace of a person, by what Slack tells of what they did; it may say the organisation, or nothing."""
+    teams = (said.get(name) for said in told for name in ("user_team", "team", "team_id"))
+    return next((team for team in teams if isinstance(team, str) and team.startswith("T")), "")
+
+
+def _aliases(body: Mapping[str, Any], event: Mapping[str, Any], me: Identity) -> tuple[str, ...]:
     ids = {"event": body.get("event_id"), "client_msg": event.get("client_msg_id")}
-    return tuple(f"slack:{kind}:{value}" for kind, value in ids.items() if isinstance(value, str) and value)
+    return tuple(f"slack:{me.own(kind)}:{value}" for kind, value in ids.items() if isinstance(value, str) and value)
