@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from bots.push import Push
     from bots.responder import Responder
     from bots.slack.app import SlackBot
+    from bots.slack.departed import Departed
     from bots.upload import Adding
     from core.answering.assistant import Assistant
     from core.answering.attached import Attached
@@ -456,7 +457,7 @@ class App:
 
     @cached_property
     def slack(self) -> SlackBot | None:
-        if self.settings.slack_bot_token is None:
+        if self.settings.slack_bot_token is None and self.settings.slack_client_id is None:
             return None
         from bots.slack.app import SlackBot
 
@@ -468,9 +469,18 @@ class App:
             self.groups,
             channels=self.channels,
             overview=self.overview,
+            departed=self.departed,
+            audit=self.audit,
         )
         self.files.fetched_by(bot.name, bot.fetch)
         return bot
+
+    @cached_property
+    def departed(self) -> Departed:
+        from bots.slack.departed import Departed
+
+        forget = (self.memory.forget_person, self.desk.forget_person, self.attached.forget_person, self.jobs.withdraw)
+        return Departed(self.redis, self.adding, self.uploads, forget, told=(self.feedback, self.gaps))
 
     @cached_property
     def discord(self) -> DiscordBot | None:
@@ -499,6 +509,10 @@ class App:
     @property
     def slack_events(self) -> Callable[[web.Request], Awaitable[web.StreamResponse]] | None:
         return self.slack.http_handler if self.slack else None
+
+    @property
+    def slack_pages(self) -> Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]]:
+        return self.slack.pages if self.slack else {}
 
     # The process.
 

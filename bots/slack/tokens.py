@@ -54,8 +54,8 @@ class Tokens:
                 raise
 
     async def renew(self, id: str, *, instead_of: str | None = None) -> Installed | None:
-        """What is kept of a workspace, with a new token if it was time, or if it is one that Slack takes no more; None when nothing
-        is kept any more.
+        """What is kept of a workspace, with a new token if it was time, or if it is one that Slack takes no more; None when
+        nothing is kept any more.
 
         Raises AuthError when Slack does not give one, TransientError when it does not answer, or Redis.
         """

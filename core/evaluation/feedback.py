@@ -82,6 +82,8 @@ class Answered:
     hits: tuple[Ranked, ...]
     """The best ten, best first."""
     cited: tuple[Cited, ...]
+    conversation_id: str = ""
+    """Where it was asked; empty for what was kept before that was noted."""
 
     @classmethod
     def of(cls, message: Message, answer: Answer) -> Answered:
@@ -92,6 +94,7 @@ class Answered:
             platform=message.platform,
             private=message.private,
             at=message.sent_at,
+            conversation_id=message.conversation_id,
             mode=answer.mode,
             model=answer.model,
             prompt_version=answer.prompt_version,
@@ -172,6 +175,10 @@ class FeedbackLog:
             for raw in page:
                 if raw:
                     yield _RATING.validate_json(raw)
+
+    async def people(self) -> frozenset[str]:
+        """Whoever rated an answer, or was given one that was rated."""
+        return frozenset({user async for rating in self.ratings() for user in (rating.feedback.user, rating.answered.asked_by)})
 
     async def forget_person(self, user: str) -> int:
         """Delete what a person rated, and the ratings of others for answers to their questions: how many."""
