@@ -29,6 +29,7 @@ TOKEN_LIFE = timedelta(minutes=14)
 """Of the 15 that Discord gives: a long answer shall not be cut in the middle."""
 
 _NO_MESSAGE = 10008
+_NO_HISTORY = 160002
 _REFUSALS = {
     10003: "the channel is gone",
     _NO_MESSAGE: "the message is gone",
@@ -141,13 +142,22 @@ class InChannel:
         return _ChannelMessage(message, self._pace, plain=False, preface=self._preface)
 
     async def _write(self, card: Card) -> discord.Message:
-        reference, nonce = self._reference, _nonce(self._key, self._parts)
+        nonce = _nonce(self._key, self._parts)
         more: dict[str, Any] = {"content": card.text} if card.plain else {"view": view(card)}
-        if reference is not None:
-            more |= {"reference": reference, "mention_author": False}
 
         async def send() -> discord.Message:
-            return await self._channel.send(nonce=nonce, suppress_embeds=True, **more)
+            if self._reference is None:
+                return await self._channel.send(nonce=nonce, suppress_embeds=True, **more)
+            try:
+                return await self._channel.send(
+                    nonce=nonce, suppress_embeds=True, reference=self._reference, mention_author=False, **more
+                )
+            except discord.HTTPException as error:
+                if error.code != _NO_HISTORY:
+                    raise
+                # We may write there, but reply to nothing.
+                self._reference = None
+                return await send()
 
         message = await written(send)
         self._reference = None

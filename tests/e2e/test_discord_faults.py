@@ -11,6 +11,7 @@ import pytest
 from core.errors import ConfigError, TransientError
 from tests.e2e.discord_dialogue import Dialogue, dialogue, held, says, scene
 from tests.emulators.discord_permissions import HISTORY, SEND
+from tests.emulators.discord_world import Message as Shown
 
 pytestmark = pytest.mark.fault
 
@@ -222,16 +223,43 @@ async def test_where_the_bot_may_write_nowhere_it_goes_on_with_the_next_question
     assert "Traceback" not in caplog.text
 
 
-async def test_without_the_history_a_reply_begins_a_new_conversation() -> None:
+async def test_without_the_history_it_answers_without_a_link_to_the_question_and_a_reply_begins_a_new_conversation() -> None:
     async with scene() as talk:
+
+        async def asked(text: str, reply_to: Shown) -> Shown:
+            answered = len(talk.discord.said_by_bot(talk.general))
+            await talk.discord.say(talk.ana, talk.general, text, reply_to=reply_to)
+            await talk.discord.until(lambda: len(talk.discord.said_by_bot(talk.general)) > answered, what="an answer")
+            return talk.discord.said_by_bot(talk.general)[-1]
+
         async with talk.running():
             answer = await talk.discord.answer_to(await talk.discord.mention(talk.ana, talk.general, "How many days?"))
             talk.discord.overwrite(talk.general, talk.discord.bot, deny=HISTORY)
-            second = await talk.discord.answer_to(
-                await talk.discord.say(talk.ana, talk.general, "And in Spain?", reply_to=answer)
-            )
+            second = await asked("And in Spain?", answer)
         async with talk.running():
-            await talk.discord.answer_to(await talk.discord.say(talk.ana, talk.general, "And in France?", reply_to=second))
+            await asked("And in France?", second)
+        assert len(talk.assistant.asked) == 3
+
+
+async def test_the_answer_of_a_channel_that_is_deleted_meanwhile_comes_by_direct_message() -> None:
+    script, released = held("At last.")
+    async with dialogue(script) as talk:
+        threads = [talk.discord.thread(talk.general, name) for name in ("Leave", "Pay")]
+        places = [talk.discord.channel("doomed"), *threads]
+        for place in places:
+            await talk.discord.mention(talk.ana, place, "How many days?")
+        asked = await talk.discord.slash(talk.ana, "ask", channel=places[0], question="How many days?")
+        await talk.discord.until(lambda: len(talk.assistant.asked) == 4 and asked.loading, what="all to be heard")
+        talk.discord.delete_channel(places[0])
+        talk.discord.delete_channel(threads[0])
+        talk.discord.lock(threads[1])
+        released.set()
+        direct = talk.discord.dm_channel(talk.ana)
+        await talk.discord.until(lambda: len(talk.discord.said_by_bot(direct)) == 4, what="the answers")
+        answers = [said.content for said in talk.discord.said_by_bot(direct)]
+        assert sum("I may not write in #" in text for text in answers) == 3
+        assert sum("Ana asked" in text for text in answers) == 1
+        assert all(text.endswith("At last.") for text in answers)
 
 
 async def test_a_bad_token_is_a_configuration_error_within_ten_seconds() -> None:

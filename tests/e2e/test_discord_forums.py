@@ -1,4 +1,4 @@
-"""Questions where a server has more than text channels: posts of a forum, and the chat of a voice channel."""
+"""Questions where a server has more than text channels: posts of a forum, announcements, and the chat of a voice channel."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pytest
 from core.channels import Policy
 from tests.e2e.discord_dialogue import TRAVEL, dialogue, says
 from tests.e2e.test_discord_policies import all_ears
+from tests.emulators.discord_world import STAGE, VOICE
 
 
 async def test_a_post_is_answered_in_it_by_its_title_and_text_where_the_forum_wants_that() -> None:
@@ -79,15 +80,26 @@ async def test_a_mention_in_a_post_is_answered_by_any_policy_and_without_the_pri
         assert asked.addressed
 
 
-@pytest.mark.parametrize("private", [False, True])
-async def test_a_question_in_the_chat_of_a_voice_channel_is_answered_there(private: bool) -> None:
+@pytest.mark.parametrize(("kind", "private"), [(VOICE, False), (VOICE, True), (STAGE, False)], ids=["voice", "alone", "stage"])
+async def test_a_question_in_the_chat_of_a_voice_channel_is_answered_there(kind: int, private: bool) -> None:
     async with dialogue() as talk:
-        lounge = talk.discord.voice("lounge")
+        lounge = talk.discord.voice("lounge", kind)
         asked = await talk.discord.slash(talk.ana, "ask", channel=lounge, question="How many days?", private=private)
         await talk.discord.finished(asked)
         assert asked.ephemeral is private
         reply = await talk.discord.answer_to(await talk.discord.mention(talk.ana, lounge, "How many days?"))
         assert reply.channel is lounge
+        assert talk.assistant.asked[1][1].readers
+
+
+async def test_in_a_channel_for_announcements_people_are_answered_also_in_threads_of_their_own() -> None:
+    async with dialogue() as talk:
+        news = talk.discord.news("news")
+        await talk.discord.answer_to(await talk.discord.mention(talk.ana, news, "How many days?"))
+        await talk.set(news, threads=True)
+        question = await talk.discord.mention(talk.ana, news, "And in Spain?")
+        await talk.discord.until(lambda: question.id in talk.discord.channels, what="the thread")
+        await talk.discord.until(lambda: bool(talk.discord.said_by_bot(talk.discord.channels[question.id])), what="the answer")
         assert talk.assistant.asked[1][1].readers
 
 

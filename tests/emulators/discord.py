@@ -32,6 +32,8 @@ from tests.emulators.discord_world import (
     CATEGORY,
     DM,
     FORUM,
+    NEWS,
+    NEWS_THREAD,
     PRIVATE_THREAD,
     PUBLIC_THREAD,
     THREADS,
@@ -152,9 +154,13 @@ class DiscordServer:
                 self.overwrite(channel, holder, allow=VIEW)
         return channel
 
-    def voice(self, name: str) -> Channel:
-        """A voice channel, which has a text chat of its own."""
-        return self._opened(Channel(self.clock.snowflake(), name, kind=VOICE, guild_id=self.guild_id))
+    def voice(self, name: str, kind: int = VOICE) -> Channel:
+        """A voice channel or a stage, which has a text chat of its own."""
+        return self._opened(Channel(self.clock.snowflake(), name, kind=kind, guild_id=self.guild_id))
+
+    def news(self, name: str) -> Channel:
+        """A channel for announcements, which other servers can follow."""
+        return self._opened(Channel(self.clock.snowflake(), name, kind=NEWS, guild_id=self.guild_id))
 
     def forum(self, name: str) -> Channel:
         return self._opened(Channel(self.clock.snowflake(), name, kind=FORUM, guild_id=self.guild_id))
@@ -185,9 +191,21 @@ class DiscordServer:
         self.gateway.dispatch("THREAD_CREATE", thread.json())
         return self._channel(thread)
 
+    def lock(self, thread: Channel) -> None:
+        """Close a thread, as a moderator does."""
+        thread.locked = True
+        self.gateway.dispatch("THREAD_UPDATE", thread.json())
+
+    def delete_channel(self, channel: Channel) -> None:
+        del self.channels[channel.id]
+        for message in channel.messages:
+            message.deleted = True
+        self.gateway.dispatch("THREAD_DELETE" if channel.kind in THREADS else "CHANNEL_DELETE", channel.json())
+
     def thread_of(self, message: Message, name: str, owner: User) -> Channel:
         """The thread that hangs on a message, whose id it has."""
-        thread = Channel(message.id, name, PUBLIC_THREAD, guild_id=self.guild_id, parent=message.channel, owner=owner)
+        kind = NEWS_THREAD if message.channel.kind == NEWS else PUBLIC_THREAD
+        thread = Channel(message.id, name, kind, guild_id=self.guild_id, parent=message.channel, owner=owner)
         self.gateway.dispatch("THREAD_CREATE", thread.json() | {"newly_created": True})
         return self._channel(thread)
 

@@ -21,6 +21,7 @@ from tests.emulators.discord_world import (
     DM,
     EPHEMERAL,
     LOADING,
+    NEWS,
     SUPPRESS_EMBEDS,
     TEXT,
     Channel,
@@ -267,6 +268,8 @@ class Rest:
             return known.json()
         reply_to = None
         if reference := body.get("message_reference"):
+            if channel.kind != DM and not self._server.permissions(self._server.bot, channel) & HISTORY:
+                raise Refusal(403, 160002, "Cannot reply without permission to read message history")
             reply_to = self._server.messages.get(int(reference["message_id"]))
             if reply_to is None or reply_to.deleted:
                 if reference.get("fail_if_not_exists", True):
@@ -304,6 +307,8 @@ class Rest:
         message = self._message(request)
         if message.author is not self._server.bot:
             raise Refusal(403, 50005, "Cannot edit a message authored by another user")
+        if message.channel.locked:
+            raise Refusal(400, 50083, "Thread is archived")
         self._limit(f"channel {message.channel.id}")
         return self._edited(message, body)
 
@@ -316,7 +321,7 @@ class Rest:
 
     async def _create_thread(self, request: web.Request, body: Any) -> Json:
         channel, message = self._seen_channel(request), self._message(request)
-        if channel.kind != TEXT:
+        if channel.kind not in (TEXT, NEWS):
             raise Refusal(400, 50024, "Cannot execute action on this channel type")
         if not self._server.permissions(self._server.bot, channel) & PUBLIC_THREADS:
             raise Refusal(403, 50013, "Missing Permissions")
@@ -400,6 +405,8 @@ class Rest:
 
     async def _edit_original(self, request: web.Request, body: Any) -> Json:
         interaction, original = self._answered(request)
+        if original.deleted:
+            raise Refusal(404, 10008, "Unknown Message")
         self._limit(f"interaction {interaction.id}")
         answer = self._edited(original, body)
         interaction.loading = False
@@ -459,6 +466,8 @@ class Rest:
             raise Refusal(403, 50007, "Cannot send messages to this user")
         if channel.kind != DM and not self._server.may_write(self._server.bot, channel):
             raise Refusal(403, 50013, "Missing Permissions")
+        if channel.locked:
+            raise Refusal(400, 160005, "Thread is locked")
         return channel
 
     def _message(self, request: web.Request) -> Message:

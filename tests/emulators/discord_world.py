@@ -15,8 +15,8 @@ Json = dict[str, Any]
 
 EPOCH_MS = 1_420_070_400_000
 EPHEMERAL, LOADING, SUPPRESS_EMBEDS = 1 << 6, 1 << 7, 1 << 2
-TEXT, DM, VOICE, CATEGORY, PUBLIC_THREAD, PRIVATE_THREAD, FORUM = 0, 1, 2, 4, 11, 12, 15
-THREADS = (PUBLIC_THREAD, PRIVATE_THREAD)
+TEXT, DM, VOICE, CATEGORY, NEWS, NEWS_THREAD, PUBLIC_THREAD, PRIVATE_THREAD, STAGE, FORUM = 0, 1, 2, 4, 5, 10, 11, 12, 13, 15
+THREADS = (NEWS_THREAD, PUBLIC_THREAD, PRIVATE_THREAD)
 CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
 
 
@@ -124,6 +124,8 @@ class Channel:
     """Those of them that are members'."""
     invited: set[User] | None = None
     """Of a private thread: who is in it."""
+    locked: bool = False
+    """Of a thread: closed by a moderator."""
     messages: list[Message] = field(default_factory=list)
     typing: int = 0
     """How often the bot's typing indicator was sent."""
@@ -151,10 +153,10 @@ class Channel:
                 "member_count": 1,
                 "total_message_sent": 0,
                 "thread_metadata": {
-                    "archived": False,
+                    "archived": self.locked,
                     "archive_timestamp": "2026-01-05T09:00:00+00:00",
                     "auto_archive_duration": 1440,
-                    "locked": False,
+                    "locked": self.locked,
                     "create_timestamp": "2026-01-05T09:00:00+00:00",
                 },
             }
@@ -167,6 +169,7 @@ class Channel:
         more: dict[int, Json] = {
             CATEGORY: {},
             VOICE: {"nsfw": False, "bitrate": 64_000, "user_limit": 0, "rtc_region": None},
+            STAGE: {"nsfw": False, "bitrate": 64_000, "user_limit": 0, "rtc_region": None, "topic": None},
             FORUM: {"nsfw": False, "topic": None, "available_tags": [], "default_forum_layout": 0},
         }
         return common | more.get(self.kind, {"nsfw": False, "topic": None})
