@@ -1,10 +1,14 @@
-"""Whether what a person says to nobody in particular is a question. Rather one too few than one too many."""
+"""Whether what a person says to nobody in particular is a question. Rather one too few than one too many; in a thread where the
+bot answers already, one too many.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from collections.abc import Iterator
+
+from bots.commands.memory import new_topic
 
 _LEAST_WORDS = 3
 _LEAST_JAPANESE = 6
@@ -108,6 +112,35 @@ _SMALL_TALK = re.compile(
     re.IGNORECASE,
 )
 """Asked for company, a favour, agreement or fun: no page answers it."""
+_REACTION = re.compile(
+    r"(?:(?:oh|ah|wow|hm+|ok(?:ay)?|thanks|thank you|ach|danke|gracias|merci)[ ,]*)*"
+    + _any(
+        *("really", "seriously", "right", "ok(?:ay)?", "what", "huh", "eh", "hm+", "yes", "no", "sure", "so what"),
+        *("is that so", "who knew", "who cares", "are you (?:kidding|serious|sure|joking)", "can you believe"),
+        *("echt", "wirklich", "ernsthaft", "oder", "ja", "nein", "ach so", "im ernst", "verdad", "vale", "en serio", "sí"),
+        *(
+            "de verdad",
+            "vraiment",
+            "ah bon",
+            "hein",
+            "non",
+            "oui",
+            "sérieux",
+            "本当(?:ですか|に)?",
+            "マジ(?:ですか)?",
+            "そうですか",
+        ),
+    )
+    + r"(?: (?:me|us|this|that|it|now))?",
+    re.IGNORECASE,
+)
+"""With a question mark, and yet nothing is asked."""
+_THANKED = (
+    "thanks thank thx ty cheers great good perfect nice cool awesome ok okay helpful helps helped "
+    "danke dank prima super gracias genial merci parfait"
+)
+_BESIDES = "you a lot so much very for the your this that it all got dir vielen schön sehr muchas mil beaucoup bien"
+_THANKS, _WITH_THANKS = frozenset(_THANKED.split()), frozenset(_BESIDES.split())
 _LEAVE = frozenset(
     (
         *("stop", "stop please", "please stop", "leave", "leave please", "please leave"),
@@ -131,6 +164,24 @@ def is_question(text: str) -> bool:
     return any(_asks(sentence) for sentence in {*sentences[:1], *sentences[-1:]})
 
 
+def is_thanks(text: str) -> bool:
+    """Nothing is said but thanks, or that it helped."""
+    words = {word.casefold() for word in _WORD.findall(text)}
+    return "?" not in text and bool(words & _THANKS) and words <= _THANKS | _WITH_THANKS
+
+
+def goes_on(text: str) -> bool:
+    """Whether what is said in a thread that the bot answers in is for it: it asks something more, if only by a word or two, or
+    begins a new topic. What people tell each other there is not, nor are thanks.
+    """
+    if new_topic(text) is not None:
+        return True
+    if len(text) > _MOST_CHARACTERS or _TO_SOMEBODY.match(text):
+        return False
+    sentences = list(_sentences(text))
+    return any(_asks_more(sentence) for sentence in {*sentences[:1], *sentences[-1:]})
+
+
 def is_farewell(text: str) -> bool:
     """Told to stop, or to leave a thread; nothing else is said."""
     return " ".join(text.casefold().strip(" .!?。！").split()) in _LEAVE
@@ -149,9 +200,21 @@ def _sentences(text: str) -> Iterator[str]:
             yield sentence
 
 
-def _asks(sentence: str) -> bool:
+def _asks_more(sentence: str) -> bool:
+    """Who talks with the bot asks it for what would be a favour elsewhere: *Can I carry them over?*"""
+    bare, end = _ending(sentence)
+    if end in {"?", "？"}:
+        return bool(_WORD.search(bare)) and not _REACTION.fullmatch(bare)
+    return _asks(sentence)
+
+
+def _ending(sentence: str) -> tuple[str, str]:
     bare = sentence.rstrip("?？!！.。… ")
-    end = sentence[len(bare) :].strip()
+    return bare, sentence[len(bare) :].strip()
+
+
+def _asks(sentence: str) -> bool:
+    bare, end = _ending(sentence)
     if end not in {"", ".", "。", "?", "？"} or _SMALL_TALK.fullmatch(bare):
         return False
     marked = end in {"?", "？"}

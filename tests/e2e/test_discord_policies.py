@@ -79,6 +79,22 @@ async def test_a_reply_that_does_not_ping_goes_on_where_more_than_mentions_count
         await _left_alone(talk, answered)
 
 
+async def test_what_people_tell_each_other_in_its_thread_stays_between_them() -> None:
+    async with all_ears() as talk:
+        thread = await _asked_in_a_thread(talk)
+        for told in ("As of May it is thirty-two days.", "Thanks, Root!", "really?"):
+            await talk.discord.say(talk.ana, thread, told)
+        await _left_alone(talk, 1)
+
+
+async def test_a_reply_to_it_that_only_thanks_is_no_question() -> None:
+    async with all_ears() as talk:
+        answer = await talk.discord.answer_to(await talk.discord.mention(talk.ana, talk.general, "How many days?"))
+        await talk.discord.say(talk.ana, talk.general, "Thank you!", reply_to=answer)
+        await talk.discord.say(talk.ana, talk.general, "As of May it is thirty-two.", reply_to=answer, ping=False)
+        await _left_alone(talk, 1)
+
+
 async def test_told_to_stop_it_is_quiet_in_a_thread_until_it_is_mentioned_again() -> None:
     async with all_ears() as talk:
         thread = await _asked_in_a_thread(talk)

@@ -176,7 +176,7 @@ async def test_many_questions_in_one_thread_and_a_kill_in_the_middle_of_them(hou
         root = await house.slack.mention(ANA, GENERAL, "question 0")
         await house.slack.until_reply(root)
         for number in range(1, 8):
-            await house.slack.say(ANA, GENERAL, f"question {number}", thread=root)
+            await house.slack.say(ANA, GENERAL, f"question {number}?", thread=root)
             await asyncio.sleep(0.2)
         await killed(first)
     async with house.next():

@@ -81,6 +81,29 @@ async def test_by_default_questions_at_the_top_of_a_channel_are_left_to_people()
         await is_silent_about(talk, await talk.slack.say(ANA, GENERAL, LEAVE))
 
 
+async def test_in_its_thread_what_people_tell_each_other_stays_between_them() -> None:
+    async with dialogue(knows_of_leave) as talk, talk.running():
+        before = unresolved()
+        question = await talk.slack.mention(ANA, GENERAL, LEAVE)
+        await talk.slack.until_reply(question)
+        for told in ("As of May it is thirty-two days.", "Thanks, Ben!", "really?", "good to know"):
+            await talk.slack.say(BEN, GENERAL, told, thread=question)
+        await talk.slack.settled()
+        await talk.slack.say(ANA, GENERAL, FOLLOW_UP, thread=question)
+        await talk.slack.until_reply(question, 2)
+        assert [message.text for message, _ in talk.assistant.asked] == [LEAVE, FOLLOW_UP]
+        assert talk.slack.whispers(BEN) == []
+        await talk.slack.until(lambda: unresolved() == before, what="counting")
+
+
+async def test_it_leaves_its_thread_without_a_mention_too() -> None:
+    async with dialogue(knows_of_leave) as talk, talk.running():
+        question = await talk.slack.mention(ANA, GENERAL, LEAVE)
+        await talk.slack.until_reply(question)
+        await talk.slack.say(BEN, GENERAL, "please stop", thread=question)
+        assert (await talk.slack.until_whisper(BEN)).shown.startswith("I have left this thread.")
+
+
 @pytest.mark.parametrize("said", ["stop", "leave", "Please leave this thread!"])
 async def test_told_to_leave_a_thread_it_says_so_to_the_person_and_answers_only_mentions_there(said: str) -> None:
     async with dialogue(knows_of_leave) as talk, talk.running():

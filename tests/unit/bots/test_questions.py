@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from bots.questions import is_farewell, is_question
+from bots.questions import goes_on, is_farewell, is_question, is_thanks
 
 QUESTIONS = [
     "How many days of leave do I have?",
@@ -123,3 +123,57 @@ def test_told_to_leave(text: str) -> None:
 )
 def test_not_told_to_leave(text: str) -> None:
     assert not is_farewell(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *QUESTIONS,
+        "Spain?",
+        "why?",
+        "And in Spain?",
+        "Can I carry them over?",
+        "Thanks! And for part-timers?",
+        "So it is thirty, right?",
+        "what about part-timers",
+        "new topic: the Heron",
+        "カフェは？",
+    ],
+)
+def test_in_a_thread_with_the_bot_even_a_word_asks_more(text: str) -> None:
+    assert goes_on(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "?",
+        "Really?",
+        "Oh, really?",
+        "OK, right?",
+        "Are you kidding me?",
+        "Echt?",
+        "Thanks!",
+        "Thank you so much, that helps.",
+        "As of May it is thirty-two days.",
+        "I think that is in the handbook",
+        "@Ben do you know?",
+        "> how many days?",
+        "stop",
+    ],
+)
+def test_what_people_tell_each_other_in_a_thread_with_the_bot_asks_nothing(text: str) -> None:
+    assert not goes_on(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["Thanks!", "thank you so much", "Great, thanks :)", "ok, got it", "Vielen Dank!", "merci beaucoup"]
+)
+def test_thanks(text: str) -> None:
+    assert is_thanks(text)
+
+
+@pytest.mark.parametrize("text", ["", "👍", "so", "Thanks, and in Spain?", "It is thirty-two, thanks", "good days of leave"])
+def test_more_than_thanks_or_none(text: str) -> None:
+    assert not is_thanks(text)

@@ -74,6 +74,8 @@ def test_a_direct_message_is_private_and_needs_no_mention() -> None:
         {"text": "&gt; <@UBOT> hello"},
         {"text": "<@UBEN> hello", "thread_ts": "1690000000.000001"},
         {"text": "no mention", "thread_ts": "1700000000.000100"},
+        {"text": "It is thirty-two days now.", "thread_ts": "1690000000.000001"},
+        {"text": "thanks!", "thread_ts": "1690000000.000001"},
     ],
     ids=str,
 )
@@ -155,10 +157,10 @@ def test_a_question_at_the_top_of_a_channel_is_heard_as_said_to_nobody() -> None
         ("<@UBOT>, please leave!", "1690000000.000001", True),
         ("<@UBOT> stop", None, False),
         ("<@UBOT> stop the build", "1690000000.000001", False),
-        ("stop", "1690000000.000001", False),
+        ("stop", "1690000000.000001", True),
     ],
 )
-def test_a_mention_in_a_thread_may_tell_us_to_leave_it(text: str, thread: str | None, farewell: bool) -> None:
+def test_in_a_thread_we_may_be_told_to_leave_it(text: str, thread: str | None, farewell: bool) -> None:
     assert heard(text, thread_ts=thread).farewell is farewell
 
 
