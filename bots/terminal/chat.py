@@ -6,6 +6,7 @@ import asyncio
 import getpass
 import secrets
 import sys
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from typing import IO, Any
 
@@ -37,10 +38,12 @@ def _user_name() -> str:
 
 
 class TerminalReply:
-    """Prints tokens as they come; footnotes follow the text."""
+    """Prints tokens as they come; footnotes follow the text, and what may be asked next."""
 
-    def __init__(self, out: IO[str] | None = None) -> None:
+    def __init__(self, out: IO[str] | None = None, *, numbered: bool = False) -> None:
+        """``numbered``: what may be asked next has numbers, by which it is asked."""
         self._out = out or sys.stdout
+        self._numbered = numbered
         self._streamed = ""
         self.final: Answer | None = None
         self.notice = ""
@@ -51,7 +54,7 @@ class TerminalReply:
     def resolved(self) -> bool:
         return self.final is not None
 
-    async def working(self) -> None:
+    async def working(self, before: int = 0) -> None:
         return
 
     async def stream(self, text: str) -> None:
@@ -71,6 +74,10 @@ class TerminalReply:
             self._write("\n")
         if answer.notice:
             self._write(f"\n  ({answer.notice})\n")
+        if answer.follow_ups:
+            self._write(f"\n  Ask next{', by its number' if self._numbered else ''}:\n")
+        for number, question in enumerate(answer.follow_ups, start=1):
+            self._write(f"    {f'{number}.' if self._numbered else '-'} {question}\n")
 
     async def say(self, text: str) -> None:
         self.notice = text
@@ -101,7 +108,7 @@ class JsonReply:
         self.final: Answer | None = None
         self.notice = ""
 
-    async def working(self) -> None:
+    async def working(self, before: int = 0) -> None:
         return
 
     async def stream(self, text: str) -> None:
@@ -127,7 +134,7 @@ class JsonReply:
         return self.final is not None
 
     def result(self) -> dict[str, Any]:
-        """``{answer, grounded, citations, hits, timings}``, or ``{error}`` when there is no answer."""
+        """``{answer, grounded, citations, follow_ups, hits, timings}``, or ``{error}`` when there is no answer."""
         if self.final is None:
             return {"error": self.notice}
         return {
@@ -138,6 +145,7 @@ class JsonReply:
             "citations": [
                 {**asdict(citation), "updated_at": citation.updated_at.isoformat()} for citation in self.final.citations
             ],
+            "follow_ups": list(self.final.follow_ups),
             "hits": [
                 {"document_id": hit.chunk.document_id, "chunk": hit.chunk.position, "score": hit.score} for hit in self.final.hits
             ],
@@ -161,14 +169,29 @@ async def ask(
         raise reply.unwritable
 
 
-async def chat(responder: Responder, audience: Audience, conversation_id: str) -> None:
-    """Questions and answers until the end of input; the conversation is remembered."""
-
+async def chat(
+    responder: Responder,
+    audience: Audience,
+    conversation_id: str,
+    *,
+    typed: Callable[[str], Awaitable[str]] | None = None,
+    out: IO[str] | None = None,
+) -> None:
+    """Questions and answers until the end of input; the conversation is remembered. A number asks what was offered by it."""
+    typed = typed or _typed
+    offered: Sequence[str] = ()
     while True:
-        text = await _typed("\n? ")
-        if text.strip().casefold() in {"", "exit", "quit"}:
+        text = (await typed("\n? ")).strip()
+        if text.casefold() in {"", "exit", "quit"}:
             return
-        await ask(responder, TerminalReply(), text, audience, conversation_id)
+        reply = TerminalReply(out, numbered=True)
+        await ask(responder, reply, _meant(text, offered), audience, conversation_id)
+        offered = reply.final.follow_ups if reply.final else ()
+
+
+def _meant(text: str, offered: Sequence[str]) -> str:
+    numbered = {str(number): question for number, question in enumerate(offered, start=1)}
+    return numbered.get(text.removesuffix("."), text)
 
 
 async def _typed(prompt: str) -> str:

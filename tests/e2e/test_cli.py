@@ -40,7 +40,7 @@ async def test_pages_are_synced_then_asked_about_with_footnotes(footnote: Instal
     (citation,) = asked.json["citations"]
     assert citation["document_id"] == "folder:leave.md"
     assert "thirty days" in citation["quote"]
-    assert set(asked.json) >= {"answer", "grounded", "citations", "hits", "timings"}
+    assert set(asked.json) >= {"answer", "grounded", "citations", "follow_ups", "hits", "timings"}
 
     again = await footnote.run("sync", "--json")
     assert [(row["indexed"], row["unchanged"]) for row in again.json] == [(0, 2), (0, 0)]
