@@ -13,6 +13,7 @@ import structlog
 from bots.discord.buttons import pressed
 from bots.discord.config import chosen
 from bots.discord.inbox import Inbox
+from bots.discord.interactions import Interactions
 from bots.discord.missed import Missed
 from bots.discord.modals import form_for
 from bots.discord.reply import FOLLOW_UP
@@ -30,6 +31,7 @@ class Client(discord.Client):
     def __init__(
         self,
         inbox: Inbox,
+        interactions: Interactions,
         missed: Missed,
         intents: discord.Intents,
         shards: int,
@@ -44,8 +46,9 @@ class Client(discord.Client):
             member_cache_flags=discord.MemberCacheFlags.none(),
             max_messages=None,
         )
-        self.tree = build_tree(self, inbox)
+        self.tree = build_tree(self, interactions)
         self._inbox = inbox
+        self._interactions = interactions
         self._missed = missed
         self._came_up = came_up
         self._went_down = went_down
@@ -87,15 +90,15 @@ class Client(discord.Client):
     async def on_interaction(self, interaction: discord.Interaction[discord.Client]) -> None:
         # Commands go to the tree.
         if wanted := chosen(interaction):
-            await self._inbox.configure(interaction, wanted)
+            await self._interactions.configure(interaction, wanted)
         elif form := form_for(interaction):
-            await self._inbox.open(interaction, form)
+            await self._interactions.open(interaction, form)
         elif command := pressed(interaction):
             name, text = command
             if name == FOLLOW_UP:
-                await self._inbox.ask_on(interaction, text)
+                await self._interactions.ask_on(interaction, text)
             else:
-                await self._inbox.command(interaction, name, text)
+                await self._interactions.command(interaction, name, text)
 
     async def on_error(self, event_method: str, /, *args: Any, **_: Any) -> None:
         error = sys.exc_info()[1]
