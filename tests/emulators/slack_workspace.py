@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -162,11 +162,12 @@ class Workspace:
         self.whispers: list[Whisper] = []
         self.statuses: dict[tuple[str, str], str] = {}
         """Status by channel and thread; the empty ones are gone."""
+        self.clock: Callable[[], float] = time.time
         self._ticks = itertools.count(100, 100)
 
     def next_ts(self) -> str:
         """Unique and rising, as Slack's are."""
-        return f"{int(time.time())}.{next(self._ticks):06d}"
+        return f"{int(self.clock())}.{next(self._ticks):06d}"
 
     def members(self, channel: Channel) -> list[str]:
         """Ids, our bot's as well."""

@@ -1,0 +1,122 @@
+"""Two workspaces with the same ids of people and channels, one Footnote that they install themselves, and somebody's browser."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from redis.asyncio import Redis
+
+from bots.finishing import finish_left_behind
+from bots.http import HttpServer
+from bots.pending import Pending
+from core.models import Answer, Audience, Message
+from core.settings import Settings
+from core.together import cancelled
+from tests.e2e.slack_dialogue import ANA, BEN, GENERAL, SECRET, Dialogue, dialogue
+from tests.emulators.slack import SlackServer
+from tests.emulators.slack_browser import Browser
+from tests.emulators.slack_team import SlackTeam
+from tests.emulators.slack_workspace import Post
+from tests.fakes import Script, answer
+
+ACME, BOLT, GRID = "T1ACME", "T2BOLT", "E1GRID"
+KEY = "a key of thirty-two characters or more"
+
+
+async def echo(message: Message, _audience: Audience) -> AsyncIterator[str | Answer]:
+    yield "You asked"
+    yield answer(f"You asked: {message.text} [1].", question=message.text)
+
+
+class Installing:
+    def __init__(self, talk: Dialogue) -> None:
+        self.talk = talk
+        self.slack: SlackServer = talk.slack
+        self.redis: Redis = talk.redis
+        self.acme = self.slack.team(ACME, name="Acme")
+        self.bolt = self.slack.team(BOLT, name="Bolt")
+        for team in (self.acme, self.bolt):
+            # The time stands still: messages have the same ts in both.
+            team.workspace.clock = lambda: self._began
+            team.user(ANA, name="Ana", email=f"ana@{team.id.lower()}.com")
+            team.user(BEN, name="Ben", email=f"ben@{team.id.lower()}.com")
+            team.channel(GENERAL)
+            team.channel(SECRET, private=True)
+        self._began = self.slack.workspace.clock()
+
+    def settings(self, *, socket: bool = False, **fields: Any) -> Settings:
+        events = {"slack_app_token": self.slack.app_token} if socket else {"slack_signing_secret": self.slack.signing_secret}
+        app = {"slack_client_id": self.slack.oauth.client_id, "slack_client_secret": self.slack.oauth.client_secret}
+        ours = {"footnote_token_key": KEY, "slack_teams": f"{ACME},{BOLT},{GRID}", "slack_api_url": self.slack.url}
+        return Settings(_env_file=None, **(events | app | ours | fields))
+
+    @asynccontextmanager
+    async def serving(self, *, drain: float = 8.0, socket: bool = False, **settings: Any) -> AsyncIterator[Browser]:
+        """A process of Footnote, and a browser at its address."""
+        bot = self.talk.bot(self.settings(socket=socket, **settings), **({"ping": 0.5, "grace": 2.0} if socket else {}))
+        http = HttpServer("127.0.0.1", 0, {}, bot.http_handler, pages=bot.pages)
+        await http.start()
+        address = f"http://127.0.0.1:{http.port}"
+        self.slack.oauth.redirect_uris = [f"{address}/slack/oauth_redirect"]
+        self.slack.courier.request_url = None if socket else f"{address}/slack/events"
+        finishing: asyncio.Task[None] | None = None
+        try:
+            await bot.start()
+            finishing = asyncio.create_task(finish_left_behind(Pending(self.redis, lease=self.talk.lease), bot))
+            async with Browser(address) as browser:
+                yield browser
+        finally:
+            await bot.stop(drain)
+            if finishing is not None:
+                await cancelled(finishing)
+            await http.stop()
+
+    async def answers(self, team: SlackTeam, text: str, *, where: str = GENERAL) -> Post:
+        """Ana asks there, and is answered there, once; the question."""
+        question = await team.mention(ANA, where, text)
+        reply = await team.until_reply(question, timeout=20)
+        await team.until(lambda: f"You asked: {text}" in reply.shown, timeout=20, what="the answer")
+        assert len(team.replies(question)) == 1
+        return question
+
+    async def is_silent(self, team: SlackTeam, text: str = "are you there?") -> None:
+        question = await team.mention(ANA, GENERAL, text)
+        await self.slack.settled()
+        await asyncio.sleep(0.3)
+        assert team.replies(question) == []
+
+    def tokens(self) -> set[str]:
+        """All that Slack ever gave."""
+        given = self.slack.oauth.installations
+        refresh = {installation.refresh for installation in given if installation.refresh}
+        return {token for installation in given for token in installation.tokens} | refresh
+
+
+@asynccontextmanager
+async def installing(script: Script | None = None, **server: Any) -> AsyncIterator[Installing]:
+    async with dialogue(script or echo, **server) as talk:
+        yield Installing(talk)
+
+
+async def kept(redis: Redis) -> dict[str, str]:
+    """All of Redis, by key, as one text each."""
+    found = {}
+    async for key in redis.scan_iter(count=1000):
+        match (await redis.type(key)).decode():
+            case "string":
+                value: Any = await redis.get(key)
+            case "hash":
+                value = await redis.hgetall(key)  # type: ignore[misc]
+            case "zset":
+                value = await redis.zrange(key, 0, -1, withscores=True)
+            case "set":
+                value = await redis.smembers(key)  # type: ignore[misc]
+            case "list":
+                value = await redis.lrange(key, 0, -1)  # type: ignore[misc]
+            case _:
+                value = await redis.xrange(key)
+        found[key.decode()] = repr(value)
+    return found
