@@ -129,3 +129,30 @@ async def test_whoever_asks_too_much_is_told_so_in_the_same_words_on_both(data_d
         assert re.fullmatch(pattern, in_slack)
         assert re.fullmatch(pattern, on_discord)
         assert [line["facts"].get("reason") for line in here.audited()] == [None] * 4 + ["TooMany"] * 2
+
+
+async def test_the_settings_of_a_channel_are_its_own_whatever_it_is_called(data_dir: Path) -> None:
+    async with company(data_dir, footnote_admins=f"slack:{ANA}") as here:
+        # Slack says "general" of each of them.
+        here.slack.channel("C2")
+        chris, other = here.discord.user("Chris", admin=True), here.discord.channel("other")
+        await here.slack.command(ANA, GENERAL, "/footnote", "config policy=mention")
+        await here.slack.until_whisper(ANA)
+        await here.discord.finished(await here.discord.slash(chris, "config", channel=here.general, policy="mention"))
+        here.general.name, other.name = other.name, here.general.name
+        for channel in (here.general, other):
+            here.discord.gateway.dispatch("CHANNEL_UPDATE", channel.json())
+        shown: list[str] = []
+        for channel in (GENERAL, "C2"):
+            await here.slack.command(ANA, channel, "/footnote", "config")
+            shown.append((await here.slack.until_whisper(ANA, len(shown) + 2)).shown)
+        for there in (here.general, other):
+            given = await here.discord.slash(chris, "config", channel=there)
+            await here.discord.finished(given)
+            shown.append(given.texts[0])
+    assert [plain(text).partition("policy: ")[2].split(".")[0] for text in shown] == [
+        "mention",
+        "sticky-thread (default)",
+        "mention",
+        "sticky-thread (default)",
+    ]
