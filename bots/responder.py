@@ -250,7 +250,7 @@ class Responder:
             if self._files is not None and message.files and message.addressed:
                 unread = await self._files.take(message, audience_of)
             # Closed at once when a reply fails: the model must not go on talking to nobody.
-            async with aclosing(self._assistant.answer(message, audience, config)) as parts:
+            async with aclosing(self._assistant.answer(message, audience, config, waiting=once.reply.working)) as parts:
                 async for part in parts:
                     if not isinstance(part, Answer):
                         await once.stream(part)

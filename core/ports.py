@@ -74,8 +74,8 @@ class Limiter(Protocol):
 class Reply(Protocol):
     """Where an answer goes: one message's place on one platform."""
 
-    async def working(self) -> None:
-        """Show at once that the question was heard."""
+    async def working(self, before: int = 0) -> None:
+        """Show at once that the question was heard; again while other questions are looked up ``before`` it."""
         ...
 
     async def stream(self, text: str) -> None:

@@ -94,7 +94,7 @@ FEEDBACK = Counter(
 )
 STEP_SECONDS = Histogram(
     "footnote_answer_step_seconds",
-    "Steps of an answer: condense, retrieve, first_token, generate, total.",
+    "Steps of an answer: condense, line, retrieve, first_token, generate, total.",
     ["step"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )

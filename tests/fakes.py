@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from bots.command import Button
 from bots.platform import Groups
+from core.answering.line import Waiting, unheard
 from core.channels import DEFAULT, ChannelConfig
 from core.errors import UserError
 from core.models import Answer, AnswerMode, Audience, Hit, Message, Principal
@@ -63,8 +64,8 @@ class RecordingReply:
         """Who, and with what text."""
         self.settled: list[str] = []
 
-    async def working(self) -> None:
-        self.seen.append(("working", ""))
+    async def working(self, before: int = 0) -> None:
+        self.seen.append(("working", f"{before} before it" if before else ""))
 
     async def stream(self, text: str) -> None:
         self.seen.append(("stream", text))
@@ -124,7 +125,9 @@ class ScriptedAssistant:
     async def withdraw(self, _conversation_id: str, said_as: str) -> None:
         self.withdrawn.append(said_as)
 
-    def answer(self, message: Message, audience: Audience, config: ChannelConfig = DEFAULT) -> AsyncIterator[str | Answer]:
+    def answer(
+        self, message: Message, audience: Audience, config: ChannelConfig = DEFAULT, *, waiting: Waiting = unheard
+    ) -> AsyncIterator[str | Answer]:
         self.asked.append((message, audience))
         return self._script(message, audience)
 

@@ -100,8 +100,8 @@ class _Shareable:
         self._desk = desk
         self._command = command
 
-    async def working(self) -> None:
-        await self._reply.working()
+    async def working(self, before: int = 0) -> None:
+        await self._reply.working(before)
 
     async def stream(self, text: str) -> None:
         await self._reply.stream(text)

@@ -77,8 +77,8 @@ class ThreadReply:
             await self._status.left_behind()
         return standing.whole
 
-    async def working(self) -> None:
-        self._status.show()
+    async def working(self, before: int = 0) -> None:
+        self._status.show(before)
 
     async def stream(self, text: str) -> None:
         if not self._earlier and not self._begun and not self._place.alone:
@@ -213,7 +213,7 @@ class CommandReply:
         self._alone: str | None = None
         """The card's text as the person alone saw it, where we cannot post in the channel."""
 
-    async def working(self) -> None:
+    async def working(self, before: int = 0) -> None:
         """The acknowledgement is sign enough."""
 
     async def stream(self, text: str) -> None:

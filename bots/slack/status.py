@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import aiohttp
 import structlog
@@ -15,6 +16,7 @@ from bots.slack.session import Sessions
 log = structlog.get_logger(__name__)
 
 _WORKING = "is searching…"
+_BEFORE = "is looking up {} other question{} first…"
 _RENEWED_SECONDS = 100.0
 """Slack clears a status after two minutes."""
 _PATIENCE_SECONDS = 1.0
@@ -36,10 +38,16 @@ class Status:
         self._call: asyncio.Task[None] | None = None
         self._session: asyncio.Task[None] | None = None
         self._shown = False
+        self._line = _WORKING
+        self._changed = asyncio.Event()
 
-    def show(self) -> None:
-        self._session = asyncio.create_task(self._sessions.begin(self._channel, self._thread, self._title))
-        self._renewal = asyncio.create_task(self._renew())
+    def show(self, before: int = 0) -> None:
+        """``before``: so many other questions are looked up first."""
+        self._line = _BEFORE.format(before, "s" if before > 1 else "") if before else _WORKING
+        self._changed.set()
+        if self._renewal is None:
+            self._session = asyncio.create_task(self._sessions.begin(self._channel, self._thread, self._title))
+            self._renewal = asyncio.create_task(self._renew())
 
     async def settle(self) -> None:
         """Let no update of ours arrive after the answer, which would make it stand there for two minutes."""
@@ -71,9 +79,12 @@ class Status:
     async def _renew(self) -> None:
         while True:
             self._shown = True
-            self._call = asyncio.create_task(self._set(_WORKING))
+            self._changed.clear()
+            self._call = asyncio.create_task(self._set(self._line))
             await asyncio.wait({self._call})
-            await asyncio.sleep(_RENEWED_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_RENEWED_SECONDS):
+                    await self._changed.wait()
 
     async def _set(self, status: str) -> None:
         try:

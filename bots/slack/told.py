@@ -21,7 +21,7 @@ class ToldReply:
         self._view = view
         self._origin = origin
 
-    async def working(self) -> None:
+    async def working(self, before: int = 0) -> None:
         """The window is sign enough."""
 
     async def stream(self, text: str) -> None:

@@ -20,6 +20,7 @@ from core.answering.chain import Ask, Draft, build_chain
 from core.answering.follow_ups import follow_ups
 from core.answering.freshness import Freshness
 from core.answering.history import ConversationHistory, to_messages
+from core.answering.line import Line, Waiting, unheard
 from core.answering.memory import Memory
 from core.answering.model import name_of
 from core.answering.prompts import PROMPT_VERSION
@@ -52,6 +53,7 @@ class Assistant:
         budget: Budget | None = None,
         sources: Sources | None = None,
         attached: Attached | None = None,
+        line: Line | None = None,
         clock: Callable[[], datetime] = now,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
@@ -71,17 +73,19 @@ class Assistant:
             model,
             model_timeout=silence,
             search_timeout=search_timeout.total_seconds(),
+            line=line or Line(),
         )
 
     async def answer(
-        self, message: Message, audience: Audience, config: ChannelConfig = DEFAULT
+        self, message: Message, audience: Audience, config: ChannelConfig = DEFAULT, *, waiting: Waiting = unheard
     ) -> AsyncGenerator[str | Answer, None]:
         """Pieces of the answer's text as they can be shown, then exactly one Answer, which replaces them.
 
         Everything in it comes from documents that every reader of ``audience`` may read: of the sources that ``config`` names
         if it does, and of those among them that the message names. ``config`` says in which language and tone it is written.
-        Raises UserError for a source that cannot be asked here, and TransientError, worded for the person who asked, when the
-        search does not answer.
+        ``waiting`` is told how many questions are before this one, if that takes seconds. Raises UserError for a source that
+        cannot be asked here, and TransientError, worded for the person who asked, when the search does not answer or too many
+        questions are asked at once.
         """
         started = time.perf_counter()
         history = ConversationHistory(self._memory, message.conversation_id, audience)
@@ -97,6 +101,7 @@ class Assistant:
             style=Style(language=config.language, tone=config.tone),
             attached=self._in_files(message, audience),
             failure=spent,
+            waiting=waiting,
         )
         async with (
             self._budget.metered(message.user) as meter,

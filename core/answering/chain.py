@@ -19,6 +19,7 @@ from core.answering.condense import extend, rewrite
 from core.answering.evidence import Evidence, collapse
 from core.answering.footnotes import FootnoteFilter, plain
 from core.answering.leak import LeakedError, LeakGuard
+from core.answering.line import Line, Waiting, unheard
 from core.answering.model import stream
 from core.answering.prompts import ANSWER, asker, fenced, recent
 from core.answering.quotes import quote
@@ -53,6 +54,7 @@ class Ask:
     """Finds passages in the files that the conversation is about."""
     failure: str = ""
     """Why the model is not to be asked, if so: a sentence without a full stop."""
+    waiting: Waiting = unheard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,11 +97,13 @@ class Draft:
 
 
 def build_chain(
-    search: Search, accesses: Accesses, model: BaseChatModel | None, *, model_timeout: float, search_timeout: float
+    search: Search, accesses: Accesses, model: BaseChatModel | None, *, model_timeout: float, search_timeout: float, line: Line
 ) -> Runnable[Ask, str | Draft]:
-    """Stream it: pieces of text, then exactly one Draft. Timeouts are in seconds.
+    """Stream it: pieces of text, then exactly one Draft. Timeouts are in seconds; that of the search begins when its
+    turn in the ``line`` has come.
 
-    Raises TransientError when the index does not answer. A model that fails is no error: then the draft is quotes.
+    Raises TransientError when the index does not answer, or too many are before this one. A model that fails is no error:
+    then the draft is quotes.
     """
 
     async def condense(ask: Ask) -> Found:
@@ -117,7 +121,7 @@ def build_chain(
         return Found(ask=ask, query=query, failure=failure, timings={"condense": _since(started)})
 
     async def retrieve(found: Found) -> Found:
-        started = time.perf_counter()
+        joined = time.perf_counter()
         retriever = SearchRetriever(
             search=search,
             accesses=accesses,
@@ -126,10 +130,12 @@ def build_chain(
             k=HITS,
             timeout=search_timeout,
         )
-        hits = tuple(await retriever.hits(found.query))
+        async with line.turn(found.ask.waiting):
+            started = time.perf_counter()
+            hits = tuple(await retriever.hits(found.query))
         if found.ask.attached is not None:
             hits = scaled(await found.ask.attached(found.query), hits)
-        timings = {**found.timings, "retrieve": _since(started)}
+        timings = {**found.timings, "line": (started - joined) * 1000, "retrieve": _since(started)}
         return replace(found, hits=hits, evidence=collapse(hits), timings=timings)
 
     async def generate(inputs: AsyncIterator[Found]) -> AsyncIterator[Found | str | Timed | Failure]:

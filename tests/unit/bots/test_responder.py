@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from bots.commands.memory import ANEW
 from bots.responder import GREETING, Responder
+from core.answering.line import Waiting, unheard
 from core.answering.memory import Memory
 from core.channels import DEFAULT, ChannelConfig, Channels
 from core.errors import TransientError, UserError
@@ -152,9 +153,11 @@ async def test_an_answer_is_made_as_its_channel_is_set(redis: Redis) -> None:
     seen: list[ChannelConfig] = []
 
     class Listening(ScriptedAssistant):
-        def answer(self, message: Message, audience: Audience, config: ChannelConfig = DEFAULT) -> AsyncIterator[str | Answer]:
+        def answer(
+            self, message: Message, audience: Audience, config: ChannelConfig = DEFAULT, *, waiting: Waiting = unheard
+        ) -> AsyncIterator[str | Answer]:
             seen.append(config)
-            return super().answer(message, audience, config)
+            return super().answer(message, audience, config, waiting=waiting)
 
     responder = Responder(Listening(), MemoryGate(), channels=channels)
     for number, channel in enumerate(["test:channel", "test:elsewhere"]):

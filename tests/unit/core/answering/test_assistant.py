@@ -74,7 +74,7 @@ async def test_an_answer_is_streamed_and_then_given_whole_with_its_footnotes(red
         *("answer-1", QUESTION, "gpt-5.4-mini", PROMPT_VERSION, ""),
     )
     assert answer.hits == (LEAVE_HIT, TRAVEL_HIT)
-    assert {"retrieve", "first_token", "generate", "total"} == set(answer.timings)
+    assert {"line", "retrieve", "first_token", "generate", "total"} == set(answer.timings)
     assert 0 < answer.timings["first_token"] <= answer.timings["generate"] <= answer.timings["total"]
 
 

@@ -1,0 +1,70 @@
+"""Many questions at once: a few search, the others stand in line, and what a search may take is counted from its turn on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from core.errors import TransientError
+
+WIDTH = 16
+"""Searches at once: as many as keep a remote embedder and the index busy, and are over in tenths of a second on two cores."""
+SOON, AGAIN = 3.0, 5.0
+"""Seconds after which somebody who waits is told so, and after which again."""
+PATIENCE = 60.0
+"""Seconds in line after which a question is given up: who asked hears of it rather than wonder."""
+
+Waiting = Callable[[int], Awaitable[None]]
+"""Told how many questions are before this one, now and then while it waits, and 0 when its turn came after that."""
+
+
+async def unheard(_before: int) -> None:
+    """Nobody wants to know."""
+
+
+class Line:
+    """The first come are the first served."""
+
+    def __init__(self, width: int = WIDTH) -> None:
+        self._free = width
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    @asynccontextmanager
+    async def turn(self, waiting: Waiting = unheard) -> AsyncIterator[None]:
+        """Wait for it. Raises TransientError, worded for the person who asked, when it does not come in time."""
+        called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(called)
+        self._call()
+        try:
+            await self._until(called, waiting)
+            yield
+        finally:
+            if called.done():
+                self._free += 1
+                self._call()
+            else:
+                self._waiting.remove(called)
+
+    async def _until(self, called: asyncio.Future[None], waiting: Waiting) -> None:
+        clock = asyncio.get_running_loop().time
+        began, pause = clock(), SOON
+        while not called.done():
+            await asyncio.wait([called], timeout=pause)
+            if called.done():
+                if pause == AGAIN:
+                    await waiting(0)
+                return
+            before = self._waiting.index(called)
+            if clock() - began >= PATIENCE:
+                raise TransientError(
+                    f"Too many questions are asked at once: after {PATIENCE:.0f} seconds yours is number {before + 1} in line."
+                )
+            await waiting(before)
+            pause = AGAIN
+
+    def _call(self) -> None:
+        while self._free and self._waiting:
+            self._free -= 1
+            self._waiting.popleft().set_result(None)
