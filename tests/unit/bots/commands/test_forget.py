@@ -118,14 +118,16 @@ class House:
 
 
 @pytest.fixture
-async def house(data_dir: Path, engines: Engines, redis: Redis) -> AsyncIterator[House]:
+async def house(data_dir: Path, shared_engines: Engines, redis: Redis) -> AsyncIterator[House]:
     folder = data_dir / "pages"
     (folder / "travel").mkdir(parents=True)
     for name in ("leave", "pay", "travel/trains", "travel/planes", "travel/all"):
         (folder / f"{name}.md").write_text(f"All that is known about {name}.")
-    house = House(folder, engines, redis)
+    house = House(folder, shared_engines, redis)
     await house.sync()
     yield house
+    for collection in (await house.client.get_collections()).collections:
+        await house.client.delete_collection(collection.name)
     await house.client.close()
 
 

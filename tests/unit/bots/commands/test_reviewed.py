@@ -24,13 +24,12 @@ from core.evaluation.feedback import Answered
 from core.evaluation.gaps import Gaps, Miss
 from core.indexing.index import Index
 from core.indexing.jobs import Jobs, Worker
-from core.indexing.parsing import Parser
 from core.indexing.qdrant import connect
 from core.indexing.sync import Syncer
 from core.indexing.uploads import Uploads
 from core.models import Audience, Citation, Hit, SyncRequest, SyncStatus, now
 from tests.fakes import RecordingReply, answer, message
-from tests.memory_index import WordEmbedder
+from tests.memory_index import LineParser, WordEmbedder
 
 ADMIN, ANA, EXPERT = "slack:ROOT", "slack:ANA", "slack:EVE"
 CHANNEL, OTHER = "channel:slack:C1", "channel:slack:C2"
@@ -44,21 +43,22 @@ class House:
     def __init__(self, engines: Engines, redis: Redis) -> None:
         self.client = connect(socket=engines.qdrant_socket)
         self.index = Index(self.client, WordEmbedder())
-        self.uploads, self.jobs, self.parser = Uploads(self.client), Jobs(redis), Parser()
+        self.uploads, self.jobs, parser = Uploads(self.client), Jobs(redis), LineParser()
         self.time = now()
         self.source = UploadSource(self.uploads, clock=lambda: self.time)
-        self.adding = Adding(self.uploads, Files(self.parser, most=1_000_000), self.jobs, self.index, clock=lambda: self.time)
+        self.adding = Adding(self.uploads, Files(parser, most=1_000_000), self.jobs, self.index, clock=lambda: self.time)
         self.reviewed = ReviewedAnswers(self.adding, self.uploads)
         self.desk, self.gaps, self.channels = AnswerDesk(redis, self.index.classes), Gaps(redis, WordEmbedder()), Channels(redis)
         self.keeping = Keeping(self.reviewed, self.desk, self.gaps, self.channels, frozenset({ADMIN}), clock=lambda: self.time)
-        worker = Worker(self.jobs, {"uploads": self.source}, Syncer(self.index, self.parser, WordEmbedder()))
+        worker = Worker(self.jobs, {"uploads": self.source}, Syncer(self.index, parser, WordEmbedder()))
         self.working = asyncio.create_task(worker.run())
 
     async def close(self) -> None:
         self.working.cancel()
         with suppress(asyncio.CancelledError):
             await self.working
-        await self.parser.close()
+        for collection in (await self.client.get_collections()).collections:
+            await self.client.delete_collection(collection.name)
         await self.client.close()
 
     async def asked(self, *cited: str) -> None:
@@ -100,8 +100,8 @@ class House:
 
 
 @pytest.fixture
-async def house(engines: Engines, redis: Redis) -> AsyncIterator[House]:
-    house = House(engines, redis)
+async def house(shared_engines: Engines, redis: Redis) -> AsyncIterator[House]:
+    house = House(shared_engines, redis)
     await house.index.open()
     await house.asked()
     yield house
