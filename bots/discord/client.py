@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from bots.discord.audience import AddressesOf, DiscordAudience
 from bots.discord.chains import Chains
 from bots.discord.connection import Connection
+from bots.discord.direct import AccountsOf, DiscordMessenger
 from bots.discord.edits import Edits
 from bots.discord.files import fetch
+from bots.discord.finding import Finder
 from bots.discord.inbox import Inbox
 from bots.discord.interactions import Interactions
 from bots.discord.missed import Missed
@@ -65,6 +67,7 @@ class DiscordBot:
             edits=Edits(Wordings(redis), responder),
             chains=chains,
             spots=spots,
+            finder=Finder(spots, clock),
             running=self._running,
             admins=settings.admins,
         )
@@ -105,6 +108,11 @@ class DiscordBot:
     async def fetch(self, file: Attachment, most: int) -> Fetched:
         """See :data:`bots.files.Fetch`."""
         return await fetch(file, most, self._settings.discord_api_url)
+
+    def messenger(self, accounts_of: AccountsOf) -> DiscordMessenger | None:
+        """See :class:`bots.owners.Messenger`; None while Discord is not connected."""
+        client = self._connection.client
+        return DiscordMessenger(client, accounts_of) if client is not None and self.connected else None
 
     async def resume(self, left: LeftBehind) -> None:
         """Begin to answer what another process left behind, or what is tried again. It returns at once."""

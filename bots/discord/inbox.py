@@ -15,8 +15,9 @@ from bots.discord.audience import DiscordAudience
 from bots.discord.cards import Card
 from bots.discord.chains import Chains
 from bots.discord.edits import Edits, delete
+from bots.discord.finding import Finder
 from bots.discord.gates import refusal
-from bots.discord.places import InChannel
+from bots.discord.in_channel import InChannel
 from bots.discord.policies import Policies
 from bots.discord.reply import DiscordReply
 from bots.discord.running import Running, apology
@@ -57,6 +58,7 @@ class Inbox:
         edits: Edits,
         chains: Chains,
         spots: Spots,
+        finder: Finder,
         running: Running,
         admins: frozenset[Principal],
     ) -> None:
@@ -66,6 +68,7 @@ class Inbox:
         self._edits = edits
         self._chains = chains
         self._spots = spots
+        self._finder = finder
         self._running = running
         self._admins = admins
         self._resumed: set[asyncio.Task[None]] = set()
@@ -134,7 +137,7 @@ class Inbox:
             asked = reworded(asked, message)
             try:
                 question = Question(message=asked, place=place)
-                found = await retry(lambda: self._spots.find(client, question), attempts=5, budget=10)
+                found = await retry(lambda: self._finder.find(client, question), attempts=5, budget=10)
             except TransientError as error:
                 log.warning("edit.not_heard", message=asked.id, reason=str(error))
                 return
@@ -176,7 +179,7 @@ class Inbox:
             await left.held.resolved()
             return
         try:
-            found = await retry(lambda: self._spots.find(client, left.question), attempts=10, budget=10)
+            found = await retry(lambda: self._finder.find(client, left.question), attempts=10, budget=10)
         except TransientError as error:
             # Whoever takes it over next, this process perhaps, tries it again.
             log.warning("message.not_resumed", message=message.id, reason=str(error))

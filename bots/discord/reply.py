@@ -18,8 +18,9 @@ from bots.commands.feedback import RATE
 from bots.commands.private import ASK
 from bots.discord.calls import called, settle
 from bots.discord.cards import Card, length, rows
+from bots.discord.in_channel import InChannel
 from bots.discord.pace import INTERVAL
-from bots.discord.places import Closed, Gone, InChannel, Place, written
+from bots.discord.places import Closed, Gone, Place, written
 from bots.discord.render import notice, render
 from bots.discord.stream import Posted, Stream
 from bots.pending import Spot

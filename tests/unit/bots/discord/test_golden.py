@@ -10,7 +10,7 @@ import pytest
 
 from bots.command import Button
 from bots.discord.cards import Card, payload, row
-from bots.discord.places import ELSEWHERE
+from bots.discord.in_interaction import ELSEWHERE
 from bots.discord.render import growing
 from bots.preview.samples import samples
 from tests.emulators.discord_components import TEXT, check_form, check_message, walk
