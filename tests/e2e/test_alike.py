@@ -133,8 +133,9 @@ async def test_whoever_asks_too_much_is_told_so_in_the_same_words_on_both(data_d
 
 async def test_the_settings_of_a_channel_are_its_own_whatever_it_is_called(data_dir: Path) -> None:
     async with company(data_dir, footnote_admins=f"slack:{ANA}") as here:
-        # Slack says "general" of each of them.
+        # Slack says "general" of each of them. Ben is no administrator, who is shown the settings as a form.
         here.slack.channel("C2")
+        here.slack.user("U2BEN", name="Ben")
         chris, other = here.discord.user("Chris", admin=True), here.discord.channel("other")
         await here.slack.command(ANA, GENERAL, "/footnote", "config policy=mention")
         await here.slack.until_whisper(ANA)
@@ -144,8 +145,8 @@ async def test_the_settings_of_a_channel_are_its_own_whatever_it_is_called(data_
             here.discord.gateway.dispatch("CHANNEL_UPDATE", channel.json())
         shown: list[str] = []
         for channel in (GENERAL, "C2"):
-            await here.slack.command(ANA, channel, "/footnote", "config")
-            shown.append((await here.slack.until_whisper(ANA, len(shown) + 2)).shown)
+            await here.slack.command("U2BEN", channel, "/footnote", "config")
+            shown.append((await here.slack.until_whisper("U2BEN", len(shown) + 1)).shown)
         for there in (here.general, other):
             given = await here.discord.slash(chris, "config", channel=there)
             await here.discord.finished(given)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from tests.e2e.discord_dialogue import TRAVEL, dialogue, says
 from tests.emulators.discord_components import buttons_of
-from tests.emulators.discord_permissions import SEND, VIEW
+from tests.emulators.discord_permissions import ALL, SEND, VIEW
 
 
 async def test_to_see_and_to_send_is_all_that_an_answer_needs() -> None:
     async with dialogue(says("Thirty days [1].", TRAVEL)) as talk:
         await talk.set(talk.general, threads=True)
-        talk.discord.permit(talk.discord.everyone, VIEW | SEND)
+        talk.discord.overwrite(talk.general, talk.discord.bot, allow=VIEW | SEND, deny=ALL & ~(VIEW | SEND))
         await talk.discord.mention(talk.ana, talk.general, "How many days?")
         await talk.discord.until(lambda: bool(talk.discord.said_by_bot(talk.general)), what="the answer")
         [reply] = talk.discord.said_by_bot(talk.general)
