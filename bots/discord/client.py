@@ -16,6 +16,7 @@ from bots.discord.finding import Finder
 from bots.discord.inbox import Inbox
 from bots.discord.interactions import Interactions
 from bots.discord.missed import Missed
+from bots.discord.pace import INTERVAL
 from bots.discord.policies import Policies
 from bots.discord.running import Running
 from bots.discord.spots import Spots
@@ -54,12 +55,14 @@ class DiscordBot:
         channels: Channels,
         choices: Choices,
         clock: Callable[[], datetime] = now,
+        edit_interval: float = INTERVAL,
     ) -> None:
+        """``edit_interval`` is in seconds, between two edits of a message."""
         self._settings = settings
         self._running = Running()
         audience = DiscordAudience(groups, addresses_of)
         policies = Policies(channels, DiscordThreads(redis, settings.footnote_memory_ttl))
-        chains, spots = Chains(), Spots(clock)
+        chains, spots = Chains(), Spots(clock, edit_interval=edit_interval)
         self._inbox = Inbox(
             responder,
             audience,

@@ -58,11 +58,15 @@ class DiscordMessenger:
             return False
 
     async def write(self, account: str, text: str, page: Owned, buttons: Sequence[Button]) -> None:
-        title, url = literal(page.title), safe_url(page.url)
+        url = safe_url(page.url)
+        link = masked(page.title, url) if url else literal(page.title)
         *before, last = notice(text)
         try:
             place = InChannel(await self._client.fetch_user(int(account.removeprefix("discord:"))))
-            for card in (*before, replace(last, small=f"-# {masked(title, url) if url else title}", rows=rows(buttons))):
+            for card in (
+                *before,
+                replace(last, small=f"-# {link}", rows=rows(buttons)),
+            ):
                 await place.send(card)
         except FootnoteError as error:
             raise UserError(f"Discord does not let me ({error}).") from error

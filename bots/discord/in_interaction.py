@@ -39,6 +39,7 @@ class InInteraction:
         preface: str = "",
         channel: InChannel | None = None,
         original: discord.PartialMessage | None = None,
+        pace: Pace | None = None,
     ) -> None:
         """``original`` is the deferred message as one of its channel, which it stays when the interaction is over; the
         ``preface`` stands above its text.
@@ -50,7 +51,7 @@ class InInteraction:
         self._preface = preface
         self._channel = channel
         self._begun = False
-        self._pace = Pace()
+        self._pace = pace or Pace()
         self.original = original
 
     async def send(self, card: Card) -> Sent:

@@ -19,7 +19,6 @@ from bots.commands.private import ASK
 from bots.discord.calls import called, settle
 from bots.discord.cards import Card, length, rows
 from bots.discord.in_channel import InChannel
-from bots.discord.pace import INTERVAL
 from bots.discord.places import Closed, Gone, Place, written
 from bots.discord.render import notice, render
 from bots.discord.stream import Posted, Stream
@@ -59,7 +58,6 @@ class DiscordReply:
         pressed: discord.Message | None = None,
         spot: Spot | None = None,
         standing: Posted | None = None,
-        card_interval: float = INTERVAL,
     ) -> None:
         self._places = list(places)
         self._typing_in = typing_in
@@ -70,7 +68,7 @@ class DiscordReply:
         self._pressed = pressed
         self._spot = spot if standing is None else None
         self._stream = Stream(self.post, self.leave, standing)
-        self._card = _Card(self, card_interval)
+        self._card = _Card(self)
         self._writing = asyncio.Lock()
         self._closed_because = "there is no place to write in"
         self.spoken = False
@@ -220,11 +218,10 @@ def _follow_ups(answer: Answer) -> list[Button]:
 
 
 class _Card:
-    """A message that shows the latest of many states, edited at most once in ``interval`` seconds."""
+    """A message that shows the latest of many states, at the pace of its place."""
 
-    def __init__(self, reply: DiscordReply, interval: float) -> None:
+    def __init__(self, reply: DiscordReply) -> None:
         self._reply = reply
-        self._interval = interval
         self._wanted = ""
         self._begun = asyncio.Event()
         self._posted: Posted | None = None
@@ -249,6 +246,8 @@ class _Card:
     async def _follow(self) -> None:
         shown: str | None = None
         while shown != self._wanted:
+            if self._posted is not None:
+                await self._posted.sent.pace.turn()
             shown = self._wanted
             try:
                 await self._put(notice(shown)[0])
@@ -256,7 +255,6 @@ class _Card:
                 log.warning("progress.failed", error=str(error))
             finally:
                 self._begun.set()
-            await asyncio.sleep(self._interval)
 
     async def _put(self, card: Card) -> None:
         if self._posted is not None:

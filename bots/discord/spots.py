@@ -12,7 +12,7 @@ from bots.discord.dialect import literal
 from bots.discord.future_thread import FutureThread
 from bots.discord.in_channel import InChannel
 from bots.discord.in_interaction import TOKEN_LIFE, InInteraction
-from bots.discord.pace import Paces
+from bots.discord.pace import INTERVAL, Paces
 from bots.discord.places import Place
 from bots.discord.translate import Asked
 from bots.pending import Spot
@@ -48,9 +48,9 @@ def spot_of_interaction(interaction: Asked, *, root: int, original: int, named: 
 class Spots:
     """Places for replies."""
 
-    def __init__(self, clock: Callable[[], datetime]) -> None:
+    def __init__(self, clock: Callable[[], datetime], *, edit_interval: float = INTERVAL) -> None:
         self._clock = clock
-        self._paces = Paces()
+        self._paces = Paces(edit_interval)
 
     def of_message(
         self,
@@ -112,7 +112,14 @@ class Spots:
             expires_at = created_at + TOKEN_LIFE
             places.append(
                 InInteraction(
-                    webhook, expires_at, self._clock, private=private, preface=preface, channel=further, original=original
+                    webhook,
+                    expires_at,
+                    self._clock,
+                    private=private,
+                    preface=preface,
+                    channel=further,
+                    original=original,
+                    pace=self._paces.new(),
                 )
             )
         if writable is not None:

@@ -17,6 +17,7 @@ from bots.command import Action, Command
 from bots.commands.config import CONFIG, ConfigCommand
 from bots.commands.retry import Retry
 from bots.discord.client import DiscordBot
+from bots.discord.pace import INTERVAL
 from bots.finishing import finish_left_behind
 from bots.pending import Pending
 from bots.responder import RETRY, Responder
@@ -28,9 +29,13 @@ from core.settings import Settings
 from core.together import cancelled
 from tests.e2e.scripted_syncs import ScriptedJobs, commands_over
 from tests.emulators.discord import DiscordServer
+from tests.emulators.discord_rest import EDIT_SECONDS
 from tests.emulators.discord_world import Channel
 from tests.fakes import NOON, Script, ScriptedAssistant, answer, groups
 from tests.one_redis import empty_redis
+
+QUICK = 4.0
+"""So many times as fast as Discord lets messages be edited, in tests that are not about that."""
 
 TRAVEL = Citation(
     number=1,
@@ -98,6 +103,7 @@ class Dialogue:
         """Commands besides those of every bot."""
         self.lease = 2.0
         """Seconds after which a question of a process that died is taken over."""
+        self.hurry(QUICK)
         self.folder = Path()
         """Where a test may write."""
         self._pending: dict[DiscordBot, Pending] = {}
@@ -126,6 +132,7 @@ class Dialogue:
             choices=Choices(self._readable),
             redis=self.redis,
             clock=self.discord.clock,
+            edit_interval=self.edit_interval,
         )
         self._pending[bot] = pending
         return bot
@@ -136,6 +143,11 @@ class Dialogue:
 
     async def _sources(self, command: Command) -> list[str]:
         return await self._readable(Audience.of(command.principals))
+
+    def hurry(self, times: float) -> None:
+        """A Discord that takes edits so many times as fast, and bots that make them; 1 is the real one."""
+        self.edit_interval = INTERVAL / times
+        self.discord.rest.edit_seconds = EDIT_SECONDS / times
 
     async def set(self, channel: Channel, **settings: Any) -> None:
         """Change how the bot behaves in a channel."""

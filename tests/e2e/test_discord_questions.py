@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import TransientError
 from core.models import EVERYONE, Audience, Message
-from tests.e2e.discord_dialogue import TRAVEL, Dialogue, dialogue, says, scene
+from tests.e2e.discord_dialogue import TRAVEL, Dialogue, dialogue, held, says, scene
 from tests.emulators.discord_world import LOADING
 
 
@@ -236,11 +236,14 @@ async def test_a_long_answer_comes_whole_in_several_messages(text: str) -> None:
 
 
 async def test_twenty_questions_at_once_are_each_acknowledged_in_time_and_answered_once() -> None:
-    async with dialogue(says("Thirty days.", seconds=4)) as talk:
+    script, released = held("Thirty days.")
+    async with dialogue(script) as talk:
         asked = [
             await talk.discord.slash(talk.ana, "ask", channel=talk.general, question=f"Question {number}?")
             for number in range(20)
         ]
+        await talk.discord.until(lambda: all(one.loading for one in asked), what="thinking…")
+        released.set()
         await asyncio.gather(*(talk.discord.finished(one) for one in asked))
         assert all(one.acknowledged_after is not None and one.acknowledged_after < 1 for one in asked)
         assert all(one.texts == ["Thirty days."] for one in asked)

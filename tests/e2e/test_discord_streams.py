@@ -14,7 +14,7 @@ import pytest
 from bots.discord.cards import LIMIT, length
 from core.errors import TransientError
 from core.models import Answer, Audience, Message
-from tests.e2e.discord_dialogue import TRAVEL, dialogue, scene, writes
+from tests.e2e.discord_dialogue import TRAVEL, Dialogue, dialogue, scene, writes
 from tests.emulators.discord import DiscordServer
 from tests.emulators.discord_components import V2, buttons_of
 from tests.emulators.discord_rest import Call
@@ -31,6 +31,10 @@ def seen(message: Shown) -> list[str]:
 
 def writings(discord: DiscordServer) -> list[Call]:
     return [call for call in discord.rest.calls if "/messages" in call.path and call.method in {"POST", "PATCH"}]
+
+
+def _unhurried(talk: Dialogue) -> None:
+    talk.hurry(1)
 
 
 class Told:
@@ -57,7 +61,7 @@ class Told:
 @pytest.mark.parametrize("by_command", [False, True], ids=["mention", "command"])
 async def test_an_answer_grows_in_one_message_and_ends_as_the_whole(by_command: bool) -> None:
     words = [f"word{number} " for number in range(60)]
-    told = Told(*words, pause=0.06, before=0.2)
+    told = Told(*words, pause=0.02, before=0.1)
     async with dialogue(told.script) as talk:
         if by_command:
             asked = await talk.discord.slash(talk.ana, "ask", channel=talk.general, question="How many days?")
@@ -85,7 +89,7 @@ async def test_an_answer_grows_in_one_message_and_ends_as_the_whole(by_command: 
 @pytest.mark.slow
 async def test_an_answer_is_edited_at_most_once_a_second_however_fast_it_is_written() -> None:
     told = Told(*(f"word{number} " for number in range(380)), pause=0.03)
-    async with dialogue(told.script) as talk:
+    async with dialogue(told.script, prepare=_unhurried) as talk:
         shown = await talk.discord.answer_to(await talk.discord.mention(talk.ana, talk.general, "Tell me everything"))
         await talk.discord.until(lambda: "Travel policy" in shown.content, what="the whole answer")
         at = [call.at for call in writings(talk.discord)]
@@ -97,7 +101,7 @@ async def test_an_answer_is_edited_at_most_once_a_second_however_fast_it_is_writ
 @pytest.mark.slow
 async def test_many_answers_that_grow_in_one_channel_keep_its_rate_together() -> None:
     told = Told(*(f"word{number} " for number in range(200)), pause=0.04)
-    async with dialogue(told.script) as talk:
+    async with dialogue(told.script, prepare=_unhurried) as talk:
         questions = [await talk.discord.mention(talk.ana, talk.general, f"Question {number}?") for number in range(6)]
         shown = await asyncio.gather(*(talk.discord.answer_to(question) for question in questions))
         await talk.discord.until(lambda: all("Travel policy" in message.content for message in shown), what="all answers")
@@ -116,7 +120,7 @@ HARMFUL = (
 
 async def test_nothing_is_ever_seen_that_pings_links_or_unfurls() -> None:
     pieces = [HARMFUL[at : at + 7] for at in range(0, len(HARMFUL), 7)]
-    async with dialogue(writes(*pieces, pause=0.03)) as talk:
+    async with dialogue(writes(*pieces, pause=0.01)) as talk:
         shown = await talk.discord.answer_to(await talk.discord.mention(talk.ana, talk.general, "Whom do I ask?"))
         first = shown.content
         await talk.discord.until(lambda: bool(buttons_of(shown.components)), what="the whole answer")
@@ -131,7 +135,7 @@ async def test_nothing_is_ever_seen_that_pings_links_or_unfurls() -> None:
 async def test_what_does_not_fit_one_message_follows_when_it_is_whole() -> None:
     text = "\n\n".join(f"Paragraph {number}. " + "Leave is granted by the team lead. " * 8 for number in range(40))
     pieces = [text[at : at + 200] for at in range(0, len(text), 200)]
-    async with dialogue(writes(*pieces, pause=0.04)) as talk:
+    async with dialogue(writes(*pieces, pause=0.01)) as talk:
         first = await talk.discord.answer_to(await talk.discord.mention(talk.ana, talk.general, "Tell me everything"))
         await talk.discord.until(lambda: "Paragraph 39" in talk.discord.said_by_bot(talk.general)[-1].content, what="the end")
         shown = talk.discord.said_by_bot(talk.general)

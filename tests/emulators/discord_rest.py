@@ -72,6 +72,7 @@ class Rest:
         self.faults: list[Fault] = []
         self.commands: list[Json] = []
         self.command_writes = 0
+        self.edit_seconds = EDIT_SECONDS
         self.throttled = 0
         """Edits that were refused because there were too many."""
         self._nonces: dict[tuple[int, str], Message] = {}
@@ -495,11 +496,11 @@ class Rest:
         return message.json()
 
     def _limit(self, key: str) -> None:
-        """Five edits in five seconds."""
+        """Five edits in five seconds, unless a test has its server in more of a hurry."""
         made, at = self._edits[key], time.monotonic()
-        if len(made) == MOST_EDITS and at - made[0] < EDIT_SECONDS:
+        if len(made) == MOST_EDITS and at - made[0] < self.edit_seconds:
             self.throttled += 1
-            after = made[0] + EDIT_SECONDS - at
+            after = made[0] + self.edit_seconds - at
             raise Refusal(429, 0, "You are being rate limited.", retry_after=round(after, 3), **{"global": False})
         made.append(at)
 

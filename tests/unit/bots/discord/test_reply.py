@@ -90,7 +90,7 @@ async def test_when_every_place_is_closed_it_gives_up_in_peace() -> None:
 
 async def test_what_is_said_stands_below_the_progress_that_was_shown_before() -> None:
     wall = Wall(slow=0.02)
-    reply = DiscordReply([wall], card_interval=0.01)
+    reply = DiscordReply([wall])
     await reply.show("one of two")
     await reply.say("By the way.")
     await reply.show("two of two")
@@ -99,8 +99,8 @@ async def test_what_is_said_stands_below_the_progress_that_was_shown_before() ->
 
 
 async def test_progress_is_edited_at_intervals_and_its_last_state_is_always_shown() -> None:
-    wall = Wall()
-    reply = DiscordReply([wall], card_interval=0.1)
+    wall = Wall(interval=0.1)
+    reply = DiscordReply([wall])
     for number in range(40):
         await reply.show(f"{number} of 39")
         await asyncio.sleep(0.01)
@@ -112,7 +112,7 @@ async def test_progress_is_edited_at_intervals_and_its_last_state_is_always_show
 
 async def test_many_who_report_at_once_share_one_message() -> None:
     wall = Wall(slow=0.02)
-    reply = DiscordReply([wall], card_interval=0.01)
+    reply = DiscordReply([wall])
     await asyncio.gather(*(reply.show(f"source {number}") for number in range(5)))
     await reply.close()
     assert wall.texts == ["source 4"]
@@ -120,7 +120,7 @@ async def test_many_who_report_at_once_share_one_message() -> None:
 
 async def test_progress_moves_to_the_next_place_when_its_own_closes() -> None:
     first, second = Wall(), Wall()
-    reply = DiscordReply([first, second], card_interval=0.01)
+    reply = DiscordReply([first, second])
     await reply.show("half")
     first.closed = True
     await reply.show("done")
@@ -130,7 +130,7 @@ async def test_progress_moves_to_the_next_place_when_its_own_closes() -> None:
 
 async def test_a_long_last_report_is_completed_below_its_card() -> None:
     wall = Wall()
-    reply = DiscordReply([wall], card_interval=0.01)
+    reply = DiscordReply([wall])
     await reply.show("word " * 900)
     await reply.close()
     assert len(wall.texts) == 3
