@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from redis.asyncio import Redis
 
+from bots.app import App, open_app
 from bots.finishing import finish_left_behind
 from bots.http import HttpServer
 from bots.pending import Pending
+from bots.slack.app import SlackBot
 from core.models import Answer, Audience, Message
 from core.settings import Settings
 from core.together import cancelled
 from tests.e2e.slack_dialogue import ANA, BEN, GENERAL, SECRET, Dialogue, dialogue
+from tests.emulators.openai import OpenAIServer
 from tests.emulators.slack import SlackServer
 from tests.emulators.slack_browser import Browser
 from tests.emulators.slack_team import SlackTeam
@@ -23,6 +27,7 @@ from tests.emulators.slack_workspace import Post
 from tests.fakes import Script, answer
 
 ACME, BOLT, GRID = "T1ACME", "T2BOLT", "E1GRID"
+Departed = Callable[[str], Awaitable[None]]
 KEY = "a key of thirty-two characters or more"
 
 
@@ -54,19 +59,39 @@ class Installing:
         return Settings(_env_file=None, **(events | app | ours | fields))
 
     @asynccontextmanager
-    async def serving(self, *, drain: float = 8.0, socket: bool = False, **settings: Any) -> AsyncIterator[Browser]:
-        """A process of Footnote, and a browser at its address."""
-        bot = self.talk.bot(self.settings(socket=socket, **settings), **({"ping": 0.5, "grace": 2.0} if socket else {}))
+    async def serving(
+        self, *, drain: float = 8.0, socket: bool = False, departed: Departed | None = None, **settings: Any
+    ) -> AsyncIterator[Browser]:
+        """A process of Footnote whose assistant follows the script, and a browser at its address."""
+        haste: dict[str, Any] = {"ping": 0.5, "grace": 2.0} if socket else {}
+        bot = self.talk.bot(self.settings(socket=socket, **settings), departed=departed, **haste)
+        async with self._listening(bot, Pending(self.redis, lease=self.talk.lease), drain) as browser:
+            yield browser
+
+    @asynccontextmanager
+    async def whole(self, home: Path, **settings: Any) -> AsyncIterator[tuple[App, Browser]]:
+        """A process of Footnote with all that is behind it; without a model it answers in quotes."""
+        ours: dict[str, Any] = {"footnote_data_dir": home, "footnote_embeddings": "local:wordllama"}
+        async with open_app(self.settings(**(ours | settings))) as app:
+            await app.warm()
+            background = [asyncio.create_task(work) for work in app.background()]
+            assert app.slack is not None
+            try:
+                async with self._listening(app.slack, app.pending, 5.0) as browser:
+                    yield app, browser
+            finally:
+                await cancelled(*background)
+
+    @asynccontextmanager
+    async def _listening(self, bot: SlackBot, pending: Pending, drain: float) -> AsyncIterator[Browser]:
         http = HttpServer("127.0.0.1", 0, {}, bot.http_handler, pages=bot.pages)
         await http.start()
-        address = f"http://127.0.0.1:{http.port}"
-        self.slack.oauth.redirect_uris = [f"{address}/slack/oauth_redirect"]
-        self.slack.courier.request_url = None if socket else f"{address}/slack/events"
+        self.moved(f"http://127.0.0.1:{http.port}", socket=bot.http_handler is None)
         finishing: asyncio.Task[None] | None = None
         try:
             await bot.start()
-            finishing = asyncio.create_task(finish_left_behind(Pending(self.redis, lease=self.talk.lease), bot))
-            async with Browser(address) as browser:
+            finishing = asyncio.create_task(finish_left_behind(pending, bot))
+            async with Browser(f"http://127.0.0.1:{http.port}") as browser:
                 yield browser
         finally:
             await bot.stop(drain)
@@ -74,11 +99,35 @@ class Installing:
                 await cancelled(finishing)
             await http.stop()
 
+    def moved(self, address: str, *, socket: bool = False) -> None:
+        """The app is registered with another address."""
+        self.slack.oauth.redirect_uris = [f"{address}/slack/oauth_redirect"]
+        self.slack.courier.request_url = None if socket else f"{address}/slack/events"
+
+    def environment(self, home: Path, model: OpenAIServer) -> dict[str, str]:
+        """Of a process of its own; its pages are in ``home``."""
+        return {
+            "FOOTNOTE_DATA_DIR": str(home / "d"),
+            "FOOTNOTE_FOLDER": str(home / "pages"),
+            "FOOTNOTE_HTTP_PORT": "0",
+            "FOOTNOTE_EMBEDDINGS": "local:wordllama",
+            "FOOTNOTE_LOG_FORMAT": "json",
+            "FOOTNOTE_LOG_LEVEL": "debug",
+            "OPENAI_BASE_URL": model.url,
+            "OPENAI_API_KEY": model.key,
+            "SLACK_API_URL": self.slack.url,
+            "SLACK_SIGNING_SECRET": self.slack.signing_secret,
+            "SLACK_CLIENT_ID": self.slack.oauth.client_id,
+            "SLACK_CLIENT_SECRET": self.slack.oauth.client_secret,
+            "SLACK_TEAMS": f"{ACME},{BOLT}",
+            "FOOTNOTE_TOKEN_KEY": KEY,
+        }
+
     async def answers(self, team: SlackTeam, text: str, *, where: str = GENERAL) -> Post:
         """Ana asks there, and is answered there, once; the question."""
         question = await team.mention(ANA, where, text)
         reply = await team.until_reply(question, timeout=20)
-        await team.until(lambda: f"You asked: {text}" in reply.shown, timeout=20, what="the answer")
+        await team.until_shown(reply, f"You asked: {text}", timeout=20)
         assert len(team.replies(question)) == 1
         return question
 
@@ -105,17 +154,17 @@ async def kept(redis: Redis) -> dict[str, str]:
     """All of Redis, by key, as one text each."""
     found = {}
     async for key in redis.scan_iter(count=1000):
-        match (await redis.type(key)).decode():
-            case "string":
+        match await redis.type(key):
+            case b"string":
                 value: Any = await redis.get(key)
-            case "hash":
-                value = await redis.hgetall(key)  # type: ignore[misc]
-            case "zset":
+            case b"hash":
+                value = await redis.hgetall(key)
+            case b"zset":
                 value = await redis.zrange(key, 0, -1, withscores=True)
-            case "set":
-                value = await redis.smembers(key)  # type: ignore[misc]
-            case "list":
-                value = await redis.lrange(key, 0, -1)  # type: ignore[misc]
+            case b"set":
+                value = await redis.smembers(key)
+            case b"list":
+                value = await redis.lrange(key, 0, -1)
             case _:
                 value = await redis.xrange(key)
         found[key.decode()] = repr(value)

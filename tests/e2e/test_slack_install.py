@@ -14,10 +14,15 @@ from structlog.testing import capture_logs
 from core.channels import ChannelConfig, Channels, Policy
 from core.errors import ConfigError
 from core.models import EVERYONE, Answer, Audience, Message
+from tests.e2e.installation import Installation, ready
 from tests.e2e.slack_dialogue import ANA, GENERAL
 from tests.e2e.slack_installing import ACME, BOLT, GRID, KEY, echo, installing, kept
 from tests.e2e.test_slack_policies import LEAVE, knows_of_leave
+from tests.e2e.test_uploads import QUESTION, travel
+from tests.emulators.openai import OpenAIServer, Says
 from tests.emulators.slack_browser import Browser, Page
+from tests.emulators.slack_team import SlackTeam
+from tests.fakes import answer
 
 MANIFEST: dict[str, Any] = yaml.safe_load((Path(__file__).parents[2] / "deploy" / "slack-manifest.yaml").read_text())
 
@@ -140,7 +145,7 @@ async def test_a_team_that_is_listed_no_longer_is_not_answered_after_the_next_st
     [({"slack_client_secret": "guessed"}, "bad_client_secret"), ({"slack_client_id": "7.7"}, "invalid_client_id")],
     ids=["secret", "id"],
 )
-async def test_an_app_that_slack_does_not_know_is_said_at_the_start(wrong: dict[str, str], reason: str) -> None:
+async def test_an_app_that_slack_does_not_know_is_said_at_the_start(wrong: dict[str, Any], reason: str) -> None:
     async with installing() as there:
         with pytest.raises(ConfigError, match=rf"SLACK_CLIENT_ID and SLACK_CLIENT_SECRET were refused by Slack \({reason}\)"):
             async with there.serving(**wrong):
@@ -226,8 +231,8 @@ async def test_a_token_that_somebody_moves_to_another_team_does_not_open_it() ->
             for team in (there.acme, there.bolt):
                 await browser.install(team.id)
         (key,) = [key async for key in there.redis.scan_iter("footnote:slack:installations*")]
-        acmes: Any = await there.redis.hget(key, ACME)  # type: ignore[misc]
-        await there.redis.hset(key, BOLT, acmes)  # type: ignore[misc]
+        acmes: Any = await there.redis.hget(key, ACME)
+        await there.redis.hset(key, BOLT, acmes)
         async with there.serving():
             await there.answers(there.acme, "still here?")
             await there.is_silent(there.bolt)
@@ -265,7 +270,7 @@ async def test_twenty_questions_at_once_renew_a_token_once_and_none_is_lost() ->
 
 async def test_two_processes_renew_a_token_once() -> None:
     async with installing() as there, there.serving(socket=True) as browser, there.serving(socket=True):
-        there.slack.oauth.redirect_uris = [f"{browser.home}/slack/oauth_redirect"]
+        there.moved(browser.home, socket=True)
         there.slack.oauth.rotating, there.slack.oauth.life = True, 1
         await browser.install(ACME)
         await there.answers(there.acme, "one?")
@@ -343,8 +348,8 @@ async def test_a_team_that_uninstalls_it_leaves_no_token_and_the_other_goes_on(t
         await there.slack.settled()
         (key,) = [key async for key in there.redis.scan_iter("footnote:slack:installations*")]
 
-        async def left() -> list[bytes]:
-            return list(await there.redis.hkeys(key))  # type: ignore[misc]
+        async def left() -> list[Any]:
+            return list(await there.redis.hkeys(key))
 
         async with asyncio.timeout(10):
             while await left() != [BOLT.encode()]:
@@ -366,6 +371,82 @@ async def test_word_of_an_end_that_comes_after_a_new_beginning_ends_nothing() ->
         await there.answers(there.acme, "still here?")
 
 
+async def test_word_of_an_old_end_ends_nothing_while_slack_does_not_say_whether_the_token_works() -> None:
+    async with installing() as there, there.serving() as browser:
+        await browser.install(ACME)
+        await there.answers(there.acme, "before?")
+        there.slack.fail("auth.test", times=9, status=500)
+        there.acme.emit({"type": "app_uninstalled"})
+        await there.slack.settled()
+        await there.slack.until(lambda: len(there.slack.calls("auth.test")) >= 3, what="asking Slack")
+        there.slack.faults.clear()
+        await there.answers(there.acme, "still here?")
+
+
+@pytest.mark.slow
+async def test_nothing_of_a_team_is_left_when_it_uninstalls_and_nothing_is_missing_in_another(data_dir: Path) -> None:
+    async with installing() as there, there.whole(data_dir) as (app, browser):
+
+        async def told(team: SlackTeam, what: str) -> str:
+            await team.until(lambda: any(what in whisper.shown for whisper in team.whispers(ANA)), what=what)
+            return next(whisper.shown for whisper in reversed(team.whispers(ANA)) if what in whisper.shown)
+
+        async def asked(team: SlackTeam) -> str:
+            return (await team.until_reply(await team.mention(ANA, GENERAL, QUESTION))).shown
+
+        for team, amount in ((there.acme, "190"), (there.bolt, "230")):
+            await browser.install(team.id)
+            file = team.files.upload(ANA, f"{team.workspace.home.name}.pdf", travel(amount))
+            await team.mention(ANA, GENERAL, "add this to what you know", files=[file])
+            await told(team, "I read")
+        for team, amount, other in ((there.acme, "190", "230"), (there.bolt, "230", "190")):
+            answer = await asked(team)
+            assert (f"{amount} euros" in answer, other in answer) == (True, False)
+            await team.command(ANA, GENERAL, "/footnote", "uploads")
+            assert ("Acme" in await told(team, "Files that were added")) == (team is there.acme)
+            await team.until_reply(await team.mention(ANA, GENERAL, f"who is the king of {team.id}?"))
+        await there.acme.command(ANA, GENERAL, "/footnote", "memory")
+        await told(there.acme, "I remember 2 questions of yours")
+        there.slack.oauth.uninstall(ACME)
+        async with asyncio.timeout(20):
+            while [file.name for file in await app.uploads.all()] != ["Bolt.pdf"]:
+                await asyncio.sleep(0.05)
+        await there.slack.settled()
+        left = {key: value for key, value in (await kept(app.redis)).items() if ACME in key or ACME in value}
+        assert left == {}
+        assert "230 euros" in await asked(there.bolt)
+        await there.bolt.command(ANA, GENERAL, "/footnote", "memory")
+        await told(there.bolt, "I remember 3 questions of yours")
+        await browser.install(ACME)
+        assert "190" not in await asked(there.acme)
+
+
+async def test_nothing_is_written_of_a_team_that_uninstalls_in_the_middle_of_an_answer() -> None:
+    going_on = asyncio.Event()
+
+    async def slowly(message: Message, _audience: Audience) -> AsyncIterator[str | Answer]:
+        yield "You asked"
+        await going_on.wait()
+        yield answer(question=message.text)
+
+    swept: list[str] = []
+
+    async def sweeps(id: str) -> None:
+        swept.append(id)
+        for key in [key async for key in there.redis.scan_iter(f"*{id}*")]:
+            await there.redis.delete(key)
+
+    async with installing(slowly) as there, there.serving(departed=sweeps) as browser:
+        await browser.install(ACME)
+        await there.acme.mention(ANA, GENERAL, "what is this?")
+        await there.slack.until(lambda: there.talk.assistant.asked, what="the question")
+        there.slack.oauth.uninstall(ACME)
+        await there.slack.until(lambda: swept, what="the end of it")
+        going_on.set()
+        await asyncio.sleep(0.5)
+        assert [key for key in await kept(there.redis) if ACME in key] == []
+
+
 # Processes come and go.
 
 
@@ -382,7 +463,7 @@ async def test_after_a_restart_the_installations_are_still_there() -> None:
 
 async def test_what_is_installed_by_one_process_is_heard_by_another() -> None:
     async with installing() as there, there.serving(socket=True) as browser, there.serving(socket=True):
-        there.slack.oauth.redirect_uris = [f"{browser.home}/slack/oauth_redirect"]
+        there.moved(browser.home, socket=True)
         await browser.install(ACME)
         for number in range(4):
             await there.answers(there.acme, f"question {number}?")
@@ -408,6 +489,46 @@ async def test_a_question_that_one_process_left_is_finished_by_the_next_where_it
         assert there.acme.posts(GENERAL) == []
 
 
+@pytest.mark.slow
+@pytest.mark.fault
+async def test_a_killed_process_leaves_its_question_to_the_next_and_no_secret_on_disk_or_in_its_log(data_dir: Path) -> None:
+    pages = data_dir / "pages"
+    pages.mkdir()
+    (pages / "leave.md").write_text("# Leave\n\nEverybody has thirty days of paid leave a year.\n")
+    async with installing() as there, OpenAIServer() as model:
+        model.script(Says(text="Never mind [1].", first_token_after=60.0), Says(text="Thirty days of leave [1]."))
+        there.slack.oauth.rotating = True
+        footnote = Installation(data_dir, there.environment(data_dir, model))
+        assert (await footnote.run("sync")).status == 0
+        first = await footnote.start("serve")
+        address = await ready(first)
+        reading = asyncio.create_task(first.communicate())
+        there.moved(address)
+        async with Browser(address) as browser:
+            for team in (there.acme, there.bolt):
+                assert (await browser.install(team.id)).status == 200
+        asked = await there.bolt.mention(ANA, GENERAL, "how many days of paid leave do I have?")
+        await there.slack.until(lambda: model.requests, what="the question")
+        first.kill()
+        written = [*await reading]
+        second = await footnote.start("serve")
+        there.moved(await ready(second))
+        reading = asyncio.create_task(second.communicate())
+        await there.bolt.until_shown(await there.bolt.until_reply(asked), "Thirty days of leave")
+        second.terminate()
+        written += [*await reading, *await asyncio.to_thread(_read, data_dir)]
+        assert second.returncode == 0
+        assert len(there.bolt.replies(asked)) == 1
+        assert there.acme.posts(GENERAL) == []
+        secrets = {*there.tokens(), there.slack.oauth.client_secret, KEY}
+        assert len(secrets) == 6
+        assert not [secret for secret in secrets if any(secret.encode() in text for text in written)]
+
+
+def _read(folder: Path) -> list[bytes]:
+    return [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
+
+
 # Enterprise Grid.
 
 
@@ -423,7 +544,7 @@ async def test_one_installation_for_an_organisation_answers_in_its_workspaces(so
         for number, team in enumerate(org.teams):
             question = await team.mention(f"W{number}", f"C{number}", "what is this?")
             reply = await team.until_reply(question)
-            await team.until(lambda reply=reply: "You asked: what" in reply.shown, what="the answer")
+            await team.until_shown(reply, "You asked: what")
             await team.until_reply(await team.dm(f"W{number}", "and in private?"))
             await team.command(f"W{number}", f"C{number}", "/footnote", "help")
             assert "You said `help`" in (await team.until_whisper(f"W{number}")).shown

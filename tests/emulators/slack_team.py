@@ -302,6 +302,10 @@ class SlackTeam:
         await self.until(lambda: len(self.replies(post)) >= count, timeout=timeout, what=f"{count} replies to {post.text!r}")
         return self.replies(post)[count - 1]
 
+    async def until_shown(self, post: Post, text: str, *, timeout: float = 60.0) -> None:
+        """Wait until a message says so."""
+        await self.until(lambda: text in post.shown, timeout=timeout, what=f"{text!r} in {post.shown!r}")
+
     async def until_whisper(self, user: str, count: int = 1, *, timeout: float = 60.0) -> Whisper:
         await self.until(lambda: len(self.whispers(user)) >= count, timeout=timeout, what=f"{count} notices to {user}")
         return self.whispers(user)[count - 1]
