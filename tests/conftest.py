@@ -41,6 +41,11 @@ def _nothing_addressed_is_left_without_an_end() -> Iterator[None]:
     assert unresolved() == before, "a message was addressed to the bot and did not end, or ended twice"
 
 
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Two more than there are cores: most tests wait for somebody most of the time."""
+    return None if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else (os.cpu_count() or 1) + 2
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the golden payloads anew")
 
