@@ -32,6 +32,8 @@ from bots.slack.answering import Answering, Responds
 from bots.slack.asked import Asked, first, put
 from bots.slack.client import build_client, open_session
 from bots.slack.connection import Connection
+from bots.slack.departures import Departed
+from bots.slack.direct import SlackMessenger
 from bots.slack.events import EventsEndpoint
 from bots.slack.files import opened_by
 from bots.slack.install import INSTALL, REDIRECT
@@ -47,7 +49,7 @@ from bots.slack.workspace import Workspace, enter
 from bots.slack.workspaces import OneWorkspace, Workspaces, ids
 from core.audit import OFF, Audit
 from core.errors import FootnoteError, TransientError
-from core.models import Attachment
+from core.models import Attachment, Principal
 from core.settings import Settings
 from core.together import cancelled
 
@@ -62,6 +64,7 @@ _FAREWELL_SECONDS = 3.0
 """Of the time to drain: for telling people that their answer will not come."""
 _RECENT_SECONDS = 3600.0
 """How far back a card is looked for; more than clocks differ."""
+_WORKSPACE = "workspace:slack:"
 _KEPT_SECONDS = 0.8
 """Slack brings a question again, to another process if need be, until it is acknowledged: not before it is kept, or late."""
 _MEMBERSHIP = re.compile(r"^(member_joined_channel|member_left_channel|channel_shared|channel_unshared)$")
@@ -81,10 +84,6 @@ class Replies(CommandReplies, Protocol):
 
 class Runs(Protocol):
     async def run(self, command: Command, reply: CommandReplies) -> None: ...
-
-
-Departed = Callable[[str], Awaitable[None]]
-"""Remove all that is kept of a workspace that uninstalled Footnote. Raises TransientError."""
 
 
 class SlackBot:
@@ -131,7 +130,6 @@ class SlackBot:
         self._endpoint: EventsEndpoint | None = None
         self._answers = Running("answer")
         self._running_commands = Running("command")
-        self._departures = Running("departure")
         self._stopping = False
         self._heeding: asyncio.Task[None] | None = None
 
@@ -186,11 +184,12 @@ class SlackBot:
             await self._connection.silence()
         farewell = min(_FAREWELL_SECONDS, drain / 4)
         await self._answers.drain(until - farewell - time.monotonic())
-        await self._departures.drain(until - farewell - time.monotonic())
         # Nobody waits for the end of a sync that a command merely follows.
         await asyncio.gather(self._answers.cancel(farewell), self._running_commands.cancel(farewell))
         if self._heeding is not None:
             await cancelled(self._heeding)
+        if self._several is not None:
+            await self._several.departures.stop()
         if self._workspaces is not None:
             await self._workspaces.stop()
         if self._session is not None:
@@ -204,7 +203,7 @@ class SlackBot:
         workspace = await self._workspaces.of(left.question.message.id.split(":")[1])
         if workspace is not None:
             answering = Answering(workspace, self._responder)
-            self._answers.start(answering.finish(left, Place.at(left.question.place)))
+            self._answers.start(answering.finish(left, Place.at(left.question.place)), workspace.me.team)
 
     async def fetch(self, file: Attachment, most: int) -> Fetched:
         """See :data:`bots.files.Fetch`."""
@@ -213,6 +212,14 @@ class SlackBot:
         if workspace is None:
             raise TransientError("Slack is not connected.")
         return await workspace.files.fetch(file, most)
+
+    async def messenger(self, principals: frozenset[Principal]) -> SlackMessenger | None:
+        """See :data:`bots.owners.Reach`: in the workspace of somebody who holds these principals."""
+        held = sorted(name.removeprefix(_WORKSPACE) for name in principals if name.startswith(_WORKSPACE))
+        for id in (*held, ""):
+            if self._workspaces is not None and (workspace := await self._workspaces.of(id)) is not None:
+                return SlackMessenger(workspace)
+        return None
 
     async def check(self) -> str:
         """Ask Slack about the tokens: who we are, and where. Raises ConfigError."""
@@ -228,11 +235,25 @@ class SlackBot:
         if self._settings.slack_client_id is None:
             return OneWorkspace(await enter(self._settings, session, self._redis, self._groups, self._channels))
         self._several = self._build_several(session)
-        await self._several.prove()
+        await self._several.start()
         return self._several.workspaces
 
     def _build_several(self, session: ClientSession) -> Several:
-        return Several(self._settings, session, self._redis, self._groups, self._channels, audit=self._audit)
+        return Several(
+            self._settings,
+            session,
+            self._redis,
+            self._groups,
+            self._channels,
+            departed=self._departed,
+            audit=self._audit,
+            left=self._silence,
+        )
+
+    def _silence(self, id: str) -> None:
+        """A workspace is no more."""
+        for running in (self._answers, self._running_commands):
+            running.cancel_in(id)
 
     async def _find(self, body: Mapping[str, Any]) -> Workspace:
         workspace = await self._workspaces.find(body) if self._workspaces else None
@@ -294,7 +315,8 @@ class SlackBot:
                 pass
             elif (said := hear(body, workspace.me)) is not None:
                 begun = asyncio.Event()
-                await self._answers.start_until(begun, Answering(workspace, self._responder).hear(said, begun), _KEPT_SECONDS)
+                hearing = Answering(workspace, self._responder).hear(said, begun)
+                await self._answers.start_until(begun, hearing, _KEPT_SECONDS, workspace.me.team)
             await next()
 
         async def on_event(body: dict[str, Any], context: AsyncBoltContext) -> None:
@@ -302,12 +324,12 @@ class SlackBot:
             if hear(body, workspace.me) is not None:
                 return  # Long since begun.
             if (change := changed(body, workspace.me)) is not None:
-                self._answers.start(Answering(workspace, self._responder).heed(change))
+                self._answers.start(Answering(workspace, self._responder).heed(change), workspace.me.team)
 
         actions = Actions(
             self._find,
-            lambda workspace, said, reply: self._running_commands.start(self._run(workspace, said, reply)),
-            lambda workspace, asked: self._answers.start(self._ask(workspace, asked)),
+            lambda workspace, said, reply: self._running_commands.start(self._run(workspace, said, reply), workspace.me.team),
+            lambda workspace, asked: self._answers.start(self._ask(workspace, asked), workspace.me.team),
             self._groups,
             admins=self._settings.admins,
             remembered_for=self._settings.footnote_memory_ttl,
@@ -317,7 +339,8 @@ class SlackBot:
 
         async def on_shortcut(ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext) -> None:
             await ack()
-            self._running_commands.start(self._choose(context["workspace"], body))
+            workspace: Workspace = context["workspace"]
+            self._running_commands.start(self._choose(workspace, body), workspace.me.team)
 
         async def on_membership(event: dict[str, Any], context: AsyncBoltContext) -> None:
             await context["workspace"].audience.changed(str(event["channel"]))
@@ -340,7 +363,10 @@ class SlackBot:
                 await workspace.audience.changed(workspace.me.team)
 
         async def on_gone(body: dict[str, Any], event: dict[str, Any]) -> None:
-            self._departures.start(self._depart(body, event))
+            """A workspace uninstalled Footnote, or revoked its token."""
+            uninstalled = event["type"] == "app_uninstalled"
+            if self._several is not None and (uninstalled or (event.get("tokens") or {}).get("bot")) and (found := ids(body)):
+                await self._several.departures.begin(found[0], uninstalled=uninstalled)
 
         async def ignore() -> None:
             """An event that was subscribed to by mistake, or for a later version, is acknowledged."""
@@ -379,18 +405,6 @@ class SlackBot:
         if self._several is None or self._stopping:
             return web.Response(status=503, text="not ready, try again")
         return await self._several.install.end(request)
-
-    async def _depart(self, body: Mapping[str, Any], event: Mapping[str, Any]) -> None:
-        """A workspace uninstalled Footnote, or revoked its token."""
-        uninstalled = event["type"] == "app_uninstalled"
-        of_a_bot = uninstalled or (event.get("tokens") or {}).get("bot")
-        (id, *_) = [*ids(body), ""]
-        if self._workspaces is None or not of_a_bot or not await self._workspaces.gone(id):
-            return
-        if uninstalled and self._departed is not None:
-            await self._departed(id)
-        log.warning("workspace.removed", workspace=id, uninstalled=uninstalled)
-        self._audit.record("slack.uninstalled" if uninstalled else "slack.revoked", who=f"slack:{id}", workspace=id)
 
     async def _stop_answering(self, workspace: Workspace, channel: str, thread: str) -> None:
         """Somebody pressed Stop: end the answers in a thread, whichever process writes them."""

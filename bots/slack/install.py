@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import html
 import logging
+import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Collection
@@ -40,6 +41,7 @@ INSTALL, REDIRECT = "/slack/install", "/slack/oauth_redirect"
 
 _STATE_SECONDS = 600
 _TIMEOUT = 2.0
+_REASON = re.compile(r"[a-z_]{1,40}")
 _ANEW = f'<p><a class="button" href="{INSTALL}">Install it again</a></p>'
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -160,7 +162,8 @@ async def _installed(args: AsyncSuccessArgs) -> BoltResponse:
 
 
 async def _not_installed(args: AsyncFailureArgs) -> BoltResponse:
-    log.info("installation.refused", reason=args.reason)
+    # It may stand in the address, where anybody writes anything.
+    log.info("installation.refused", reason=args.reason if _REASON.fullmatch(args.reason) else "unknown")
     if isinstance(args.error, NotListedError):
         return _page(
             403,

@@ -31,11 +31,18 @@ _TIMEOUT = 2.0
 _LOCKED_SECONDS = 30.0
 _EARLY_SECONDS = 7200.0
 """So long before it expires a token is renewed; earlier of one that does not live twelve hours."""
+_LEAVING = "footnote:slack:leaving"
 # Another process may have written meanwhile.
 _EXCHANGE = """
 if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 return 1
+"""
+
+
+_DELETE = """
+if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then return redis.call('HDEL', KEYS[1], ARGV[1]) end
+return 0
 """
 
 
@@ -103,9 +110,20 @@ class Installations(AsyncInstallationStore):
         found = await self._outage.reach(lambda: cast("Any", self._redis.hgetall(_KEY)))
         return {_text(id): _text(raw) for id, raw in found.items()}
 
-    async def delete(self, id: str) -> bool:
-        """Whether there was one."""
-        return bool(await self._outage.reach(lambda: cast("Any", self._redis.hdel(_KEY, id))))
+    async def delete(self, id: str, raw: str) -> bool:
+        """Whether there was this one; another one stays."""
+        return bool(await self._outage.reach(lambda: cast("Any", self._redis.eval(_DELETE, 1, _KEY, id, raw))))
+
+    async def note_leaving(self, id: str, how: str) -> None:
+        await self._outage.reach(lambda: cast("Any", self._redis.hset(_LEAVING, f"{id} {how}", 1)))
+
+    async def left(self, id: str, how: str) -> None:
+        await self._outage.reach(lambda: cast("Any", self._redis.hdel(_LEAVING, f"{id} {how}")))
+
+    async def leaving(self) -> list[tuple[str, str]]:
+        """The workspaces that are being parted from, and how."""
+        found = await self._outage.reach(lambda: cast("Any", self._redis.hkeys(_LEAVING)))
+        return [(id, how) for id, _, how in (_text(name).partition(" ") for name in found)]
 
     def read(self, id: str, raw: str) -> Installed:
         try:

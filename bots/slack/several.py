@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
 from bots.slack.client import build_client
+from bots.slack.departures import Departed, Departures
 from bots.slack.install import INSTALL, Install, States
 from bots.slack.installations import Installations, Installed
 from bots.slack.tokens import Tokens
@@ -27,6 +29,11 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+
+def _nothing(_id: str) -> None:
+    """Nothing is done there."""
+
+
 _BARE = ("slack:U", "slack:W")
 
 
@@ -39,9 +46,11 @@ class Several:
         groups: Groups,
         channels: Channels | None = None,
         *,
+        departed: Departed | None = None,
         audit: Audit = OFF,
+        left: Callable[[str], None] = _nothing,
     ) -> None:
-        """Raises ConfigError for an administrator who is nobody."""
+        """``left`` is called when a workspace is no more. Raises ConfigError for an administrator who is nobody."""
         if bare := sorted(name for name in settings.admins if name.startswith(_BARE)):
             raise ConfigError(
                 f"FOOTNOTE_ADMINS: {bare[0]} is nobody where several Slack workspaces install Footnote: write slack:T0123ABC:"
@@ -56,17 +65,19 @@ class Several:
         self._tokens = Tokens(self._client, self._store, client_id, client_secret)
         self._audit = audit
         self._enter = partial(entered, settings, session, redis, groups, channels)
-        self.workspaces = Workspaces(self._store, self._tokens, self._enter, settings.slack_teams)
+        self.workspaces = Workspaces(self._store, self._tokens, self._enter, settings.slack_teams, left)
+        self.departures = Departures(self._store, self.workspaces, departed, audit=audit)
         self.install = Install(
             self._client, self._store, States(redis), client_id, client_secret, settings.slack_teams, self._arrived
         )
 
-    async def prove(self) -> None:
+    async def start(self) -> None:
         """Raises ConfigError when Slack refuses the app, within 10 s."""
         await prove_app(self._client, self._app_token, self._tokens.prove)
         try:
             if changed := await self._store.encrypt_anew():
                 log.info("tokens.encrypted_anew", count=changed, hint="the former FOOTNOTE_TOKEN_KEY is not needed any more")
+            await self.departures.start()
         except FootnoteError as error:
             log.warning("tokens.not_read", reason=str(error))
 

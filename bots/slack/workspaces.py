@@ -46,10 +46,6 @@ class OneWorkspace:
     async def of(self, id: str) -> Workspace | None:
         return self._workspace if id in ("", self._workspace.me.team) else None
 
-    async def gone(self, id: str) -> bool:
-        """Its token stands in the settings."""
-        return False
-
     def start(self) -> None:
         """There is nothing to look after."""
 
@@ -68,14 +64,18 @@ class Workspaces:
         tokens: Tokens,
         enter: Enter,
         teams: Collection[str],
+        left: Callable[[str], None],
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """``teams`` are ids of workspaces and organisations; what others installed before does not count any more."""
+        """``teams`` are ids of workspaces and organisations; what others installed before does not count any more. ``left`` is
+        called when one is no more.
+        """
         self._store = store
         self._tokens = tokens
         self._enter = enter
         self._teams = frozenset(teams)
+        self._left = left
         self._clock = clock
         self._entered: dict[str, Workspace] = {}
         self._read: dict[str, str] = {}
@@ -129,14 +129,20 @@ class Workspaces:
 
     async def gone(self, id: str) -> bool:
         """Slack says that it uninstalled Footnote, or revoked its token: forget the token. False where that is old news, and
-        what is kept works. Raises TransientError.
+        what is kept works. Raises TransientError, also when Slack does not say whether it does.
         """
         for wait in _SURE_SECONDS:
             await asyncio.sleep(wait)
-            await self._look_at(id)
+            kept = await self._store.kept(id)
+            if kept is None:
+                self._leave(id)
+                return True
+            self._take(id, kept)
             workspace = self._entered.get(id)
-            if workspace is None or await workspace.refused() != "":
-                await self._store.delete(id)
+            refused = await workspace.refused() if workspace else "unreadable"
+            if refused is None:
+                raise TransientError(f"Slack does not say whether the token of {id} works")
+            if refused and await self._store.delete(id, kept):
                 self._leave(id)
                 return True
         return False
@@ -144,6 +150,7 @@ class Workspaces:
     def _leave(self, id: str) -> None:
         if self._entered.pop(id, None) is not None:
             log.info("workspace.left", workspace=id)
+            self._left(id)
 
     async def _look_at(self, id: str) -> None:
         kept = await self._store.kept(id)
