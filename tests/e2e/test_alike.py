@@ -131,6 +131,29 @@ async def test_whoever_asks_too_much_is_told_so_in_the_same_words_on_both(data_d
         assert [line["facts"].get("reason") for line in here.audited()] == [None] * 4 + ["TooMany"] * 2
 
 
+async def test_a_new_topic_what_is_remembered_and_what_is_forgotten_are_told_alike_on_both(data_dir: Path) -> None:
+    async with company(data_dir) as here:
+        asked = await here.slack.mention(ANA, GENERAL, LEAVE)
+        await here.slack.until_reply(asked)
+        await here.slack.mention(ANA, GENERAL, "new topic", thread=asked)
+        in_slack = [plain((await here.slack.until_whisper(ANA)).shown)]
+        first = await here.discord.answer_to(await here.discord.mention(here.bo, here.general, LEAVE))
+        anew = await here.discord.say(here.bo, here.general, f"{here.discord.bot.mention} new topic", reply_to=first)
+        on_discord = [plain((await here.discord.answer_to(anew)).content)]
+        for command in ("memory", "forget", "memory"):
+            told = len(here.slack.whispers(ANA))
+            await here.slack.command(ANA, GENERAL, "/footnote", command)
+            in_slack.append(plain((await here.slack.until_whisper(ANA, told + 1)).shown))
+            given = await here.discord.slash(here.bo, command, channel=here.general)
+            on_discord += [plain(text) for text in await here.discord.finished(given)]
+    for told in (in_slack, on_discord):
+        anew_told, remembered, forgotten, after = told
+        assert anew_told.startswith("A new topic")
+        assert remembered.startswith("I remember 1 question of yours")
+        assert "1 question" in forgotten
+        assert after.startswith("I remember no questions of yours")
+
+
 async def test_the_settings_of_a_channel_are_its_own_whatever_it_is_called(data_dir: Path) -> None:
     async with company(data_dir, footnote_admins=f"slack:{ANA}") as here:
         # Slack says "general" of each of them. Ben is no administrator, who is shown the settings as a form.

@@ -27,14 +27,14 @@ async def until_ready(team: Team, *, status: int, within: float) -> dict[str, An
 async def test_readiness_names_the_platform_that_is_away_until_it_is_back_by_itself(data_dir: Path) -> None:
     async with a_team(data_dir) as team, team.serving():
         await until_ready(team, status=200, within=10)
-        team.slack.courier.refuse_handshakes = 4
+        team.slack.courier.refuse_handshakes = 2
         team.slack.courier.cut()
         parts = await until_ready(team, status=503, within=15)
         assert {part for part, state in parts.items() if state != "up"} == {"slack"}
         assert "not connected" in parts["slack"]
         await until_ready(team, status=200, within=45)
         assert await team.asked("How many days?")
-        team.discord.gateway.refused_handshakes = 3
+        team.discord.gateway.refused_handshakes = 2
         await team.discord.gateway.cut()
         parts = await until_ready(team, status=503, within=15)
         assert {part for part, state in parts.items() if state != "up"} == {"discord"}
