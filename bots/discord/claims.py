@@ -20,6 +20,8 @@ _REMEMBERED = 1000
 """Interactions that a resumed connection may bring again."""
 _UNKNOWN_INTERACTION = 10062
 _ALREADY_ACKNOWLEDGED = 40060
+OVERTAKEN = frozenset({_UNKNOWN_INTERACTION, _ALREADY_ACKNOWLEDGED})
+"""Discord's codes for an interaction that is over, or answered by another process."""
 
 
 class Claims:

@@ -17,6 +17,7 @@ import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
+from bots.discord.claims import OVERTAKEN
 from bots.discord.events import Client, ShardedClient
 from bots.discord.inbox import Inbox
 from bots.discord.interactions import Interactions
@@ -246,6 +247,13 @@ def _quiet_the_library() -> None:
         logging.getLogger(name).setLevel(logging.INFO)
     for name in ("discord.client", "discord.shard"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    logging.getLogger("discord.app_commands.tree").addFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not that what somebody typed was completed by another process, or that they typed on."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not (isinstance(error, discord.HTTPException) and error.code in OVERTAKEN)
 
 
 def _log_end(supervisor: asyncio.Task[None]) -> None:

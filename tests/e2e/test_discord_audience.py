@@ -116,6 +116,7 @@ async def test_a_page_for_a_role_is_found_where_only_that_role_listens(data_dir:
         assert without(BONUS, await acme.asked(acme.ana, secret)) == without(NONSENSE, nonsense)
 
 
+@pytest.mark.slow
 async def test_whoever_is_let_into_a_channel_is_reckoned_with_in_its_next_answer(data_dir: Path) -> None:
     async with office(data_dir) as acme:
         discord = acme.discord
@@ -138,6 +139,7 @@ async def test_whoever_is_let_into_a_channel_is_reckoned_with_in_its_next_answer
         assert "nine thousand" in (await acme.asked(acme.ana, acme.eng)).content
 
 
+@pytest.mark.slow
 async def test_a_channel_follows_its_category_and_can_be_given_a_group_itself(data_dir: Path) -> None:
     async with DiscordServer() as discord:
         acme = Office(discord)

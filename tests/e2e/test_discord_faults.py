@@ -111,6 +111,16 @@ async def test_two_processes_of_one_app_answer_once() -> None:
         assert len(talk.discord.seen_by(talk.ana, talk.general)) == 3
 
 
+async def test_two_processes_of_one_app_complete_what_is_typed_without_a_word_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with scene() as talk, talk.running(), talk.running():
+        typed = await talk.discord.type(talk.ana, "ask", "source", "", channel=talk.general)
+        await talk.discord.until(lambda: len(talk.discord.calls("POST", f"/{typed.token}/callback$")) == 2, what="both to offer")
+        assert typed.choices == ["handbook"]
+        await talk.discord.stays(lambda: "Ignoring exception" not in caplog.text)
+
+
 @pytest.mark.parametrize("kind", [429, 500, "refused", "lost"])
 async def test_an_answer_is_posted_once_when_discord_stumbles(kind: int | str) -> None:
     async with dialogue(says("Thirty days.")) as talk:
