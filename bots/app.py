@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from bots.files import Files
     from bots.http import Probe
     from bots.overview import Overview
+    from bots.owners import Messenger, Owners
     from bots.pending import Pending
     from bots.platform import Platform
     from bots.push import Push
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     from core.evaluation.feedback import FeedbackLog
     from core.evaluation.gaps import Gaps
     from core.groups import SourceGroups
-    from core.indexing.index import Index
+    from core.indexing.index import Index, Owned
     from core.indexing.jobs import Jobs, Schedule, Worker
     from core.indexing.parsing import Parser
     from core.indexing.uploads import Uploads
@@ -305,7 +306,23 @@ class App:
     def gap_list(self) -> GapList:
         from bots.commands.gaps import GapList
 
-        return GapList(self.gaps, self.search, self.groups, self.settings.admins)
+        return GapList(self.gaps, self.search, self.groups, self.settings.admins, documents=self.owned, owners=self.owners)
+
+    async def owned(self, document_ids: Collection[str]) -> Mapping[str, Owned]:
+        """Documents with who looks after them; as for answers, no address that is not of the document's source."""
+        from connectors.registry import build_hosts
+        from core.addresses import is_at
+
+        hosts = build_hosts(self.settings)
+        found = await self.index.owned(document_ids)
+        return {id: one if is_at(one.url, hosts.get(one.source, ())) else replace(one, url="") for id, one in found.items()}
+
+    @cached_property
+    def owners(self) -> Owners:
+        """The platforms tell it how theirs are reached."""
+        from bots.owners import Owners
+
+        return Owners(self.gaps, self.groups)
 
     @cached_property
     def reviewed(self) -> ReviewedAnswers:
@@ -335,11 +352,13 @@ class App:
         from bots.commands.gaps import GAPS
         from bots.commands.link import ISSUE, REDEEM, UNLINK, LinkCommands
         from bots.commands.memory import MEMORY, NEW, MemoryCommands
+        from bots.commands.owner import OwnerAnswers
         from bots.commands.private import ASK, SHARE, PrivateAnswers
         from bots.commands.registry import Commands
         from bots.commands.retry import Retry
         from bots.commands.reviewed import KEEP, Keeping
         from bots.commands.uploads import ADD, LIST, REMOVE
+        from bots.owners import OWNER
         from bots.responder import RETRY
 
         private = PrivateAnswers(self.desk, self.responder, self.groups, self.accesses)
@@ -364,6 +383,7 @@ class App:
                 RESOLVED: escalation.resolved,
                 RATE: Ratings(self.desk, self.feedback, self.gaps, audit=self.audit).rate,
                 GAPS: self.gap_list.run,
+                OWNER: OwnerAnswers(self.gaps).run,
                 KEEP: Keeping(self.reviewed, self.desk, self.gaps, self.channels, self.settings.admins).keep,
                 "forget": self.forget.run,
                 NEW: remembered.new,
@@ -473,6 +493,7 @@ class App:
             audit=self.audit,
         )
         self.files.fetched_by(bot.name, bot.fetch)
+        self.owners.reached_by(bot.name, bot.messenger)
         return bot
 
     @cached_property
@@ -500,6 +521,11 @@ class App:
             redis=self.redis,
         )
         self.files.fetched_by(bot.name, bot.fetch)
+
+        async def messenger(_principals: frozenset[Principal]) -> Messenger | None:
+            return bot.messenger(self.links.accounts)
+
+        self.owners.reached_by(bot.name, messenger)
         return bot
 
     @property

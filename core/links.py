@@ -150,20 +150,24 @@ class Links:
             del self._held[next(iter(self._held))]
         return {account: person for account, person in found.items() if person and self._counts(person)}
 
+    async def accounts(self, person: Principal) -> frozenset[str]:
+        """The accounts that are linked with an address, ``user:ana@acme.com``. Raises TransientError."""
+        return frozenset(await self._reach(lambda: self._linked(person))) if self._counts(person) else frozenset()
+
     def _counts(self, person: Principal) -> bool:
         return not self._domains or person.rpartition("@")[2] in self._domains
 
     async def _unlink_address(self, person: Principal) -> int:
         if code := await self._redis.getdel(_issued_key(person)):
             await self._redis.delete(code)
-        accounts = {_text(account) for account in await cast("Awaitable[set[Any]]", self._redis.smembers(_accounts_key(person)))}
         # One that was linked with another address since is not touched.
-        linked = [
-            account for account in sorted(accounts) if await self._redis.get(_link_key(account)) in (person, person.encode())
-        ]
-        removed = sum([await self._unlink(account) for account in linked])
+        removed = sum([await self._unlink(account) for account in await self._linked(person)])
         await self._redis.delete(_accounts_key(person))
         return removed
+
+    async def _linked(self, person: Principal) -> list[str]:
+        accounts = {_text(account) for account in await cast("Awaitable[set[Any]]", self._redis.smembers(_accounts_key(person)))}
+        return [account for account in sorted(accounts) if await self._redis.get(_link_key(account)) in (person, person.encode())]
 
     async def _unlink(self, account: str) -> int:
         self._held.pop(account, None)

@@ -138,12 +138,16 @@ class Document:
     """Headings above the title: space and ancestor pages, folders. Outermost first."""
     metadata: Mapping[str, str] = field(default_factory=dict)
     version: str = ""
-    """The source's mark of this state: as long as it is equal, nothing of the above has changed, access excepted. Empty:
+    """The source's mark of this state: as long as it is equal, nothing of the rest has changed, access excepted. Empty:
     unknown."""
+    owners: tuple[Principal, ...] = ()
+    """Who looks after it, the likeliest first: ``user:ana@acme.com``, or an account of its source as its Groups tell it."""
 
     @cached_property
     def content_hash(self) -> str:
-        """Hash of all that is searched. Who may read it, where it lies and when it was edited change without embedding."""
+        """Hash of all that is searched. Who may read it, who looks after it, where it lies and when it was edited change
+        without embedding.
+        """
         body = self.body.encode() if isinstance(self.body, str) else self.body
         head = json.dumps([self.title, self.media_type])
         return hashlib.sha256(head.encode() + b"\0" + body).hexdigest()[:32]
@@ -212,7 +216,7 @@ class Answer:
     model: str
     prompt_version: str
     timings: Mapping[str, float]
-    """Milliseconds by step: condense, retrieve, first_token, generate, total."""
+    """Milliseconds by step: condense, line (waiting for its turn to search), retrieve, first_token, generate, total."""
     notice: str = ""
     """What the reader should know besides the answer: "the model could not be reached, these are quotes"."""
     documents: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ documents it led to, unless somebody reports that they should not have read them
 
 Everything stands in Redis under ``footnote:{gaps}:``, which is one slot of a cluster, so that a script changes it in one step.
 Any number of processes write: who opens a gap says which gaps it compared with, and looks again if there are new ones.
-Losing it loses the queue, and nothing else.
+Losing it loses the queue, and nothing else. Whom we told of a gap stands beside it: see :mod:`core.evaluation.tellings`.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from pydantic import TypeAdapter
 
 from core.errors import TransientError
 from core.evaluation.feedback import FEEDBACK_TTL, Answered
+from core.evaluation.tellings import Tellings
 from core.models import AnswerMode, Reason
 from core.outage import Outage
 
@@ -159,8 +160,16 @@ class Gap:
     """Ids of what was cited or found most often: at most three."""
     first_at: datetime
     last_at: datetime
-    again: bool
-    """It was done, and was asked again."""
+    done_at: datetime | None = None
+    """When it was done, before it was asked again."""
+    heard: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of the samples that were asked in front of others, in which conversations they were: whoever sees one of those may be
+    told the words."""
+
+    @property
+    def again(self) -> bool:
+        """It was done, and was asked again."""
+        return self.done_at is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +181,7 @@ class _Entry:
     text: str = ""
     reason: str = ""
     documents: tuple[str, ...] = ()
+    conversation: str = ""
 
 
 _ENTRY: TypeAdapter[_Entry] = TypeAdapter(_Entry)
@@ -206,6 +216,7 @@ class Gaps:
         self._new_id = new_id
         self._vectors = f"{_PREFIX}vectors:{embedder.name}"
         self._known = _Known()
+        self.tellings = Tellings(redis)
         self._outage = Outage("gaps are neither noted nor told", timeout=_TIMEOUT)
 
     async def note(self, miss: Miss) -> str:
@@ -243,6 +254,10 @@ class Gaps:
             found, key=lambda gap: (-gap.reasons.get(Reason.PRIVATE, 0), -gap.people, -gap.asked, -gap.last_at.timestamp())
         )
 
+    async def find(self, id: str) -> Gap | None:
+        """None when there is none, or it is done."""
+        return next((gap for gap in await self.gaps() if gap.id == id), None)
+
     async def done(self, id: str, at: datetime) -> bool:
         """Something was written about it, or need not be: it is told no more until somebody asks again. False when there is no
         such gap.
@@ -262,9 +277,16 @@ class Gaps:
         id = await self._place_of(answer_id)
         return bool(id) and await self.done(id, at)
 
+    async def people(self) -> frozenset[str]:
+        """Whoever asked, or said, what is kept."""
+        entries = [entry for _, fields in await self._all() for entry in _entries(fields).values()]
+        return frozenset(user for entry in entries for user in (entry.user, entry.asked_by) if user)
+
     async def forget_person(self, user: str) -> int:
-        """Delete all entries of a person, and those of others about what they asked, which hold their words: how many."""
-        forgotten = 0
+        """Delete all entries of a person, and those of others about what they asked, which hold their words, and what they were
+        told of gaps: how many.
+        """
+        forgotten = await self.tellings.forget_person(user)
         for id, fields in await self._all():
             entries = _entries(fields)
             if gone := [name for name, entry in entries.items() if user in {entry.user, entry.asked_by}]:
@@ -361,6 +383,7 @@ def _entry(miss: Miss) -> _Entry:
         text=" ".join(answered.question.split())[:_LONGEST] if told else "",
         reason=miss.reason.value if miss.reason else "",
         documents=answered.documents[:_DOCUMENTS] if told or miss.reason is Reason.PRIVATE else (),
+        conversation="" if answered.private else answered.conversation_id,
     )
 
 
@@ -389,8 +412,14 @@ def _gap(id: str, fields: Mapping[str, str]) -> Gap | None:
         documents=tuple(document for document, _ in documents.most_common(_DOCUMENTS)),
         first_at=_at(entries[-1]),
         last_at=_at(entries[0]),
-        again=bool(done),
+        done_at=datetime.fromtimestamp(done, UTC) if done else None,
+        heard=_heard(samples, entries),
     )
+
+
+def _heard(samples: Sequence[str], entries: Sequence[_Entry]) -> dict[str, tuple[str, ...]]:
+    found = {text: tuple(dict.fromkeys(e.conversation for e in entries if e.text == text and e.conversation)) for text in samples}
+    return {text: conversations for text, conversations in found.items() if conversations}
 
 
 def _at(entry: _Entry) -> datetime:

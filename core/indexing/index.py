@@ -21,7 +21,7 @@ from core.indexing.payloads import access_of, gates_of, payload_of
 from core.indexing.qdrant import SEARCH_SECONDS, Missing, ask
 from core.indexing.ranking import best
 from core.indexing.tombstones import Forgotten, Tombstone, Tombstones
-from core.models import NOBODY, Access, Audience, Chunk, Document, Hit
+from core.models import NOBODY, Access, Audience, Chunk, Document, Hit, Principal
 from core.ports import Embedder
 
 WRITE = 64
@@ -40,6 +40,7 @@ Guard = Callable[[], Awaitable[None]]
 
 _HEAD = models.FieldCondition(key="position", range=models.Range(lt=1))
 _TAIL = models.FieldCondition(key="position", range=models.Range(gte=1))
+_OWNED = ("source", "title", "url", "owners")
 
 
 async def unguarded() -> None:
@@ -91,6 +92,19 @@ class Glimpse:
     title: str
     headings: tuple[str, ...]
     """Those above it, outermost first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owned:
+    """What a document is called, who looks after it, and who may read it."""
+
+    document_id: str
+    source: str
+    title: str
+    url: str
+    owners: tuple[Principal, ...]
+    """As of :class:`core.models.Document`; empty for what was indexed before they were asked for."""
+    access: Access
 
 
 class Index:
@@ -252,16 +266,19 @@ class Index:
         self._answerer.learn(access)
 
     async def relabel(self, document: Document) -> None:
-        """Note where a document lies now, its last edit and its version, without embedding anything. The version comes last."""
+        """Note where a document lies now, who looks after it, its last edit and its version, without embedding anything. The
+        version comes last.
+        """
         chosen = _is("document_id", document.id)
         label = {
             "url": document.url,
             "updated_at": document.updated_at.isoformat(),
             "content_hash": document.content_hash,
         }
+        head = {"path": list(document.path), "owners": list(document.owners), "version": document.version}
         await self._update(
             _set(label, models.Filter(must=[chosen])),
-            _set({"path": list(document.path), "version": document.version}, models.Filter(must=[chosen, _HEAD])),
+            _set(head, models.Filter(must=[chosen, _HEAD])),
         )
 
     async def records(self, source: str) -> AsyncIterator[Record]:
@@ -376,8 +393,29 @@ class Index:
         """Who may read documents now, by id. What questions are not answered from is missing: gone, or half written."""
         return await self._here(lambda answering: self._accesses(answering, sorted(set(document_ids))))
 
+    async def owned(self, document_ids: Collection[str]) -> dict[str, Owned]:
+        """As :meth:`accesses`, with who looks after them."""
+        found = await self._here(lambda answering: self._complete(answering, sorted(set(document_ids)), _OWNED))
+        return {
+            payload["document_id"]: Owned(
+                document_id=payload["document_id"],
+                source=payload["source"],
+                title=payload["title"],
+                url=payload["url"],
+                owners=tuple(payload.get("owners") or ()),
+                access=access,
+            )
+            for payload, access in found
+        }
+
     async def _accesses(self, answering: Answering, ids: Sequence[str]) -> dict[str, Access]:
-        found: dict[str, Access] = {}
+        return {payload["document_id"]: access for payload, access in await self._complete(answering, ids)}
+
+    async def _complete(
+        self, answering: Answering, ids: Sequence[str], fields: Sequence[str] = ()
+    ) -> list[tuple[dict[str, Any], Access]]:
+        """The records of those documents that are written as a whole, with these ``fields`` besides their ids."""
+        found: list[tuple[dict[str, Any], Access]] = []
         for start in range(0, len(ids), PAGE):
             chosen = models.Filter(must=[_any("document_id", ids[start : start + PAGE]), _HEAD])
             points, _ = await ask(
@@ -385,7 +423,7 @@ class Index:
                     answering.generation.collection,
                     scroll_filter=chosen,
                     limit=PAGE,
-                    with_payload=["document_id", "access", "gates", "pending"],
+                    with_payload=["document_id", "access", "gates", "pending", *fields],
                 ),
                 seconds=SEARCH_SECONDS,
             )
@@ -393,7 +431,7 @@ class Index:
                 access = access_of(payload["gates"])
                 # Gates that were tampered with do not fit the name and open nothing.
                 if access.class_id == payload["access"] and not payload.get("pending"):
-                    found[payload["document_id"]] = access
+                    found.append((payload, access))
         return found
 
     async def search(self, query: str, audience: Audience, k: int, sources: Collection[str] = ()) -> list[Hit]:

@@ -31,6 +31,13 @@ from tests.contract.pages import (
 pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect")
 
 
+class NoEmbedder(type(EMBEDDER)):
+    """The same model; whoever embeds with it fails."""
+
+    async def embed_documents(self, texts):
+        raise AssertionError("nothing is to be embedded")
+
+
 @pytest.fixture
 async def index(client: AsyncQdrantClient, name: str) -> Index:
     index = Index(client, EMBEDDER, name)
@@ -245,6 +252,23 @@ async def test_a_document_that_lies_elsewhere_now_is_cited_there_without_being_e
     hits = await index.search("turn the wheel", Audience.of(ANA), 10)
     assert {(hit.chunk.url, hit.chunk.updated_at) for hit in hits} == {(moved.url, moved.updated_at)}
     assert [(r.version, r.content_hash) async for r in index.records("wiki")] == [("8", pair[0].content_hash)]
+
+
+async def test_who_looks_after_a_document_is_known_and_changes_without_being_embedded(client, name, index):
+    pair = document("manual", STEPS, ENG)
+    await index.upsert([pair])
+    assert (await index.owned(["wiki:manual", "wiki:gone"]))["wiki:manual"].owners == ()
+    handed_over = replace(pair[0], owners=("user:ana@acme.com", "account:wiki:5b1"), version="8")
+    await Index(client, NoEmbedder(), name).relabel(handed_over)
+    [owned] = (await index.owned(["wiki:manual"])).values()
+    assert (owned.owners, owned.title, owned.url, owned.access) == (handed_over.owners, pair[0].title, pair[0].url, ENG)
+
+
+async def test_a_document_from_before_owners_were_asked_for_has_none(client, name, index):
+    await index.upsert([LEAVE])
+    collection = (await client.get_aliases()).aliases[0].collection_name
+    await client.delete_payload(collection, ["owners"], points=models.Filter(must=[]), wait=True)
+    assert [owned.owners for owned in (await index.owned(["wiki:leave"])).values()] == [()]
 
 
 async def test_removed_documents_are_gone_and_unknown_ones_are_fine(index):

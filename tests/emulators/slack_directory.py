@@ -59,6 +59,18 @@ def users(workspace: Workspace, arguments: dict[str, Any], *, with_email: bool) 
     return found | {"cache_ts": int(time.time())}
 
 
+def by_email(workspace: Workspace, email: str) -> dict[str, Any]:
+    """users.lookupByEmail: nobody who is deactivated, and nobody of another workspace."""
+    found = [
+        user
+        for user in workspace.users.values()
+        if user.email == email.lower() and not (user.foreign or user.flags.get("deleted"))
+    ]
+    if not found:
+        raise Refused("users_not_found")
+    return {"user": found[0].profile(with_email=True)}
+
+
 def _page(name: str, rows: Sequence[T], arguments: dict[str, Any], default: int) -> dict[str, Any]:
     limit = int(arguments.get("limit") or 0)
     if not 0 <= limit <= LIMIT:

@@ -36,6 +36,7 @@ METHOD_SCOPES = {
     "assistant.threads.setSuggestedPrompts": "assistant:write",
     "users.info": "users:read",
     "users.list": "users:read",
+    "users.lookupByEmail": "users:read.email",
 }
 RESPONSE_URL_USES = 5
 RESPONSE_URL_SECONDS = 30 * 60
@@ -223,6 +224,9 @@ class WebApi:
             raise Refused("missing_argument")
         return slack_directory.users(self.workspace, arguments, with_email=self.with_email())
 
+    def users_lookup_by_email(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        return slack_directory.by_email(self.workspace, _required(arguments, "email"))
+
     def with_email(self) -> bool:
         if not self.grants("users:read.email"):
             return False
@@ -233,6 +237,9 @@ class WebApi:
         return self.scopes is None or scope in self.scopes
 
     def chat_post_message(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        if arguments.get("channel") in self.workspace.users:
+            # A person's id stands for the conversation with them.
+            arguments = arguments | {"channel": f"D{arguments['channel']}"}
         channel = self._writable(arguments)
         if error := refusal(arguments):
             raise Refused(error)
@@ -414,6 +421,7 @@ _METHODS: dict[str, Callable[[WebApi, dict[str, Any]], dict[str, Any]]] = {
     "apps.connections.open": WebApi.apps_connections_open,
     "users.info": WebApi.users_info,
     "users.list": WebApi.users_list,
+    "users.lookupByEmail": WebApi.users_lookup_by_email,
     "chat.postMessage": WebApi.chat_post_message,
     "chat.update": WebApi.chat_update,
     "chat.delete": WebApi.chat_delete,
