@@ -15,6 +15,7 @@ from bots.command import Action, Command, CommandReply, require_admin
 from bots.commands import forget
 from bots.commands.private import SHARE
 from bots.commands.reindex import USAGE, Reindex, offers
+from bots.owners import OWNER
 from core.audit import OFF, Audit, address_hidden
 from core.errors import FootnoteError, UserError
 from core.models import Principal, SyncState, now
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-_UNDERSTOOD = frozenset({"reindex", "forget", "gaps", SHARE})
+_UNDERSTOOD = frozenset({"reindex", "forget", "gaps", OWNER, SHARE})
 """When one of these was run, all that was said to it are names, options and ids, which the audit log may hold."""
 
 HELP = f"""\

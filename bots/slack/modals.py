@@ -36,7 +36,7 @@ _OPTIONS = 100
 """In one menu; Slack refuses more."""
 _POLICIES = {
     Policy.MENTION: ("When I am mentioned", "And never otherwise"),
-    Policy.STICKY: ("Also in threads that I am in", "Further messages there need no mention"),
+    Policy.STICKY: ("Also in threads that I am in", "Further questions there need no mention"),
     Policy.QUESTIONS: ("Also to whatever is a question", "If I find something on it"),
 }
 
