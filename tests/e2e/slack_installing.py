@@ -104,6 +104,9 @@ class Installing:
         self.slack.oauth.redirect_uris = [f"{address}/slack/oauth_redirect"]
         self.slack.courier.request_url = None if socket else f"{address}/slack/events"
 
+    async def check(self) -> str:
+        return await self.talk.bot(self.settings()).check()
+
     def environment(self, home: Path, model: OpenAIServer) -> dict[str, str]:
         """Of a process of its own; its pages are in ``home``."""
         return {
