@@ -121,6 +121,8 @@ class ScriptedAssistant:
         self.asked: list[tuple[Message, Audience]] = []
         self.withdrawn: list[str] = []
         """Messages that are remembered no longer."""
+        self.waiting: Waiting = unheard
+        """Tells whoever asked last how many questions come first."""
 
     async def withdraw(self, _conversation_id: str, said_as: str) -> None:
         self.withdrawn.append(said_as)
@@ -129,6 +131,7 @@ class ScriptedAssistant:
         self, message: Message, audience: Audience, config: ChannelConfig = DEFAULT, *, waiting: Waiting = unheard
     ) -> AsyncIterator[str | Answer]:
         self.asked.append((message, audience))
+        self.waiting = waiting
         return self._script(message, audience)
 
 

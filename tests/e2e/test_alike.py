@@ -141,9 +141,9 @@ async def test_a_new_topic_what_is_remembered_and_what_is_forgotten_are_told_ali
         anew = await here.discord.say(here.bo, here.general, f"{here.discord.bot.mention} new topic", reply_to=first)
         on_discord = [plain((await here.discord.answer_to(anew)).content)]
         for command in ("memory", "forget", "memory"):
-            told = len(here.slack.whispers(ANA))
+            before = len(here.slack.whispers(ANA))
             await here.slack.command(ANA, GENERAL, "/footnote", command)
-            in_slack.append(plain((await here.slack.until_whisper(ANA, told + 1)).shown))
+            in_slack.append(plain((await here.slack.until_whisper(ANA, before + 1)).shown))
             given = await here.discord.slash(here.bo, command, channel=here.general)
             on_discord += [plain(text) for text in await here.discord.finished(given)]
     for told in (in_slack, on_discord):
@@ -167,8 +167,8 @@ async def test_the_settings_of_a_channel_are_its_own_whatever_it_is_called(data_
         for channel in (here.general, other):
             here.discord.gateway.dispatch("CHANNEL_UPDATE", channel.json())
         shown: list[str] = []
-        for channel in (GENERAL, "C2"):
-            await here.slack.command("U2BEN", channel, "/footnote", "config")
+        for id in (GENERAL, "C2"):
+            await here.slack.command("U2BEN", id, "/footnote", "config")
             shown.append((await here.slack.until_whisper("U2BEN", len(shown) + 1)).shown)
         for there in (here.general, other):
             given = await here.discord.slash(chris, "config", channel=there)

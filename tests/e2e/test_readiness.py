@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,8 @@ async def test_a_token_that_is_refused_ends_the_start_with_one_line_that_names_i
 ) -> None:
     """That a platform needs less than ten seconds to say so is held by the dialogues of each; here other things start, too."""
     async with a_team(data_dir) as team, asyncio.timeout(60):
-        ran = await team.footnote.run("serve", **{setting: token})
+        wrong = replace(team.footnote, settings={**team.footnote.settings, setting: token})
+        ran = await wrong.run("serve")
     assert ran.status == 2
     [line] = [line for line in ran.err.splitlines() if setting in line]
     assert line == ran.err.splitlines()[-1]

@@ -184,6 +184,24 @@ async def test_the_status_shows_at_once_and_goes_with_the_answer() -> None:
         assert talk.slack.status(question) is None
 
 
+async def test_who_waits_in_line_sees_how_many_questions_come_first() -> None:
+    served = asyncio.Event()
+
+    async def waits(message: Message, _audience: Audience) -> AsyncIterator[str | Answer]:
+        await served.wait()
+        yield answer("Thirty days.", question=message.text)
+
+    async with dialogue(waits) as talk, talk.running():
+        question = await talk.slack.mention(ANA, GENERAL, "how many days?")
+        await talk.slack.until(lambda: talk.assistant.asked, what="the question")
+        for before, shown in ((3, "is looking up 3 other questions first…"), (0, "is searching…")):
+            await talk.assistant.waiting(before)
+            await talk.slack.until(lambda shown=shown: talk.slack.status(question) == shown, what=shown)
+        served.set()
+        await talk.slack.until_reply(question)
+        assert talk.slack.status(question) is None
+
+
 async def test_twenty_parallel_questions_are_all_acknowledged_while_their_answers_are_thought_about() -> None:
     async with dialogue(says("Thirty days.", seconds=4.0)) as talk, talk.running():
         questions = [await talk.slack.mention(ANA, GENERAL, f"question {number}") for number in range(20)]
