@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bots.slack.files import opened_by
 from bots.slack.translate import Changed, Heard, Identity, changed, given, hear, pressed, readable, to_message
 
 ME = Identity(team="T1", user="UBOT", bot="BBOT")
@@ -33,6 +34,19 @@ def test_a_mention_becomes_a_message() -> None:
     assert message.text == "hello"
     assert message.sent_at == datetime(2023, 11, 14, 22, 13, 20, 100, tzinfo=UTC)
     assert not message.private
+
+
+def test_among_several_workspaces_no_id_of_one_is_any_in_another() -> None:
+    files = [{"id": "F1", "name": "a.pdf", "url_private": "https://files.slack.com/a.pdf"}]
+    acme, bolt = (Identity(team=team, user="UBOT", bot="BBOT", realm=team) for team in ("T1", "T2"))
+    first, second = (to_message(said, me, {}) for me in (acme, bolt) if (said := hear(event(files=files), me)) is not None)
+    assert (first.channel_id, first.user, first.aliases[0]) == ("T1:C1", "slack:T1:UANA", "slack:T1:event:Ev1")
+    assert first.files[0].place == "channel:slack:T1:C1"
+    for what in ("id", "conversation_id", "channel_id", "user", "aliases", "files"):
+        assert getattr(first, what) != getattr(second, what), what
+    realm, file = opened_by(second.files[0])
+    assert (realm, file.address) == ("T2", "https://files.slack.com/a.pdf"), "its own token opens it"
+    assert (acme.bare("T1:UANA"), acme.bare("T2:UANA"), ME.bare("UANA")) == ("UANA", "T2:UANA", "UANA")
 
 
 def test_both_events_of_a_mention_are_one_message() -> None:
