@@ -60,6 +60,7 @@ class Client(discord.Client):
 
     async def on_connect(self) -> None:
         """There is a new session."""
+        self._missed.fell_behind(self.guilds)
         self._came_up()
         await self._missed.from_people(self)
 
@@ -127,6 +128,7 @@ class ShardedClient(Client, discord.AutoShardedClient):
     async def on_disconnect(self) -> None: ...
 
     async def on_shard_connect(self, shard: int) -> None:
+        self._missed.fell_behind(guild for guild in self.guilds if guild.shard_id == shard)
         self._is_back(shard)
         if shard == _DIRECT:
             await self._missed.from_people(self)

@@ -8,7 +8,7 @@ twice is claimed once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -41,6 +41,8 @@ _KEPT = timedelta(days=30)
 _PEOPLE_FOR = timedelta(days=1)
 _TIMEOUT = 1.0
 
+_DIRECT = 0
+"""What stands for direct messages among the ids of servers."""
 _SERVERS = "footnote:discord:heard"
 """A hash: the id of a server, and that of a message up to which everything there was heard."""
 _PEOPLE = "footnote:discord:people"
@@ -57,10 +59,17 @@ class Missed:
         self._clock = clock
         self._outage = Outage("what is said while Footnote is away is not answered later", timeout=_TIMEOUT)
         self._noted: dict[int, datetime] = {}
+        self._behind: set[int] = set()
         self._looking = asyncio.Semaphore(_AT_ONCE)
+
+    def fell_behind(self, guilds: Iterable[discord.Guild]) -> None:
+        """A session of these servers begins anew: until they are looked through, what is heard there is not all that was said."""
+        self._behind.update(guild.id for guild in guilds)
 
     async def heard(self, message: discord.Message) -> None:
         """Note how far everything was heard."""
+        if (message.guild.id if message.guild else _DIRECT) in self._behind:
+            return
         if isinstance(message.channel, discord.DMChannel):
             if not message.author.bot:
                 await self._note_person(message)
@@ -72,6 +81,12 @@ class Missed:
 
     async def in_server(self, client: discord.Client, guild: discord.Guild) -> None:
         """Hear what was said on a server of which the gateway tells anew. Of one that is new to us nothing is looked up."""
+        try:
+            await self._look_through(client, guild)
+        finally:
+            self._behind.discard(guild.id)
+
+    async def _look_through(self, client: discord.Client, guild: discord.Guild) -> None:
         async with self._looking:
             try:
                 noted = await self._outage.reach(lambda: cast("Any", self._redis.hget(_SERVERS, str(guild.id))))
@@ -88,6 +103,13 @@ class Missed:
 
     async def from_people(self, client: discord.Client) -> None:
         """Hear what was said in direct messages, of which no session tells anything."""
+        self._behind.add(_DIRECT)
+        try:
+            self._hear(client, await self._from_people(client))
+        finally:
+            self._behind.discard(_DIRECT)
+
+    async def _from_people(self, client: discord.Client) -> list[discord.Message]:
         oldest = _milliseconds(self._clock() - _PEOPLE_FOR)
         try:
             known: list[tuple[bytes, float]] = await self._outage.reach(
@@ -97,7 +119,7 @@ class Missed:
                 )
             )
         except TransientError:
-            return
+            return []
         missed: list[discord.Message] = []
         for member, last in known:
             after = self._after(datetime.fromtimestamp(last / 1000, UTC))
@@ -105,7 +127,7 @@ class Missed:
                 channel = await client.fetch_channel(int(member.decode().partition(":")[2]))
                 if isinstance(channel, discord.DMChannel):
                     missed += await _since(channel, after)
-        self._hear(client, missed)
+        return missed
 
     def _after(self, noted: datetime) -> int:
         """The id behind which messages count."""
