@@ -21,9 +21,11 @@ class Batches(Generic[Item, Result]):
     begun. What goes wrong with a batch is raised to all who are in it, and to nobody else.
     """
 
-    def __init__(self, work: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], *, most: int, at_once: int = 1) -> None:
-        """``work`` gives one result for each item, in their order. It gets ``most`` items at most, and is asked ``at_once``
-        times side by side at most.
+    def __init__(
+        self, work: Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]], *, most: int, at_once: int = 1
+    ) -> None:
+        """``work`` gives one result for each item, in their order, or the error that is raised to that one alone. It gets
+        ``most`` items at most, and is asked ``at_once`` times side by side at most.
         """
         self._work = work
         self._most = most
@@ -63,7 +65,11 @@ class Batches(Generic[Item, Result]):
             raise
         else:
             for (_, result), value in zip(batch, found, strict=True):
-                if not result.done():
+                if result.done():
+                    continue
+                if isinstance(value, Exception):
+                    result.set_exception(value)
+                else:
                     result.set_result(value)
 
     def _next(self) -> list[_Asked[Item, Result]]:

@@ -53,7 +53,6 @@ class Assistant:
         budget: Budget | None = None,
         sources: Sources | None = None,
         attached: Attached | None = None,
-        line: Line | None = None,
         clock: Callable[[], datetime] = now,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
@@ -72,8 +71,7 @@ class Assistant:
             accesses,
             model,
             model_timeout=silence,
-            search_timeout=search_timeout.total_seconds(),
-            line=line or Line(),
+            line=Line(search_timeout.total_seconds()),
         )
 
     async def answer(

@@ -23,10 +23,10 @@ from core.answering.line import Line, Waiting, unheard
 from core.answering.model import stream
 from core.answering.prompts import ANSWER, asker, fenced, recent
 from core.answering.quotes import quote
-from core.answering.retriever import SearchRetriever
+from core.answering.retriever import UNAVAILABLE, SearchRetriever
 from core.answering.style import PLAIN, Style
 from core.answering.thoughts import without_thoughts
-from core.errors import FootnoteError
+from core.errors import FootnoteError, TransientError
 from core.models import AnswerMode, Audience, Citation, Hit
 from core.ports import Accesses, Search
 
@@ -97,10 +97,10 @@ class Draft:
 
 
 def build_chain(
-    search: Search, accesses: Accesses, model: BaseChatModel | None, *, model_timeout: float, search_timeout: float, line: Line
+    search: Search, accesses: Accesses, model: BaseChatModel | None, *, model_timeout: float, line: Line
 ) -> Runnable[Ask, str | Draft]:
-    """Stream it: pieces of text, then exactly one Draft. Timeouts are in seconds; that of the search begins when its
-    turn in the ``line`` has come.
+    """Stream it: pieces of text, then exactly one Draft. The model may be silent for so many seconds; a search waits for its
+    turn in the ``line``.
 
     Raises TransientError when the index does not answer, or too many are before this one. A model that fails is no error:
     then the draft is quotes.
@@ -128,11 +128,13 @@ def build_chain(
             audience=found.ask.audience,
             sources=found.ask.sources,
             k=HITS,
-            timeout=search_timeout,
         )
-        async with line.turn(found.ask.waiting):
-            started = time.perf_counter()
-            hits = tuple(await retriever.hits(found.query))
+        try:
+            async with line.turn(found.ask.waiting):
+                started = time.perf_counter()
+                hits = tuple(await retriever.hits(found.query))
+        except TimeoutError as error:
+            raise TransientError(UNAVAILABLE) from error
         if found.ask.attached is not None:
             hits = scaled(await found.ask.attached(found.query), hits)
         timings = {**found.timings, "line": (started - joined) * 1000, "retrieve": _since(started)}

@@ -9,12 +9,14 @@ from contextlib import asynccontextmanager
 
 from core.errors import TransientError
 
-WIDTH = 16
-"""Searches at once: as many as keep a remote embedder and the index busy, and are over in tenths of a second on two cores."""
+WIDTH = 8
+"""Searches at once: as many as keep a remote embedder and the index busy, and few enough to be over soon on two cores."""
 SOON, AGAIN = 3.0, 5.0
 """Seconds after which somebody who waits is told so, and after which again."""
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds in line after which a question is given up: who asked hears of it rather than wonder."""
+AT_MOST = 4.0
+"""So many times its limit a search may take, however well the others do."""
 
 Waiting = Callable[[int], Awaitable[None]]
 """Told how many questions are before this one, now and then while it waits, and 0 when its turn came after that."""
@@ -25,21 +27,35 @@ async def unheard(_before: int) -> None:
 
 
 class Line:
-    """The first come are the first served."""
+    """The first come are the first served.
 
-    def __init__(self, width: int = WIDTH) -> None:
+    A turn may take ``seconds`` without any other ending well: while some do, what is behind is busy, and not away.
+    """
+
+    def __init__(self, seconds: float, width: int = WIDTH) -> None:
+        self._seconds = seconds
         self._free = width
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._taken: dict[asyncio.Timeout, float] = {}
+        """The limits of the turns that are taken, with the time to which they may be put off."""
 
     @asynccontextmanager
     async def turn(self, waiting: Waiting = unheard) -> AsyncIterator[None]:
-        """Wait for it. Raises TransientError, worded for the person who asked, when it does not come in time."""
+        """Wait for it, and take it. Raises TransientError, worded for the person who asked, when it does not come in time, and
+        TimeoutError when it takes too long.
+        """
         called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(called)
         self._call()
         try:
             await self._until(called, waiting)
-            yield
+            async with asyncio.timeout(self._seconds) as limit:
+                self._taken[limit] = _now() + AT_MOST * self._seconds
+                try:
+                    yield
+                finally:
+                    del self._taken[limit]
+            self._put_off()
         finally:
             if called.done():
                 self._free += 1
@@ -48,8 +64,7 @@ class Line:
                 self._waiting.remove(called)
 
     async def _until(self, called: asyncio.Future[None], waiting: Waiting) -> None:
-        clock = asyncio.get_running_loop().time
-        began, pause = clock(), SOON
+        began, pause = _now(), SOON
         while not called.done():
             await asyncio.wait([called], timeout=pause)
             if called.done():
@@ -57,9 +72,10 @@ class Line:
                     await waiting(0)
                 return
             before = self._waiting.index(called)
-            if clock() - began >= PATIENCE:
+            if _now() - began >= PATIENCE:
                 raise TransientError(
-                    f"Too many questions are asked at once: after {PATIENCE:.0f} seconds yours is number {before + 1} in line."
+                    f"Too many questions are asked at once: after {PATIENCE / 60:.0f} minutes yours is number {before + 1} in "
+                    "line."
                 )
             await waiting(before)
             pause = AGAIN
@@ -68,3 +84,12 @@ class Line:
         while self._free and self._waiting:
             self._free -= 1
             self._waiting.popleft().set_result(None)
+
+    def _put_off(self) -> None:
+        for limit, latest in self._taken.items():
+            if not limit.expired():
+                limit.reschedule(min(_now() + self._seconds, latest))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

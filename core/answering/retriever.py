@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
@@ -31,19 +30,17 @@ class SearchRetriever(BaseRetriever):
     sources: tuple[str, ...] = ()
     """Of these only, if any."""
     k: int
-    timeout: float
-    """Seconds. Raises TransientError when search or look-up fail, or both together take longer: a person waits."""
 
     async def hits(self, query: str) -> list[Hit]:
+        """Raises TransientError, worded for the person who asked, when search or look-up fail."""
         return [document.metadata["hit"] for document in await self.ainvoke(query)]
 
     async def _aget_relevant_documents(self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun) -> list[Document]:
         try:
-            async with asyncio.timeout(self.timeout):
-                found: list[Hit] = await self.search(query, self.audience, self.k, self.sources)
-                hits = [hit for hit in found if self._fits(hit)]
-                allowed = await readable({hit.chunk.document_id for hit in hits}, self.audience, self.accesses)
-        except (TransientError, TimeoutError) as error:
+            found: list[Hit] = await self.search(query, self.audience, self.k, self.sources)
+            hits = [hit for hit in found if self._fits(hit)]
+            allowed = await readable({hit.chunk.document_id for hit in hits}, self.audience, self.accesses)
+        except TransientError as error:
             raise TransientError(UNAVAILABLE) from error
         return [
             Document(id=hit.chunk.id, page_content=hit.chunk.indexed_text, metadata={"hit": hit})

@@ -103,6 +103,15 @@ async def test_what_goes_wrong_is_told_to_all_in_the_batch_and_to_nobody_else(wo
     assert await batches(2) == 4
 
 
+async def test_work_may_fail_for_one_alone() -> None:
+    async def choosy(numbers: Sequence[int]) -> list[int | Exception]:
+        return [ValueError("odd") if number % 2 else number for number in numbers]
+
+    batches = Batches(choosy, most=3)
+    two, three, four = await asyncio.gather(*start(batches, 2, 3, 4), return_exceptions=True)
+    assert (two, str(three), four) == (2, "odd", 4)
+
+
 async def test_work_that_forgets_somebody_leaves_nobody_waiting() -> None:
     async def forgetful(numbers: Sequence[int]) -> list[int]:
         return list(numbers[:-1])
