@@ -23,6 +23,7 @@ from core.settings import Settings
 from tests.answering import LEAVE_HIT, TRAVEL, TRAVEL_HIT, ScriptedSearch, asked, hit
 from tests.emulators.openai import Cuts, Garbage, Hangs, OpenAIServer, RateLimited, Refuses, Request, Says, Step
 from tests.fakes import NOON, message
+from tests.one_redis import redis_away
 
 HR = Access(gates=(frozenset({"group:hr"}),))
 SALARIES = hit("wiki:salaries", "Leave is paid at the salary band of 90,000 euros.", title="Salaries", access=HR, score=0.95)
@@ -292,7 +293,7 @@ async def test_what_became_private_is_not_repeated_from_an_answer_that_was_made_
 
 
 async def test_without_redis_an_answer_is_given_without_its_conversation(server: OpenAIServer) -> None:
-    world = World(Redis(host="127.0.0.1", port=1), server)
+    world = World(redis_away(), server)
     for _ in range(2):
         _, answer = await asked(world.assistant, message(QUESTION), ANYONE)
         assert answer.mode is AnswerMode.GENERATED
