@@ -34,8 +34,10 @@ async def test_what_is_asked_between_two_sessions_is_answered_once() -> None:
         await _once(talk, 4)
 
 
-async def test_what_is_asked_while_no_process_runs_is_answered_by_the_next_one_once() -> None:
+@pytest.mark.parametrize("shards", [1, 2])
+async def test_what_is_asked_while_no_process_runs_is_answered_by_the_next_one_once(shards: int) -> None:
     async with scene() as talk:
+        talk.discord.gateway.shards = shards
         async with talk.running():
             await talk.discord.answer_to(await talk.discord.mention(talk.ana, talk.general, "Are you there?"))
             await talk.discord.answer_to(await talk.discord.dm(talk.ana, "And here?"))

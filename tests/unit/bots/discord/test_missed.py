@@ -23,7 +23,7 @@ def said(seconds: float) -> Any:
 
 async def noted(redis: Redis) -> int | None:
     """Up to which message."""
-    raw = await redis.hget("footnote:discord:heard", str(SERVER.id))  # type: ignore[misc]
+    raw = await redis.hget("footnote:discord:heard", str(SERVER.id))
     return int(raw) if raw else None
 
 
