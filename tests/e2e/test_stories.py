@@ -56,7 +56,7 @@ async def test_a_stop_during_five_answers_finishes_all_five(team: Team) -> None:
         asked = [await team.slack.mention(ANA, "C1", f"How many days of paid leave, {number}?") for number in range(5)]
         await team.slack.until(lambda: len(team.model.requests) >= 5)
         process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(30):
             assert await process.wait() == 0
         assert [len(team.slack.replies(question)) for question in asked] == [1] * 5
         assert all("Thirty days" in team.slack.replies(question)[0].shown for question in asked)
