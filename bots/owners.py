@@ -110,14 +110,11 @@ class Owners:
         telling = Telling(gap=gap.id, owner=owner, at=self._clock().timestamp())
         if not await self._gaps.tellings.claim(telling, gap.done_at):
             raise UserError(f"{known.address} was told already.")
-        buttons = [
-            Button(label="Done", command=f"{OWNER} done {gap.id}"),
-            Button(label="Not mine", command=f"{OWNER} not-mine {gap.id}"),
-        ]
+        text, buttons = letter(gap, page.title, words)
         try:
             # Before it is sent: whoever reads it may press at once.
             await self._gaps.tellings.keep(replace(telling, account=account))
-            await known.messengers[name].write(account, _text(gap, page, words), page, buttons)
+            await known.messengers[name].write(account, text, page, buttons)
         except FootnoteError as error:
             await self._gaps.tellings.drop(telling)
             raise UserError(f"{known.address} could not be written to: {error}") from error
@@ -140,22 +137,27 @@ def address_of(owner: Principal, groups: Mapping[Principal, Iterable[Principal]]
     return addresses[0] if addresses else ""
 
 
-def _text(gap: Gap, page: Owned, words: Sequence[str]) -> str:
-    named = f"“{plain(page.title)}”"
+def letter(gap: Gap, title: str, words: Sequence[str]) -> tuple[str, list[Button]]:
+    """What the owner of the page ``title`` is told (Markdown), with these ``words`` in which it was asked."""
+    named = f"“{plain(title)}”"
     if Reason.PRIVATE in gap.reasons:
         head = f"Somebody who read an answer that I made from {named} says that they should not have been able to. "
         head += "The page is yours, as far as I know: please look at who may read it."
     elif said := [reason.value for reason in (Reason.WRONG, Reason.OUTDATED) if reason in gap.reasons]:
         head = f"What I answer from {named} is said to be {' and '.join(said)}. The page is yours, as far as I know."
     else:
-        head = f"People ask what {named} comes nearest to and does not tell. The page is yours, as far as I know."
+        head = f"People ask me something that {named} comes nearest to, and does not answer. The page is yours, as far as I know."
     times = "once" if gap.asked == 1 else f"{gap.asked} times by {gap.people} people" if gap.people > 1 else f"{gap.asked} times"
     asked = [f"> {plain(text)}" for text in words]
     foot = (
         f"Asked {times} since {gap.first_at:%Y-%m-%d}. What you write down there I know after the next sync. "
         "*Done* takes it off the administrators' list; *Not mine* lets them ask somebody else."
     )
-    return "\n".join([head, *(["", *asked, ""] if asked else []), foot])
+    buttons = [
+        Button(label="Done", command=f"{OWNER} done {gap.id}"),
+        Button(label="Not mine", command=f"{OWNER} not-mine {gap.id}"),
+    ]
+    return "\n".join([head, *(["", *asked, ""] if asked else []), foot]), buttons
 
 
 def plain(text: str) -> str:

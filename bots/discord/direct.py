@@ -11,7 +11,7 @@ import discord
 import structlog
 
 from bots.command import Button
-from bots.discord.cards import rows
+from bots.discord.cards import Card, rows
 from bots.discord.dialect import literal, masked, safe_url
 from bots.discord.in_channel import InChannel
 from bots.discord.render import notice
@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _UNANSWERED = (discord.DiscordException, aiohttp.ClientError, OSError)
+
+
+def letter(markdown: str, title: str, url: str, buttons: Sequence[Button]) -> list[Card]:
+    """A notice with a link to the page that it is about, and buttons below."""
+    *before, last = notice(markdown)
+    target = safe_url(url)
+    return [*before, replace(last, small=f"-# {masked(title, target) if target else literal(title)}", rows=rows(buttons))]
 
 
 class DiscordMessenger:
@@ -58,15 +65,9 @@ class DiscordMessenger:
             return False
 
     async def write(self, account: str, text: str, page: Owned, buttons: Sequence[Button]) -> None:
-        url = safe_url(page.url)
-        link = masked(page.title, url) if url else literal(page.title)
-        *before, last = notice(text)
         try:
             place = InChannel(await self._client.fetch_user(int(account.removeprefix("discord:"))))
-            for card in (
-                *before,
-                replace(last, small=f"-# {link}", rows=rows(buttons)),
-            ):
+            for card in letter(text, page.title, page.url, buttons):
                 await place.send(card)
         except FootnoteError as error:
             raise UserError(f"Discord does not let me ({error}).") from error

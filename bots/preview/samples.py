@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from bots import reports
+from bots import owners, reports
 from bots.command import Button, CommandReply
 from bots.commands.escalate import RESOLVED
 from bots.commands.private import ASK, SHARE
 from bots.commands.reindex import offers
 from bots.responder import GREETING, RETRY
 from core.channels import ChannelConfig, Policy
+from core.evaluation.gaps import Gap
 from core.models import Answer, AnswerMode, Citation, Coverage, SyncReport, SyncState, SyncStatus
 
 if TYPE_CHECKING:
@@ -149,8 +150,24 @@ RUNNING = SyncState(
 )
 
 
+GAP = Gap(
+    id="5f0c2a91d4",
+    question="What may a hotel in Oslo cost?",
+    samples=("What may a hotel in Oslo cost?", "hotel limits for Norway"),
+    asked=7,
+    people=4,
+    reasons={"unanswered": 5, "missing": 2},
+    documents=(ALLOWANCES.document_id,),
+    first_at=AT - timedelta(days=11),
+    last_at=AT,
+)
+
+
 async def samples() -> list[Sample]:
     """In the order in which people meet them."""
+    from bots.discord.cards import payload
+    from bots.discord.direct import letter
+    from bots.slack.direct import render_letter
     from bots.slack.home import Home, render_home
     from bots.slack.modals import Origin, config_form, reason_form
     from bots.slack.render import render, render_call, render_card, render_error, render_offer, render_text
@@ -165,6 +182,7 @@ async def samples() -> list[Sample]:
     share = Button(label="Share it here", command=f"{SHARE} {ANSWER.id}")
     again = f"{RETRY} slack:T1:C1:1700000000.000100"
     done = Button(label="Mark resolved", command=f"{RESOLVED} {ANSWER.id}")
+    told, answers = owners.letter(GAP, ALLOWANCES.title, GAP.samples)
     report = reports.status(STATES, {"handbook": 20, "confluence": 1240}, timedelta(minutes=10), AT)
     failed = offers(STATES["confluence"])
     moving = reports.progress(RUNNING, AT)
@@ -239,6 +257,14 @@ async def samples() -> list[Sample]:
             about="Whom the channel's settings name: the one mention that ever pings.",
             slack=_slack([render_call("slack:U7INES", f"Ana asks for a person's answer to “{ANSWER.question}”.", [done])]),
             names={"U7INES": "Ines"},
+        ),
+        Sample(
+            name="owner",
+            title="The owner of a page is told",
+            about="When an administrator wants it: what was asked where they could have read it, and never by whom.",
+            slack=_slack(render_letter(told, ALLOWANCES.title, ALLOWANCES.url, answers)),
+            discord=[payload(card) for card in letter(told, ALLOWANCES.title, ALLOWANCES.url, answers)],
+            alone=True,
         ),
         Sample(
             name="progress",

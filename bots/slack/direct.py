@@ -14,14 +14,20 @@ from bots.slack.channels import SlackChannels
 from bots.slack.client import UNANSWERED, failure
 from bots.slack.markup import link
 from bots.slack.render import SlackMessage, actions, context, render_text
-from bots.slack.workspace import Workspace
 
 if TYPE_CHECKING:
+    from bots.slack.workspace import Workspace
     from core.indexing.index import Owned
 
 log = structlog.get_logger(__name__)
 
 _RECENT_SECONDS = 3600.0
+
+
+def render_letter(markdown: str, title: str, url: str, buttons: Sequence[Button]) -> list[SlackMessage]:
+    """A notice with a link to the page that it is about, and buttons below."""
+    *before, last = render_text(markdown)
+    return [*before, SlackMessage(last.text, (*last.blocks, context(link(url, title)), actions(buttons)))]
 
 
 class SlackMessenger:
@@ -55,9 +61,7 @@ class SlackMessenger:
 
     async def write(self, account: str, text: str, page: Owned, buttons: Sequence[Button]) -> None:
         key, after = f"direct:{secrets.token_hex(8)}", f"{time.time() - _RECENT_SECONDS:.6f}"
-        *before, last = render_text(text)
-        below = (context(link(page.url, page.title)), actions(buttons))
-        for part, message in enumerate([*before, SlackMessage(last.text, (*last.blocks, *below))]):
+        for part, message in enumerate(render_letter(text, page.title, page.url, buttons)):
             # Slack takes a person's id for the conversation with them.
             await self._workspace.poster.post(
                 message, channel=account.removeprefix("slack:"), thread=None, after=after, key=f"{key}/{part}"

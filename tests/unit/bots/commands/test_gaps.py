@@ -274,7 +274,7 @@ async def test_the_owner_is_told_what_was_asked_and_how_often_and_never_by_whom(
     [(account, text, buttons)] = office.slack.sent
     assert account == "slack:UANA"
     head, _, *asked, _, foot = text.splitlines()
-    assert head.startswith("People ask what “Travel” comes nearest to and does not tell.")
+    assert head.startswith("People ask me something that “Travel” comes nearest to, and does not answer.")
     assert asked == ["> parking bike", "> bike parking"]
     assert foot.startswith("Asked 2 times by 2 people since 2026-11-02.")
     assert "BOB" not in text
