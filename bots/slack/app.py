@@ -279,9 +279,8 @@ class SlackBot:
                 except TransientError:
                     return BoltResponse(status=503)
                 if workspace is None:
-                    log.info(
-                        "event.ignored", reason="its workspace is paused, or has not installed Footnote", workspaces=ids(body)
-                    )
+                    # Of what is paused one line was written.
+                    log.debug("event.ignored", reason="its workspace is paused, or not installed", workspaces=ids(body))
                     return BoltResponse(status=200, body=_PAUSED if "command" in body else "")
                 context["workspace"] = workspace
             await next()
