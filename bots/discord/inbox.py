@@ -127,8 +127,10 @@ class Inbox:
         if self._running.closed or message.author.bot:
             return
         async with self._edits.edited(message) as stands:
+            if stands is None:
+                return
             config = await self._policies.of(message.channel)
-            if stands is None or refusal(config, await _asker(message), message.channel, self._admins):
+            if refusal(config, await _asker(message), message.channel, self._admins):
                 return
             heard = await self._policies.heard(message, me)
             place, addressed = stands.place, heard is not None and heard.addressed
