@@ -239,12 +239,14 @@ def spoken(message: discord.Message, me: discord.ClientUser) -> str:
 
 
 def shown(message: discord.Message, me: discord.ClientUser) -> tuple[str, Sequence[discord.Attachment]]:
-    """What a message says to whoever asks about it, and the files on it: of one that was forwarded what it said first, and of a
-    file without words what stands in it.
+    """What a message says to whoever asks about it, and the files on it: of one that was forwarded what it said first, of one
+    that other software wrote what its frames say, and of a file without words what stands in it.
     """
     forwarded = message.message_snapshots
     files = [*message.attachments, *(file for snapshot in forwarded for file in snapshot.attachments)]
     said = spoken(message, me) or "\n\n".join(filter(None, (snapshot.content for snapshot in forwarded)))
+    if not said:
+        said = "\n\n".join(filter(None, (text for frame in message.embeds for text in (frame.title, frame.description))))
     if not said and files:
         said = f"What does {files[0].filename} say?"
     return said, files

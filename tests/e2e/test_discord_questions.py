@@ -166,6 +166,15 @@ async def test_asked_about_a_message_it_reads_what_people_see_of_it_its_names_an
             assert read.place == f"channel:discord:{message.channel.id}"
 
 
+async def test_asked_about_what_other_software_wrote_it_reads_the_frames_of_it() -> None:
+    async with dialogue() as talk:
+        alert = await talk.discord.say(talk.root, talk.general, "", webhook=True)
+        alert.embeds = [{"type": "rich", "title": "Disk full", "description": "What to do when a disk is full?"}]
+        await talk.discord.finished(await talk.discord.menu(talk.ana, "Ask about this", alert))
+        [(asked, _)] = talk.assistant.asked
+        assert asked.text == "Disk full\n\nWhat to do when a disk is full?"
+
+
 async def test_other_mentions_are_read_as_names_and_code_is_left_alone() -> None:
     async with dialogue() as talk:
         text = f"who is {talk.root.mention} and what does `<@{talk.discord.bot.id}>` mean?"

@@ -199,6 +199,7 @@ class Message:
     """The request that made it, when the bot did."""
     components: list[Json] = field(default_factory=list)
     files: tuple[File, ...] = ()
+    embeds: list[Json] = field(default_factory=list)
     forwards: Message | None = None
     """What it shows instead of words of its own."""
 
@@ -216,7 +217,7 @@ class Message:
             "mention_roles": [],
             "mention_everyone": False,
             "attachments": [] if stripped else [file.json() for file in self.files],
-            "embeds": [],
+            "embeds": [] if stripped else self.embeds,
             "components": [] if stripped else self.components,
             "pinned": False,
             "tts": False,
