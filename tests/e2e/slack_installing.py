@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
 from redis.asyncio import Redis
 
 from bots.app import App, open_app
@@ -27,6 +28,10 @@ from tests.emulators.slack_workspace import Post
 from tests.fakes import Script, answer
 
 ACME, BOLT, GRID = "T1ACME", "T2BOLT", "E1GRID"
+_DEPLOY = Path(__file__).parents[2] / "deploy"
+MANIFEST, SEVERAL = (
+    yaml.safe_load((_DEPLOY / name).read_text()) for name in ("slack-manifest.yaml", "slack-manifest-several.yaml")
+)
 Departed = Callable[[str], Awaitable[None]]
 KEY = "a key of thirty-two characters or more"
 
@@ -101,7 +106,8 @@ class Installing:
 
     def moved(self, address: str, *, socket: bool = False) -> None:
         """The app is registered with another address."""
-        self.slack.oauth.redirect_uris = [f"{address}/slack/oauth_redirect"]
+        registered = SEVERAL["oauth_config"]["redirect_urls"]
+        self.slack.oauth.redirect_uris = [url.replace("https://YOUR-HOST", address) for url in registered]
         self.slack.courier.request_url = None if socket else f"{address}/slack/events"
 
     async def check(self) -> str:
@@ -148,8 +154,10 @@ class Installing:
 
 
 @asynccontextmanager
-async def installing(script: Script | None = None, **server: Any) -> AsyncIterator[Installing]:
-    async with dialogue(script or echo, **server) as talk:
+async def installing(script: Script | None = None) -> AsyncIterator[Installing]:
+    """The app is made as both manifests say."""
+    events = [manifest["settings"]["event_subscriptions"]["bot_events"] for manifest in (MANIFEST, SEVERAL)]
+    async with dialogue(script or echo, subscriptions=frozenset().union(*events)) as talk:
         yield Installing(talk)
 
 

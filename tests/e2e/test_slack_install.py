@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from structlog.testing import capture_logs
 
 from bots.commands.config import CONFIG, ConfigCommand
@@ -18,7 +17,7 @@ from core.models import EVERYONE, Answer, Audience, Message
 from tests.e2e.installation import Installation, ready
 from tests.e2e.scripted_syncs import ScriptedJobs, commands_over
 from tests.e2e.slack_dialogue import ANA, GENERAL
-from tests.e2e.slack_installing import ACME, BOLT, GRID, KEY, echo, installing, kept
+from tests.e2e.slack_installing import ACME, BOLT, GRID, KEY, MANIFEST, echo, installing, kept
 from tests.e2e.test_slack_home import Library, known
 from tests.e2e.test_slack_policies import LEAVE, knows_of_leave
 from tests.e2e.test_uploads import QUESTION, travel
@@ -26,9 +25,6 @@ from tests.emulators.openai import OpenAIServer, Says
 from tests.emulators.slack_browser import Browser, Page
 from tests.emulators.slack_team import SlackTeam
 from tests.fakes import answer
-
-MANIFEST: dict[str, Any] = yaml.safe_load((Path(__file__).parents[2] / "deploy" / "slack-manifest.yaml").read_text())
-
 
 BOTH = ("app_uninstalled", "tokens_revoked")
 
