@@ -161,6 +161,11 @@ class Spot:
         self.begun = asyncio.Event()
         """Set once the question is kept, or known to be somebody else's: it cannot be lost any more."""
 
+    @property
+    def kept(self) -> bool:
+        """Whether somebody else will finish the question if this process does not."""
+        return self.held is not None and self.held.kept
+
     async def note(self, **more: str) -> None:
         """Something came to stand there: the id of a message that is to be finished, not written again."""
         self.fields |= more

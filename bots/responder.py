@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bots.attached import FileQuestions
     from bots.commands.uploads import UploadCommands
     from bots.desk import AnswerDesk
-    from bots.pending import Held, LeftBehind, Pending
+    from bots.pending import LeftBehind, Pending
     from core.answering.assistant import Assistant
     from core.answering.gate import Gate
     from core.answering.memory import Memory
@@ -84,21 +84,26 @@ class Responder:
         self._audit = audit
         self._clock = clock
 
+    async def keep(self, message: Message, spot: Spot) -> bool:
+        """Keep a question before its platform is told that it was heard, and before it is worked on. False when it is kept
+        already: somebody works on it, or will.
+        """
+        if self._pending is not None:
+            spot.held = await self._pending.begin(Question(message=message, place=spot.fields))
+        spot.begun.set()
+        return self._pending is None or spot.held is not None
+
     async def respond(self, message: Message, reply: Reply, audience_of: AudienceOf, *, spot: Spot | None = None) -> bool:
         """Reply once: an answer, a refusal with its reason, or an error with its id. A duplicate gets nothing.
 
-        With a ``spot``, which tells where the reply goes, the question survives this process. Returns whether an answer was
-        shown.
+        With a ``spot``, which tells where the reply goes, the question survives this process, and is kept here if it was not
+        before. Returns whether an answer was shown.
         """
         with structlog.contextvars.bound_contextvars(message=message.id, conversation=message.conversation_id):
-            held: Held | None = None
-            if self._pending is not None and spot is not None:
-                held = spot.held = await self._pending.begin(Question(message=message, place=spot.fields))
-                spot.begun.set()
-                if held is None:
-                    log.debug("message.repeated")
-                    return False
-            once = Once(heard_by(message, reply), held)
+            if spot is not None and not spot.begun.is_set() and not await self.keep(message, spot):
+                log.debug("message.repeated")
+                return False
+            once = Once(heard_by(message, reply), spot.held if spot is not None else None)
             await self._work(message, once, audience_of)
             return once.shown
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime
+from enum import Enum, auto
 
 import aiohttp
 import discord
@@ -24,14 +25,26 @@ OVERTAKEN = frozenset({_UNKNOWN_INTERACTION, _ALREADY_ACKNOWLEDGED})
 """Discord's codes for an interaction that is over, or answered by another process."""
 
 
+class Ours(Enum):
+    """Whether a question is this process's to answer."""
+
+    YES = auto()
+    NO = auto()
+    UNKNOWN = auto()
+    """Redis is away: whoever acknowledges it first answers."""
+
+
+Keep = Callable[[], Awaitable[Ours]]
+
+
 class Claims:
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
         self._seen: OrderedDict[int, None] = OrderedDict()
 
-    async def acknowledge(self, interaction: Asked, *, private: bool, closed: bool) -> int | None:
+    async def acknowledge(self, interaction: Asked, *, private: bool, closed: bool, keep: Keep | None = None) -> int | None:
         """Claim the interaction within Discord's 3 seconds: the id of the message that will hold the answer. Once we have
-        ``closed``, its giver is told so.
+        ``closed``, its giver is told so. A question is kept first, or it would be lost with this process.
 
         None when it is not ours to answer: delivered before, or acknowledged by another process. When the 3 seconds
         are over there is no such message, and the interaction's own id stands for it.
@@ -42,7 +55,8 @@ class Claims:
             with suppress(discord.HTTPException, aiohttp.ClientError, OSError):
                 await interaction.response.send_message(RESTARTING, ephemeral=True)
             return None
-        return await self._defer(interaction, private=private)
+        ours = Ours.UNKNOWN if keep is None else await keep()
+        return None if ours is Ours.NO else await self._defer(interaction, private=private, sure=ours is Ours.YES)
 
     def is_new(self, interaction: Asked) -> bool:
         if interaction.id in self._seen:
@@ -53,18 +67,19 @@ class Claims:
             self._seen.popitem(last=False)
         return True
 
-    async def _defer(self, interaction: Asked, *, private: bool) -> int | None:
-        unsure = False
+    async def _defer(self, interaction: Asked, *, private: bool, sure: bool) -> int | None:
+        """``sure`` that no other process acknowledges it."""
+        again = False
         while True:
             try:
                 deferred = await interaction.response.defer(thinking=True, ephemeral=private)
             except (aiohttp.ClientError, OSError):
-                if unsure:
+                if again:
                     raise
-                unsure = True
+                again = True
             except discord.HTTPException as error:
-                if error.code == _ALREADY_ACKNOWLEDGED and unsure:
-                    # It was us: only the answer to our first attempt was lost.
+                if error.code == _ALREADY_ACKNOWLEDGED and (again or sure):
+                    # It was us: only the answer to our first attempt was lost, or it is brought once more.
                     return (await interaction.original_response()).id
                 if error.code == _ALREADY_ACKNOWLEDGED:
                     return None

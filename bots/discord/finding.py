@@ -80,14 +80,20 @@ class Finder:
         self, client: discord.Client, message: Message, place: Any, channel: Any, person: Person
     ) -> Found:
         at = client.get_partial_messageable(int(place["channel"]), guild_id=int(place["guild"] or 0) or None)
-        acknowledged = place["message"] != place["interaction"]
-        original = at.get_partial_message(int(place["message"])) if acknowledged and not message.private else None
+        id, root = int(place["message"]), int(place["root"])
         created_at = discord.utils.snowflake_time(int(place["interaction"]))
         webhook: discord.Webhook | None = None
-        if acknowledged and self._clock() < created_at + TOKEN_LIFE:
+        if self._clock() < created_at + TOKEN_LIFE:
             webhook = discord.Webhook.partial(int(place["application"]), place["token"], client=client)
             # What follows may be seen by one person alone, which Discord allows to those of an application.
             webhook.type = discord.WebhookType.application
+        if id == int(place["interaction"]):
+            # Its process died before it knew whether the interaction was acknowledged, or came too late.
+            id = await _acknowledged(webhook) if webhook is not None else 0
+            root = id if id and root == int(place["interaction"]) else root
+        if not id:
+            webhook = None
+        original = at.get_partial_message(id) if id and not message.private else None
 
         def places(webhook: discord.Webhook | None, parts: int) -> list[Place]:
             asked = asked_line(message.user_name, message.text)
@@ -105,8 +111,7 @@ class Finder:
                 parts=parts,
             )
 
-        root = int(place["root"])
-        name, _, id = place.get(STANDS, "").partition(" ")
+        name, _, stood = place.get(STANDS, "").partition(" ")
         if webhook is not None and name in ("", InInteraction.name):
             first, *further = places(webhook, 0)
             assert isinstance(first, InInteraction)
@@ -116,7 +121,7 @@ class Finder:
             # Of an interaction that is over, the answer is left as a message of the channel.
             name = "" if message.private else CHANNEL
         there = _Where(client, person, {CHANNEL: at.id})
-        stands = await there.message(name, int(id)) if name else None
+        stands = await there.message(name, int(stood)) if name else None
         if stands is None and original is not None:
             stands = await there.reply_to(original.id, alone=False)
         return self._found(places(None, 1 if stands else 0), stands, person, channel, root)
@@ -175,6 +180,15 @@ class _Where:
             async for message in history:
                 if self._client.user is not None and message.author.id == self._client.user.id:
                     yield message
+
+
+async def _acknowledged(webhook: discord.Webhook) -> int:
+    """The id of the message that holds the answer to an interaction; 0 if there is none."""
+    try:
+        # It is asked for by this name, which the library's types do not know.
+        return (await webhook.fetch_message("@original")).id  # type: ignore[arg-type]
+    except discord.NotFound:
+        return 0
 
 
 async def _channel(client: discord.Client, id: int, guild: int) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -24,6 +25,7 @@ from bots.discord.running import Running, apology
 from bots.discord.spots import Spots, spot_of_message
 from bots.discord.translate import (
     Person,
+    chain_conversation,
     is_private,
     private_conversation,
     reworded,
@@ -197,6 +199,11 @@ class Inbox:
         )
         if found.standing is not None:
             self._chains.add(found.standing.sent.id, found.root)
+        channel, unacknowledged = int(spot.fields["channel"]), int(spot.fields.get("interaction", 0))
+        if message.conversation_id == chain_conversation(channel, unacknowledged):
+            # It was kept before the message was known that holds its answer.
+            message = replace(message, conversation_id=chain_conversation(channel, found.root))
+            left = replace(left, question=replace(left.question, message=message))
         async with self._running.reply(reply):
             await self._responder.resume(left, reply, self._audience.of(found.person, found.channel))
         await self._edits.resumed(message, spot, sent)

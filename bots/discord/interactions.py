@@ -18,7 +18,7 @@ from bots.commands.private import ASK
 from bots.commands.reviewed import KEEP
 from bots.discord.audience import DiscordAudience
 from bots.discord.chains import Chains
-from bots.discord.claims import Claims
+from bots.discord.claims import Claims, Ours
 from bots.discord.config import notice, policies, written
 from bots.discord.files import attached, place_of
 from bots.discord.gates import refusal
@@ -99,22 +99,36 @@ class Interactions:
         config = await self._policies.of(interaction.channel)
         refused = refusal(config, interaction.user, interaction.channel, self._admins)
         private = private or interaction.guild_id is None or config.private or bool(refused)
-        original = await self._claims.acknowledge(interaction, private=private, closed=self._running.closed)
+        sources = (source,) if source is not None else ()
+        # Until the message is known that will hold the answer, the interaction stands for it.
+        conversation = _conversation(interaction, interaction.id, private=private)
+        message = to_asked(interaction, question, conversation, private=private, sources=sources, files=files)
+        spot = spot_of_interaction(interaction, root=interaction.id, original=interaction.id, named=below is not None)
+
+        async def keep() -> Ours:
+            if not await self._responder.keep(message, spot):
+                return Ours.NO
+            return Ours.YES if spot.kept else Ours.UNKNOWN
+
+        try:
+            original = await self._claims.acknowledge(
+                interaction, private=private, closed=self._running.closed, keep=None if refused else keep
+            )
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            if spot.held is None or not spot.kept:
+                raise
+            # It is answered all the same, as what a process left behind that died.
+            log.warning("interaction.not_acknowledged", error=type(error).__name__)
+            await spot.held.leave()
+            return
         if original is None:
             return
         root = original
         if below is not None and not private:
             await self._chains.conversation(below)
             root = self._chains.root(below.id)
-        own = own_conversation(interaction.channel)
-        if private and (own is None or interaction.guild_id is not None):
-            # Also in a thread: what others say there must not be answered from a question that they never saw.
-            conversation = private_conversation(interaction.channel_id, interaction.user.id)
-        else:
-            conversation = own or chain_conversation(interaction.channel_id, root)
-        sources = (source,) if source is not None else ()
-        message = to_asked(interaction, question, conversation, private=private, sources=sources, files=files)
-        spot = spot_of_interaction(interaction, root=root, original=original, named=below is not None)
+        await spot.note(message=str(original), root=str(root))
+        message = replace(message, conversation_id=_conversation(interaction, root, private=private))
         asked = asked_line(interaction.user.display_name, question)
         self._chains.add(original, root)
         reply = DiscordReply(
@@ -133,6 +147,8 @@ class Interactions:
                     await self._choices.require(source, await self._audience.alone(interaction.user, interaction.channel))
                 except FootnoteError as error:
                     await reply.say(str(error))
+                    if spot.held is not None:
+                        await spot.held.resolved()
                     return
             if not private:
                 await self._policies.join(interaction.channel)
@@ -254,3 +270,11 @@ class Interactions:
             private=private,
             preface=preface,
         )
+
+
+def _conversation(interaction: Asked, root: int, *, private: bool) -> str:
+    own = own_conversation(interaction.channel)
+    if private and (own is None or interaction.guild_id is not None):
+        # Also in a thread: what others say there must not be answered from a question that they never saw.
+        return private_conversation(interaction.channel_id, interaction.user.id)
+    return own or chain_conversation(interaction.channel_id, root)

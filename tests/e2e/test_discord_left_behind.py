@@ -105,6 +105,29 @@ async def test_a_command_whose_process_is_killed_gets_one_whole_answer_where_it_
         assert not given.loading
 
 
+@pytest.mark.parametrize("private", [False, True])
+@pytest.mark.parametrize("took_effect", [True, False])
+async def test_a_command_whose_process_is_killed_while_it_acknowledges_it_is_answered_once(
+    private: bool, took_effect: bool
+) -> None:
+    async with scene() as talk:
+        log = talk.folder / "log"
+        async with discord_process.running(script(talk), log) as first:
+            # Where it did not, Discord tells its giver after three seconds that the bot did not respond.
+            talk.discord.fail("POST", "/callback$", "held" if took_effect else 429, retry_after=60.0)
+            given = await talk.discord.slash(talk.ana, "ask", channel=talk.general, question="How many days?", private=private)
+            await talk.discord.until(lambda: bool(talk.discord.calls("POST", "/callback$")), what="the acknowledgement")
+            first.kill()
+        async with discord_process.running(script(talk, pause=0.02), log):
+            if took_effect:
+                assert await whole(talk, talk.general) is given.original
+            else:
+                message = await whole(talk, talk.discord.dm_channel(talk.ana) if private else talk.general)
+                assert message.content.startswith("-# Ana asked: How many days?")
+        assert not given.loading
+        assert asked(talk) == 1
+
+
 async def test_an_answer_whose_sending_was_not_acknowledged_before_the_process_was_killed_stands_once() -> None:
     async with scene() as talk:
         log = talk.folder / "log"

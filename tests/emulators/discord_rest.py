@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tests.emulators.discord import DiscordServer
 
 CALLBACK_SECONDS = 3.0
+_HELD_SECONDS = 60.0
 TOKEN_LIFE = timedelta(minutes=15)
 MOST_EDITS, EDIT_SECONDS = 5, 5.0
 """Of the messages of a channel, or of the answers to an interaction."""
@@ -51,7 +52,9 @@ class Fault:
     method: str
     path: re.Pattern[str]
     kind: int | str
-    """A status (429, 500 ...), ``lost`` (done, but the answer never arrives) or ``refused`` (not done, no answer)."""
+    """A status (429, 500 ...), ``lost`` (done, but the answer never arrives), ``held`` (done, and answered after a minute: time
+    to kill whoever waits for it) or ``refused`` (not done, no answer).
+    """
     times: int
     retry_after: float = 0.05
 
@@ -125,6 +128,8 @@ class Rest:
                     status, answer = 400, _invalid(unfit.field, unfit.message, unfit.code).body | {"code": unfit.number}
             self.calls.append(Call(request.method, path, body, status, time.monotonic()))
             self._judge(request.method, path, body, status, answer)
+            if fault is not None and fault.kind == "held":
+                await asyncio.sleep(_HELD_SECONDS)
             if fault is not None and fault.kind == "lost":
                 return _cut(request)
             return self._answer(status, answer)
