@@ -76,6 +76,8 @@ _SHAPES = (
     _shape(r"://[^\s/:@\"']*:[^\s/\"']+@", "://", instead=f"://{MARK}@"),
 )
 
+_EDGE = re.compile(r"-----(BEGIN|END) [A-Z ]+-----")
+
 _values: tuple[str, ...] = ()
 
 
@@ -84,8 +86,10 @@ def register(*secrets: str) -> None:
     base64 with something before it, as in ``Basic`` headers. Of one with several lines (a private key), each line.
     """
     global _values
-    lines = {line for secret in secrets for line in (secret.strip(), *secret.split("\n")) if len(line.strip()) >= SHORTEST}
-    spelled = {spelling for line in lines for spelling in _spellings(line.strip())}
+    lines = {line.strip() for secret in secrets for line in (secret, *secret.split("\n"))}
+    # All private keys begin and end with the same lines, and are known by them.
+    told = {line for line in lines if len(line) >= SHORTEST and not _EDGE.fullmatch(line)}
+    spelled = {spelling for line in told for spelling in _spellings(line)}
     # The longest first: none is left in half because it begins with another one.
     _values = tuple(sorted({*_values, *spelled}, key=len, reverse=True))
 
