@@ -18,7 +18,7 @@ from core.errors import TransientError
 from core.evaluation.feedback import FEEDBACK_TTL, Answered
 from core.models import Answer, Audience, Message
 from core.ports import AudienceOf, Reply
-from core.redis import AWAY
+from core.redis import AWAY, text
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -113,7 +113,7 @@ class AnswerDesk:
     async def last_in(self, conversation_id: str) -> Answered | None:
         """The last answer that a conversation saw which is not private, for thirty days. Raises TransientError."""
         answer_id = await self._get(_last_key(conversation_id))
-        return await self.rated(_text(answer_id)) if answer_id else None
+        return await self.rated(text(answer_id)) if answer_id else None
 
     async def call(self, answer_id: str) -> bool:
         """Whether nobody was called to an answer in the last minutes. Without Redis everybody may be called again."""
@@ -132,8 +132,8 @@ class AnswerDesk:
 
     async def forget_person(self, user: str) -> int:
         """Delete what was kept of the answers to a person's questions: of how many. Raises what the client raises."""
-        kept = {_text(member) for member in await _members(self._redis, _of(user))}
-        rated = {_text(member) for member in cast("list[bytes | str]", await self._redis.zrange(_rated_of(user), 0, -1))}
+        kept = {text(member) for member in await _members(self._redis, _of(user))}
+        rated = {text(member) for member in cast("list[bytes | str]", await self._redis.zrange(_rated_of(user), 0, -1))}
         gone = 0
         for answer_id in sorted(kept | rated):
             deleted = [await self._redis.delete(_key(answer_id)), await self._redis.delete(_rated_key(answer_id))]
@@ -180,8 +180,3 @@ def _rated_of(user: str) -> str:
 
 def _last_key(conversation_id: str) -> str:
     return f"footnote:answered-in:{conversation_id}"
-
-
-def _text(value: str | bytes) -> str:
-    """Clients answer in bytes or text, as they were configured."""
-    return value.decode() if isinstance(value, bytes) else value

@@ -19,6 +19,7 @@ from slack_sdk.oauth.installation_store.async_installation_store import AsyncIns
 
 from core.errors import ConfigError, TransientError
 from core.outage import Outage
+from core.redis import text
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -103,12 +104,12 @@ class Installations(AsyncInstallationStore):
     async def kept(self, id: str) -> str | None:
         """What :meth:`read` reads: another text whenever it was saved anew."""
         raw = await self._outage.reach(lambda: cast("Any", self._redis.hget(_KEY, id)))
-        return _text(raw) if raw else None
+        return text(raw) if raw else None
 
     async def all(self) -> Mapping[str, str]:
         """As :meth:`kept`, of each by its id."""
         found = await self._outage.reach(lambda: cast("Any", self._redis.hgetall(_KEY)))
-        return {_text(id): _text(raw) for id, raw in found.items()}
+        return {text(id): text(raw) for id, raw in found.items()}
 
     async def delete(self, id: str, raw: str) -> bool:
         """Whether there was this one; another one stays."""
@@ -123,7 +124,7 @@ class Installations(AsyncInstallationStore):
     async def leaving(self) -> list[tuple[str, str]]:
         """The workspaces that are being parted from, and how."""
         found = await self._outage.reach(lambda: cast("Any", self._redis.hkeys(_LEAVING)))
-        return [(id, how) for id, _, how in (_text(name).partition(" ") for name in found)]
+        return [(id, how) for id, _, how in (text(name).partition(" ") for name in found)]
 
     def read(self, id: str, raw: str) -> Installed:
         try:
@@ -195,8 +196,3 @@ def _fernet_key(key: str) -> bytes:
     except ValueError:
         return base64.urlsafe_b64encode(hashlib.sha256(b"footnote: tokens\0" + key.encode()).digest())
     return key.encode()
-
-
-def _text(value: str | bytes) -> str:
-    """Clients answer in bytes or text, as they were configured."""
-    return value.decode() if isinstance(value, bytes) else value

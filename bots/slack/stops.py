@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from core.errors import TransientError
 from core.outage import Outage
+from core.redis import text
 
 log = structlog.get_logger(__name__)
 
@@ -64,15 +65,10 @@ class SlackStops:
     async def _told(self) -> list[str]:
         if not self._last:
             newest = cast("list[tuple[Any, Any]]", await self._redis.xrevrange(_KEY, count=1))
-            self._last = _text(newest[0][0]) if newest else "0-0"
+            self._last = text(newest[0][0]) if newest else "0-0"
             return []
         entries = cast("list[tuple[Any, dict[Any, Any]]]", await self._redis.xrange(_KEY, min=f"({self._last}"))
         if entries:
-            self._last = _text(entries[-1][0])
-        told = [{_text(name): _text(value) for name, value in fields.items()} for _, fields in entries]
+            self._last = text(entries[-1][0])
+        told = [{text(name): text(value) for name, value in fields.items()} for _, fields in entries]
         return [fields["conversation"] for fields in told if fields["by"] != self._me]
-
-
-def _text(value: str | bytes) -> str:
-    """Clients answer in bytes or text, as they were configured."""
-    return value.decode() if isinstance(value, bytes) else value

@@ -32,6 +32,7 @@ from core.evaluation.feedback import FEEDBACK_TTL, Answered
 from core.evaluation.tellings import Tellings
 from core.models import AnswerMode, Reason
 from core.outage import Outage
+from core.redis import text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -310,10 +311,10 @@ class Gaps:
         return np.asarray(vector, dtype=np.float16).astype(np.float32)
 
     async def _catch_up(self) -> None:
-        version = _text(await self._reach(lambda: cast("Any", self._redis.get(_VERSION))) or "0")
+        version = text(await self._reach(lambda: cast("Any", self._redis.get(_VERSION))) or "0")
         if version == self._known.version:
             return
-        ids = [_text(id) for id in await self._reach(lambda: cast("Any", self._redis.hkeys(self._vectors)))]
+        ids = [text(id) for id in await self._reach(lambda: cast("Any", self._redis.hkeys(self._vectors)))]
         new = sorted(set(ids).difference(self._known.ids))
         stored = await self._reach(lambda: cast("Any", self._redis.hmget(self._vectors, new))) if new else []
         self._known = await asyncio.to_thread(_known, version, self._known, ids, dict(zip(new, stored, strict=True)))
@@ -338,22 +339,22 @@ class Gaps:
             *(int(GAP_TTL.total_seconds()), int(FEEDBACK_TTL.total_seconds()), self._most, MOST_ENTRIES, _key("")),
         ]
         placed = await self._reach(lambda: self._eval(_PLACE, keys, arguments))
-        return _text(placed[0]) if placed else ""
+        return text(placed[0]) if placed else ""
 
     async def _drop(self, id: str, names: Sequence[str]) -> None:
         await self._reach(lambda: self._eval(_DROP, [_GAPS, _VERSION, self._vectors, _key(id)], [id, *names]))
 
     async def _place_of(self, answer_id: str) -> str:
-        return _text(await self._reach(lambda: cast("Any", self._redis.get(_answer_key(answer_id)))) or "")
+        return text(await self._reach(lambda: cast("Any", self._redis.get(_answer_key(answer_id)))) or "")
 
     async def _all(self) -> list[tuple[str, dict[str, str]]]:
-        ids = [_text(id) for id in await self._reach(lambda: self._redis.zrange(_GAPS, 0, -1))]
+        ids = [text(id) for id in await self._reach(lambda: self._redis.zrange(_GAPS, 0, -1))]
         found: list[tuple[str, dict[str, str]]] = []
         for start in range(0, len(ids), _AT_ONCE):
             some = ids[start : start + _AT_ONCE]
             stored = await self._reach(lambda some=some: self._read(some))  # type: ignore[misc]
             for id, fields in zip(some, stored, strict=True):
-                found.append((id, {_text(name): _text(value) for name, value in fields.items()}))
+                found.append((id, {text(name): text(value) for name, value in fields.items()}))
         return found
 
     async def _read(self, ids: Sequence[str]) -> list[Any]:
@@ -459,8 +460,3 @@ def _key(id: str) -> str:
 
 def _answer_key(answer_id: str) -> str:
     return f"{_PREFIX}answer:{answer_id}"
-
-
-def _text(value: str | bytes) -> str:
-    """Clients answer in bytes or text, as they were configured."""
-    return value.decode() if isinstance(value, bytes) else value
