@@ -114,6 +114,11 @@ class Message:
     replaces: str = ""
     """The id of the message that this is a later wording of."""
 
+    def __post_init__(self) -> None:
+        # Half a surrogate pair, as a careless client sends it, can neither be kept nor sent on.
+        for name in ("text", "user_name"):
+            object.__setattr__(self, name, getattr(self, name).encode("utf-8", "replace").decode())
+
     @property
     def said_as(self) -> str:
         """The id that all wordings of it share."""

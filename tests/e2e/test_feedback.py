@@ -94,7 +94,7 @@ async def test_a_rating_survives_a_restart_and_is_exported_without_anybody(team:
     assert not [person for person in (ANA, BEN) if person in str(row)]
     [gap] = (await team.footnote.run("gaps", "--json")).json
     assert (gap["question"], gap["reasons"]) == (LEAVE, {"outdated": 1})
-    assert gap["nearest"]["document_id"] == "folder:leave.md"
+    assert gap["cited"]["document_id"] == "folder:leave.md"
     assert "Done" in (await team.footnote.run("gaps", "--done", gap["id"])).out
     assert "No gaps" in (await team.footnote.run("gaps")).out
     assert "1 ratings" in (await team.footnote.run("feedback")).out

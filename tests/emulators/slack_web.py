@@ -95,6 +95,9 @@ class WebApi:
         fault = self._faults.take(method)
         if fault and fault.seconds:
             await asyncio.sleep(fault.seconds)
+            if request.transport is None or request.transport.is_closing():
+                # Whoever asked has hung up before it was looked at.
+                return web.Response(status=499)
         if fault and (fault.status != 200 or fault.error or fault.body is not None):
             self._record(method, {}, fault.error or str(fault.status))
             headers = {"Retry-After": str(fault.retry_after)} if fault.retry_after is not None else {}

@@ -97,6 +97,12 @@ async def test_a_question_is_kept_before_anything_else_is_done_and_only_until_it
     assert (seen, await kept(redis)) == ([1], 0)
 
 
+async def test_half_a_character_costs_nobody_their_reply(redis: Redis) -> None:
+    process = Process(redis)
+    await process.hears(message("half \ud83d a pair of \udc00 paid leave"))
+    assert process.reply.replies == ["Thirty days [1]."]
+
+
 async def test_what_a_dead_process_left_is_answered_where_it_was_asked(redis: Redis) -> None:
     said = message("How many days of leave?", aliases=("event:1",), sources=("wiki",))
     await begun(redis, said, channel="C1", thread="17.1")
