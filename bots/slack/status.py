@@ -73,7 +73,8 @@ class Status:
             await self._sessions.end(self._channel, self._thread)
 
     async def left_behind(self) -> None:
-        """Nobody works on it any more, and whoever did could not say so."""
+        """Nobody works on it any more, and whoever did could not say so. What was edited, not posted, cleared no line either."""
+        await self._set("")
         await self._sessions.idle(self._channel, self._thread)
 
     async def _renew(self) -> None:
