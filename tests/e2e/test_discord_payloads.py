@@ -28,7 +28,7 @@ async def script(message: Message, _audience: Audience) -> AsyncIterator[str | A
     yield replace(whole, question=message.text)
 
 
-@pytest.mark.parametrize("count", [60, pytest.param(2_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [60, pytest.param(2_000, marks=[pytest.mark.slow, pytest.mark.long])])
 async def test_no_generated_answer_is_refused(count: int) -> None:
     async with dialogue(script) as talk:
         channels = [talk.discord.channel(f"room-{number}") for number in range(_CHANNELS)]

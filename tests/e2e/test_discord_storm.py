@@ -20,7 +20,8 @@ from tests.e2e.replicas import replicas
     [
         Storm(questions=100, seconds=8),
         pytest.param(
-            Storm(questions=500, channels=60, people=60, seconds=40, faults=100, breaks=8, seed=2), marks=pytest.mark.slow
+            Storm(questions=500, channels=60, people=60, seconds=40, faults=100, breaks=8, seed=2),
+            marks=[pytest.mark.slow, pytest.mark.long],
         ),
     ],
     ids=lambda storm: f"{storm.questions} questions",

@@ -39,7 +39,7 @@ def wanted(post: Post) -> str:
         Storm(questions=150, channels=20, people=15, seconds=10, faults=30, cuts=2),
         pytest.param(
             Storm(questions=1000, channels=50, people=40, seconds=50, faults=150, cuts=5, seed=2),
-            marks=pytest.mark.slow,
+            marks=[pytest.mark.slow, pytest.mark.long],
         ),
     ],
     ids=lambda storm: f"{storm.questions} questions",

@@ -123,6 +123,7 @@ def test_no_payload_of_five_hundred_generated_answers_is_refused() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_no_payload_of_two_thousand_generated_answers_is_refused() -> None:
     assert _all_accepted(range(500, 2_500)) > 2_000
 
