@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import structlog
 
-from core.errors import ConfigError, FootnoteError, TransientError
+from core.errors import ConfigError, TransientError
 from core.models import ANYONE, Audience, Principal, now
 from core.principals import expand
-from core.redaction import redact
+from core.redaction import address
 from core.retry import retry
 from core.settings import Settings
 
@@ -25,48 +24,62 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from redis.asyncio import Redis
 
-    from bots.commands import Commands
+    from bots.command import Command
+    from bots.commands.config import ConfigCommand
+    from bots.commands.forget import Forget
+    from bots.commands.gaps import GapList, Unanswered
+    from bots.commands.registry import Commands
+    from bots.commands.reviewed import ReviewedAnswers
+    from bots.commands.uploads import UploadCommands
     from bots.desk import AnswerDesk
     from bots.discord.client import DiscordBot
-    from bots.forget import Forget
+    from bots.files import Files
     from bots.http import Probe
+    from bots.overview import Overview
+    from bots.owners import Messenger, Owners
+    from bots.pending import Pending
     from bots.platform import Platform
     from bots.push import Push
     from bots.responder import Responder
     from bots.slack.app import SlackBot
+    from bots.slack.departed import Departed
+    from bots.upload import Adding
     from core.answering.assistant import Assistant
+    from core.answering.attached import Attached
     from core.answering.gate import Gate
     from core.answering.memory import Memory
     from core.audit import Audit
+    from core.channels import Channels
     from core.embedded.keeper import Engines
+    from core.evaluation.feedback import FeedbackLog
+    from core.evaluation.gaps import Gaps
     from core.groups import SourceGroups
-    from core.indexing.index import Index
+    from core.indexing.index import Index, Owned
     from core.indexing.jobs import Jobs, Schedule, Worker
     from core.indexing.parsing import Parser
+    from core.indexing.uploads import Uploads
     from core.links import Links
-    from core.ports import Embedder, Source
+    from core.ports import Accesses, Embedder, Search, Source
 
 
 log = structlog.get_logger(__name__)
 
+_AWAITED = ("uploads",)
+"""Sources that a worker takes up however many others it syncs: whoever added a file wants to ask about it now."""
 _MEASURE_SECONDS = 3.0
 """Whoever scrapes does not wait longer for the freshness of the sources."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Checked:
-    part: str
-    ok: bool
-    detail: str
 
 
 class App:
     """The parts of one process. What is connected is made by :func:`open_app`, the rest when first asked for."""
 
-    def __init__(self, settings: Settings, *, redis: Redis, index: Index, embedder: Embedder, parser: Parser) -> None:
+    def __init__(
+        self, settings: Settings, *, redis: Redis, index: Index, uploads: Uploads, embedder: Embedder, parser: Parser
+    ) -> None:
         self.settings = settings
         self.redis = redis
         self.index = index
+        self.uploads = uploads
         self.embedder = embedder
         self.parser = parser
 
@@ -77,7 +90,10 @@ class App:
         from connectors.registry import build_sources
         from core.limits import RedisLimiter
 
-        return build_sources(self.settings, lambda credential, rate: RedisLimiter(self.redis, credential, rate))
+        def limiter(credential: str, rate: float) -> RedisLimiter:
+            return RedisLimiter(self.redis, credential, rate)
+
+        return build_sources(self.settings, limiter, self.uploads)
 
     @cached_property
     def jobs(self) -> Jobs:
@@ -90,7 +106,8 @@ class App:
         from core.indexing.jobs import Worker
         from core.indexing.sync import Syncer
 
-        return Worker(self.jobs, self.sources, Syncer(self.index, self.parser, self.embedder), audit=self.audit)
+        syncer = Syncer(self.index, self.parser, self.embedder)
+        return Worker(self.jobs, self.sources, syncer, awaited=_AWAITED, audit=self.audit)
 
     @cached_property
     def schedule(self) -> Schedule:
@@ -119,7 +136,8 @@ class App:
         helping = Helping(url, self.redis, self.index, self.parser, self.embedder.count)
         syncer = Syncer(self.index, self.parser, self.embedder, helpers=helping)
         log.info("fleet.joined")
-        return [Worker(self.jobs, self.sources, syncer, helping=helping, audit=self.audit).run(), Ticks(url, self.schedule).run()]
+        worker = Worker(self.jobs, self.sources, syncer, helping=helping, awaited=_AWAITED, audit=self.audit)
+        return [worker.run(), Ticks(url, self.schedule).run()]
 
     @cached_property
     def push(self) -> Push | None:
@@ -141,6 +159,46 @@ class App:
                 states = await self.jobs.states()
             measure((state for name, state in states.items() if name in self.sources), now())
 
+    # A file becomes knowledge.
+
+    @cached_property
+    def files(self) -> Files:
+        """The platforms tell it how theirs are fetched."""
+        from bots.files import Files
+
+        return Files(self.parser, most=self.settings.footnote_upload_mb * 1_000_000)
+
+    @cached_property
+    def adding(self) -> Adding:
+        from bots.upload import Adding
+
+        return Adding(self.uploads, self.files, self.jobs, self.index, audit=self.audit)
+
+    @cached_property
+    def attached(self) -> Attached:
+        """The files that conversations are about."""
+        from core.answering.attached import Attached
+
+        return Attached(self.redis, self.embedder, self.settings.footnote_memory_ttl)
+
+    @cached_property
+    def accesses(self) -> Accesses:
+        """Who may read what answers were made from."""
+        return self.attached.beside(self.index.accesses)
+
+    @cached_property
+    def upload_commands(self) -> UploadCommands:
+        from bots.commands.uploads import UploadCommands
+
+        return UploadCommands(
+            self.adding,
+            self.uploads,
+            self.groups,
+            channels=self.channels,
+            allowed=self.settings.footnote_uploads,
+            admins=self.settings.admins,
+        )
+
     # A question becomes an answer.
 
     @cached_property
@@ -157,7 +215,7 @@ class App:
             self.redis,
             turns=self.settings.footnote_memory_turns,
             ttl=self.settings.footnote_memory_ttl,
-            accesses=self.index.accesses,
+            accesses=self.accesses,
         )
 
     @cached_property
@@ -167,20 +225,28 @@ class App:
         return Gate(self.redis, self.settings.footnote_rate_limit, self.settings.footnote_channel_rate_limit)
 
     @cached_property
-    def assistant(self) -> Assistant:
+    def search(self) -> Search:
+        """As for answers: no address in what it finds that is not of the document's source."""
         from connectors.registry import build_hosts
         from core.addresses import at_own_hosts
+
+        return at_own_hosts(self.index.search, build_hosts(self.settings))
+
+    @cached_property
+    def assistant(self) -> Assistant:
         from core.answering.assistant import Assistant
         from core.answering.budget import Budget
         from core.answering.freshness import Freshness
 
         return Assistant(
-            search=at_own_hosts(self.index.search, build_hosts(self.settings)),
-            accesses=self.index.accesses,
+            search=self.search,
+            accesses=self.accesses,
             model=self.model,
             memory=self.memory,
             model_timeout=self.settings.footnote_model_timeout,
             freshness=Freshness(self.jobs.states, self.settings.footnote_sync_interval),
+            sources=self.index.sources,
+            attached=self.attached,
             budget=Budget(
                 self.redis,
                 daily=self.settings.footnote_daily_tokens,
@@ -190,15 +256,85 @@ class App:
 
     @cached_property
     def responder(self) -> Responder:
+        from bots.attached import FileQuestions
         from bots.responder import Responder
 
-        return Responder(self.assistant, self.gate, desk=self.desk, audit=self.audit)
+        return Responder(
+            self.assistant,
+            self.gate,
+            desk=self.desk,
+            pending=self.pending,
+            channels=self.channels,
+            memory=self.memory,
+            unanswered=self.unanswered,
+            uploads=self.upload_commands,
+            files=FileQuestions(self.files, self.attached, self.embedder.count),
+            audit=self.audit,
+        )
+
+    @cached_property
+    def pending(self) -> Pending:
+        from bots.pending import Pending
+
+        return Pending(self.redis)
+
+    @cached_property
+    def channels(self) -> Channels:
+        from core.channels import Channels
+
+        return Channels(self.redis)
 
     @cached_property
     def desk(self) -> AnswerDesk:
         from bots.desk import AnswerDesk
 
         return AnswerDesk(self.redis, self.index.classes)
+
+    @cached_property
+    def feedback(self) -> FeedbackLog:
+        from core.evaluation.feedback import FeedbackLog
+
+        return FeedbackLog(self.redis)
+
+    @cached_property
+    def gaps(self) -> Gaps:
+        from core.evaluation.gaps import Gaps
+
+        return Gaps(self.redis, self.embedder)
+
+    @cached_property
+    def gap_list(self) -> GapList:
+        from bots.commands.gaps import GapList
+
+        return GapList(self.gaps, self.search, self.groups, self.settings.admins, documents=self.owned, owners=self.owners)
+
+    async def owned(self, document_ids: Collection[str]) -> Mapping[str, Owned]:
+        """Documents with who looks after them; as for answers, no address that is not of the document's source."""
+        from connectors.registry import build_hosts
+        from core.addresses import is_at
+
+        hosts = build_hosts(self.settings)
+        found = await self.index.owned(document_ids)
+        return {id: one if is_at(one.url, hosts.get(one.source, ())) else replace(one, url="") for id, one in found.items()}
+
+    @cached_property
+    def owners(self) -> Owners:
+        """The platforms tell it how theirs are reached."""
+        from bots.owners import Owners
+
+        return Owners(self.gaps, self.groups)
+
+    @cached_property
+    def reviewed(self) -> ReviewedAnswers:
+        from bots.commands.reviewed import ReviewedAnswers
+
+        return ReviewedAnswers(self.adding, self.uploads)
+
+    @cached_property
+    def unanswered(self) -> Unanswered:
+        from bots.commands.gaps import Unanswered
+
+        return Unanswered(self.gaps)
 
     @cached_property
     def terminal(self) -> Responder:
@@ -210,12 +346,25 @@ class App:
 
     @cached_property
     def commands(self) -> Commands:
-        from bots.commands import Commands
-        from bots.link import ISSUE, REDEEM, UNLINK, LinkCommands
-        from bots.private import ASK, SHARE, PrivateAnswers
+        from bots.commands.config import CONFIG
+        from bots.commands.escalate import ESCALATE, RESOLVED, Escalation
+        from bots.commands.feedback import RATE, Ratings
+        from bots.commands.gaps import GAPS
+        from bots.commands.link import ISSUE, REDEEM, UNLINK, LinkCommands
+        from bots.commands.memory import MEMORY, NEW, MemoryCommands
+        from bots.commands.owner import OwnerAnswers
+        from bots.commands.private import ASK, SHARE, PrivateAnswers
+        from bots.commands.registry import Commands
+        from bots.commands.retry import Retry
+        from bots.commands.reviewed import KEEP, Keeping
+        from bots.commands.uploads import ADD, LIST, REMOVE
+        from bots.owners import OWNER
+        from bots.responder import RETRY
 
-        private = PrivateAnswers(self.desk, self.responder, self.groups, self.index.accesses)
+        private = PrivateAnswers(self.desk, self.responder, self.groups, self.accesses)
+        escalation = Escalation(self.channels, self.desk)
         links = LinkCommands(self.links)
+        remembered = MemoryCommands(self.memory)
         return Commands(
             jobs=self.jobs,
             index=self.index,
@@ -229,23 +378,70 @@ class App:
                 ISSUE: links.issue,
                 REDEEM: links.redeem,
                 UNLINK: links.unlink,
+                RETRY: Retry(self.pending).run,
+                ESCALATE: escalation.escalate,
+                RESOLVED: escalation.resolved,
+                RATE: Ratings(self.desk, self.feedback, self.gaps, audit=self.audit).rate,
+                GAPS: self.gap_list.run,
+                OWNER: OwnerAnswers(self.gaps).run,
+                KEEP: Keeping(self.reviewed, self.desk, self.gaps, self.channels, self.settings.admins).keep,
                 "forget": self.forget.run,
+                NEW: remembered.new,
+                MEMORY: remembered.show,
+                CONFIG: self.config.run,
+                ADD: self.upload_commands.add,
+                LIST: self.upload_commands.show,
+                REMOVE: self.upload_commands.remove,
             },
         )
 
     @cached_property
+    def config(self) -> ConfigCommand:
+        from bots.commands.config import ConfigCommand
+
+        return ConfigCommand(
+            self.channels, self.sources_for, self.settings.admins, model=self.model is not None, audit=self.audit
+        )
+
+    async def sources_for(self, command: Command) -> frozenset[str]:
+        """Those in which there is something that whoever gives the command may read; for an administrator all."""
+        own = await self.index.sources(Audience.of(expand(command.principals, await self.groups())))
+        return own if self.settings.admins.isdisjoint(command.principals) else own | self.sources.keys()
+
+    @cached_property
     def forget(self) -> Forget:
-        from bots.forget import Forget
+        from bots.commands.forget import Forget
 
         return Forget(
             memory=self.memory,
             desk=self.desk,
+            pending=self.pending,
+            traces=self._forget_traces,
+            files=self.attached.forget,
+            discard=self.uploads.remove,
+            feedback=self.feedback,
+            gaps=self.gaps,
+            repeating=self.reviewed.forget_made_from,
             jobs=self.jobs,
             index=self.index,
             sources=self.sources,
             admins=self.settings.admins,
             audit=self.audit,
         )
+
+    async def _forget_traces(self, user: str) -> int:
+        return await self.attached.forget_person(user) + await self._forget_wordings(user)
+
+    async def _forget_wordings(self, user: str) -> int:
+        if user.startswith("discord:"):
+            from bots.discord import missed
+            from bots.discord import wordings as discord
+
+            await missed.forget_person(self.redis, user)
+            return await discord.forget_person(self.redis, user)
+        from bots.slack import wordings as slack
+
+        return await slack.forget_person(self.redis, user)
 
     @cached_property
     def links(self) -> Links:
@@ -274,20 +470,63 @@ class App:
     # Platforms.
 
     @cached_property
+    def overview(self) -> Overview:
+        from bots.overview import Overview
+
+        return Overview(self.index.counts_for, self.index.glimpses, self.jobs.states)
+
+    @cached_property
     def slack(self) -> SlackBot | None:
-        if self.settings.slack_bot_token is None:
+        if self.settings.slack_bot_token is None and self.settings.slack_client_id is None:
             return None
         from bots.slack.app import SlackBot
 
-        return SlackBot(self.settings, self.responder, self.commands, self.redis, self.groups)
+        bot = SlackBot(
+            self.settings,
+            self.responder,
+            self.commands,
+            self.redis,
+            self.groups,
+            channels=self.channels,
+            overview=self.overview,
+            departed=self.departed,
+            audit=self.audit,
+        )
+        self.files.fetched_by(bot.name, bot.fetch)
+        self.owners.reached_by(bot.name, bot.messenger)
+        return bot
+
+    @cached_property
+    def departed(self) -> Departed:
+        from bots.slack.departed import Departed
+
+        forget = (self.memory.forget_person, self.desk.forget_person, self.attached.forget_person, self.jobs.withdraw)
+        return Departed(self.redis, self.adding, self.uploads, forget, told=(self.feedback, self.gaps))
 
     @cached_property
     def discord(self) -> DiscordBot | None:
         if self.settings.discord_bot_token is None:
             return None
+        from bots.choices import Choices
         from bots.discord.client import DiscordBot
 
-        return DiscordBot(self.settings, self.responder, self.commands, self.groups, self.links.of)
+        bot = DiscordBot(
+            self.settings,
+            self.responder,
+            self.commands,
+            self.groups,
+            self.links.of,
+            channels=self.channels,
+            choices=Choices(self.index.sources),
+            redis=self.redis,
+        )
+        self.files.fetched_by(bot.name, bot.fetch)
+
+        async def messenger(_principals: frozenset[Principal]) -> Messenger | None:
+            return bot.messenger(self.links.accounts)
+
+        self.owners.reached_by(bot.name, messenger)
+        return bot
 
     @property
     def platforms(self) -> list[Platform]:
@@ -296,6 +535,10 @@ class App:
     @property
     def slack_events(self) -> Callable[[web.Request], Awaitable[web.StreamResponse]] | None:
         return self.slack.http_handler if self.slack else None
+
+    @property
+    def slack_pages(self) -> Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]]:
+        return self.slack.pages if self.slack else {}
 
     # The process.
 
@@ -307,6 +550,8 @@ class App:
 
     async def close(self) -> None:
         """Let go of what was opened on the way."""
+        if "unanswered" in vars(self):
+            await self.unanswered.settled()
         if "audit" in vars(self):
             await asyncio.to_thread(self.audit.close)
         if "sources" in vars(self):
@@ -339,53 +584,6 @@ class App:
                     "Qdrant and Redis. On one machine use `footnote serve`."
                 )
 
-    async def check(self) -> list[Checked]:
-        """Probe every configured service."""
-        from bots import reports
-
-        async def row(part: str, probe: Callable[[], Awaitable[str]]) -> Checked:
-            try:
-                async with asyncio.timeout(15):
-                    return Checked(part=part, ok=True, detail=await probe())
-            except FootnoteError as error:
-                return Checked(part=part, ok=False, detail=redact(str(error)))
-            except TimeoutError:
-                return Checked(part=part, ok=False, detail="no answer within 15 s: is the address right and reachable from here?")
-
-        async def qdrant() -> str:
-            rebuild = await self.index.rebuild()
-            rebuilding = f"; {reports.rebuilding(rebuild)}" if rebuild else ""
-            return f"{_address(self.settings.qdrant_url)}, {sum((await self.index.counts()).values())} documents{rebuilding}"
-
-        async def redis() -> str:
-            await self.ping_redis()
-            return _address(self.settings.redis_url)
-
-        async def embeddings() -> str:
-            vector = await self.embedder.embed_query("footnote")
-            return f"{self.embedder.name}, {len(vector)} dimensions"
-
-        async def model() -> str:
-            from core.answering.model import check_model
-
-            return await check_model(self.model)
-
-        async def audit() -> str:
-            return await asyncio.to_thread(self.audit.check)
-
-        probes = {"qdrant": qdrant, "redis": redis, "embeddings": embeddings, "model": model, "audit": audit}
-        probes |= {f"source {name}": source.check for name, source in self.sources.items()}
-        probes |= {platform.name: platform.check for platform in self.platforms}
-        return list(await asyncio.gather(*(row(part, probe) for part, probe in probes.items())))
-
-
-def _address(url: str | None) -> str:
-    """Without a password that the URL may carry."""
-    if url is None:
-        return "embedded"
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname or parts.path}{f':{parts.port}' if parts.port else ''}"
-
 
 @asynccontextmanager
 async def open_app(settings: Settings) -> AsyncIterator[App]:
@@ -405,6 +603,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         from core.indexing.index import Index
         from core.indexing.parsing import Parser
         from core.indexing.qdrant import connect
+        from core.indexing.uploads import Uploads
 
         key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
         socket = engines.qdrant_socket if engines and settings.qdrant_url is None else None
@@ -421,17 +620,18 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
 
         embedder = await build_embedder(settings)
         index = Index(client, embedder, embedder_of=partial(build_former_embedder, settings))
+        uploads = Uploads(client)
         try:
             await retry(index.open, attempts=4, budget=25)
         except TransientError as error:
             if engines and socket:
                 raise ConfigError(f"the embedded index does not answer: {engines.log} says why") from error
             raise ConfigError(
-                f"QDRANT_URL {_address(settings.qdrant_url)} does not answer: is the server running, and reachable from here?"
+                f"QDRANT_URL {address(settings.qdrant_url)} does not answer: is the server running, and reachable from here?"
             ) from error
         if rebuild := await index.rebuild():
             log.info("index.rebuilding", **asdict(rebuild))
-        app = App(settings, redis=redis, index=index, embedder=embedder, parser=parser)
+        app = App(settings, redis=redis, index=index, uploads=uploads, embedder=embedder, parser=parser)
         stack.push_async_callback(app.close)
         yield app
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bots import streams
+from bots.terminal import streams
 from core.errors import ConfigError, FootnoteError
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def main() -> None:
 @main.command()
 def demo() -> None:
     """Index the bundled sample pages and answer questions about them as different people."""
-    from bots import demo
+    from bots.terminal import demo
 
     _run(demo.demo, level="error", overrides=demo.settings)
 
@@ -154,7 +154,7 @@ def ask(question: str, readers: tuple[str, ...], conversation: str | None, as_js
     """Answer QUESTION with footnotes."""
 
     async def work(app: App) -> int:
-        from bots import terminal
+        from bots.terminal import chat as terminal
 
         reply = terminal.JsonReply() if as_json else terminal.TerminalReply()
         await app.warm()
@@ -180,7 +180,7 @@ def chat(readers: tuple[str, ...], conversation: str) -> None:
     """Ask question after question; the conversation is remembered."""
 
     async def work(app: App) -> int:
-        from bots import terminal
+        from bots.terminal import chat as terminal
 
         await app.warm()
         await terminal.chat(app.terminal, await app.audience(readers), conversation)
@@ -256,7 +256,7 @@ def reindex(words: tuple[str, ...], dry_run: bool, prune: bool, force: bool, as_
 
 def _sync(words: tuple[str, ...], as_json: bool, **flags: bool) -> None:
     async def work(app: App) -> int:
-        from bots import sync
+        from bots.terminal import sync
 
         app.audit.command("reindex" if flags else "sync", *words, *(name for name, given in flags.items() if given))
         states = await sync.run(app, words, quiet=as_json, **flags)
@@ -268,14 +268,59 @@ def _sync(words: tuple[str, ...], as_json: bool, **flags: bool) -> None:
 
 
 @main.command()
-@click.argument("source")
-def remove(source: str) -> None:
-    """Take SOURCE, which is not configured any more, out of the index."""
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--title", default="", help="What it is called; by default its name.")
+@click.option(
+    "readers",
+    "--access",
+    metavar="PRINCIPAL",
+    multiple=True,
+    required=True,
+    callback=_readers,
+    help="Who may read it: everyone, user:ana@acme.com, group:NAME, channel:slack:ID ... Repeatable: then any of them may.",
+)
+def add(file: Path, title: str, readers: tuple[str, ...]) -> None:
+    """Add FILE to what Footnote knows; it can be asked about at once. A newer version takes the place of the older one."""
 
     async def work(app: App) -> int:
-        from bots import sync
+        from bots.terminal import adding
+
+        click.echo(await adding.add(app, file, title, readers))
+        return 0
+
+    _run(work, level="error")
+
+
+@main.command()
+@json_option
+def uploads(as_json: bool) -> None:
+    """List the files that were added, in chat and here."""
+
+    async def work(app: App) -> int:
+        from bots.terminal import adding
+
+        files = await adding.listed(app)
+        if as_json:
+            _print_json([adding.row(file) for file in files])
+        else:
+            click.echo("\n".join(map(adding.line, files)) or "Nobody added a file yet.")
+        return 0
+
+    _run(work, level="error")
+
+
+@main.command()
+@click.argument("source", metavar="SOURCE_OR_ID")
+def remove(source: str) -> None:
+    """Take SOURCE, which is not configured any more, out of the index, or remove a file that was added, by its ID."""
+
+    async def work(app: App) -> int:
+        from bots.terminal import adding, sync
 
         app.audit.command("remove", source)
+        if source.startswith("uploads:"):
+            click.echo(await adding.remove(app, source))
+            return 0
         click.echo(f"{source}: {await sync.remove(app, source)} documents removed")
         return 0
 
@@ -320,7 +365,7 @@ def status(as_json: bool) -> None:
     """Show how fresh each source is, and which parts are up."""
 
     async def work(app: App) -> int:
-        from bots import sync
+        from bots.terminal import sync
 
         found = await sync.status(app)
         if as_json:
@@ -328,6 +373,54 @@ def status(as_json: bool) -> None:
         else:
             click.echo(found.as_text())
         return 0 if found.up else 1
+
+    _run(work, level="error")
+
+
+@main.command()
+@as_option
+@click.option("--done", metavar="ID", help="Take this gap off the list, until somebody asks again.")
+@json_option
+def gaps(readers: tuple[str, ...], done: str | None, as_json: bool) -> None:
+    """Show what people asked and the pages do not answer, what most people miss first."""
+
+    async def work(app: App) -> int:
+        audience = await app.audience(readers)
+        if done:
+            app.audit.command("gaps", "done", done)
+            click.echo(await app.gap_list.done(done, "cli"))
+        elif as_json:
+            _print_json(await app.gap_list.rows(audience))
+        else:
+            text, buttons = await app.gap_list.told(audience, shown=sys.maxsize)
+            click.echo(text)
+            if buttons:
+                click.echo("\nNothing left to write about one of them: footnote gaps --done ID, with the id that --json tells.")
+        return 0
+
+    _run(work, level="error")
+
+
+@main.command()
+@json_option
+def feedback(as_json: bool) -> None:
+    """Export what people said of answers, for evaluation: questions, passages with their scores, reasons; nobody's id."""
+
+    async def work(app: App) -> int:
+        app.audit.command("feedback")
+        ratings = [rating async for rating in app.feedback.ratings()]
+        if as_json:
+            _print_json([rating.as_row() for rating in ratings])
+            return 0
+        from collections import Counter
+
+        counts = Counter("good" if rating.feedback.good else rating.feedback.reason or "bad" for rating in ratings)
+        click.echo(
+            f"{len(ratings)} ratings: {', '.join(f'{name} {count}' for name, count in counts.most_common())}"
+            if ratings
+            else "No ratings yet."
+        )
+        return 0
 
     _run(work, level="error")
 
@@ -359,12 +452,28 @@ def unlink(name: str) -> None:
 
 
 @main.command()
+@click.argument("out", type=click.Path(dir_okay=False, path_type=Path), default=Path("footnote-preview.html"))
+def preview(out: Path) -> None:
+    """Write a page that shows each kind of message as Slack and Discord show it, beside what is sent."""
+    from bots.preview.page import page
+    from bots.preview.samples import samples
+
+    try:
+        out.write_text(page(asyncio.run(samples())))
+    except OSError as error:
+        _fail(f"{out} cannot be written: {error.strerror}", 1)
+    click.echo(f"{out}: open it in a browser")
+
+
+@main.command()
 @json_option
 def check(as_json: bool) -> None:
     """Probe every configured service and say how to mend what is wrong."""
 
     async def work(app: App) -> int:
-        rows = await app.check()
+        from bots.check import check as probe
+
+        rows = await probe(app)
         if as_json:
             _print_json([{"part": row.part, "ok": row.ok, "detail": row.detail} for row in rows])
         else:

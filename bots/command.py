@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from core.errors import UserError
-from core.models import Answer, Principal
+from core.models import Answer, Attachment, Principal
 from core.ports import Reply
 
 
@@ -27,6 +27,8 @@ class Command:
     channel_id: str
     conversation_id: str | None
     """None where the platform does not tell in which conversation a command is given."""
+    files: tuple[Attachment, ...] = ()
+    """Those of the message that it was given on, or that were given with it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +43,11 @@ class Button:
     danger: bool = False
 
 
+def retry(again: str) -> list[Button]:
+    """The button below an error, if there is something to try again."""
+    return [Button(label="Try again", command=again)] if again else []
+
+
 class CommandReply(Reply, Protocol):
     """Where it is shown what came of a command."""
 
@@ -50,6 +57,20 @@ class CommandReply(Reply, Protocol):
 
     async def publish(self, answer: Answer) -> None:
         """Show an answer to everybody in the channel or thread where the command was given."""
+        ...
+
+    async def call(self, who: str, text: str, buttons: Sequence[Button]) -> None:
+        """As :meth:`publish`, a text (Markdown) that begins by mentioning a person or group so that they are notified:
+        ``slack:U123``, ``discord:role:7``. Nothing else that the bot writes notifies anybody.
+
+        Raises UserError where ``who`` is nobody on this platform, or where the bot may not write.
+        """
+        ...
+
+    async def settle(self, text: str) -> None:
+        """The button that gave this command is done with: below the message that it stood in is this text (Markdown) instead
+        of all its buttons. Where it was typed, there is none, and the text is said.
+        """
         ...
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -49,9 +50,12 @@ class HttpServer:
         probes: Mapping[str, Probe],
         slack_events: Handler | None = None,
         push: Handler | None = None,
+        pages: Mapping[str, Handler] = MappingProxyType({}),
         measure: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """``measure`` brings up to date what is only measured when somebody asks for metrics."""
+        """``pages`` are what people open, by path. ``measure`` brings up to date what is only measured when somebody asks for
+        metrics.
+        """
         self._host = host
         self.port = port
         self._probes = probes
@@ -62,6 +66,8 @@ class HttpServer:
         web_app.router.add_get("/metrics", self._metrics)
         if slack_events is not None:
             web_app.router.add_post("/slack/events", slack_events)
+        for path, page in pages.items():
+            web_app.router.add_get(path, page)
         if push is not None:
             web_app.router.add_post("/push/{source}", push)
         self._runner = web.AppRunner(web_app, access_log=None)

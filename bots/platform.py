@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Protocol
 
+from bots.pending import LeftBehind
 from core.models import Principal
 
 Groups = Callable[[], Awaitable[Mapping[Principal, Iterable[Principal]]]]
@@ -25,6 +26,12 @@ class Platform(Protocol):
 
     async def stop(self, drain: float = 25.0) -> None:
         """Take no new events, let running answers finish for ``drain`` seconds, then close."""
+        ...
+
+    async def resume(self, left: LeftBehind) -> None:
+        """Begin to answer a question that another process left behind, or that failed and is tried again, where it was asked. It
+        returns at once.
+        """
         ...
 
     async def check(self) -> str:

@@ -10,6 +10,7 @@ import time
 import structlog
 
 from bots.app import App
+from bots.finishing import finish_left_behind
 from bots.http import HttpServer, Probe
 from bots.platform import Platform
 from core.errors import TransientError
@@ -36,6 +37,7 @@ async def serve(app: App, *, bots: bool = True, worker: bool = True, started: fl
         probes,
         slack_events=app.slack_events if bots else None,
         push=app.push if worker else None,
+        pages=app.slack_pages if bots else {},
         measure=app.measure,
     )
     background: list[asyncio.Task[None]] = []
@@ -52,8 +54,9 @@ async def serve(app: App, *, bots: bool = True, worker: bool = True, started: fl
         gc.freeze()
         if worker:
             background = [asyncio.create_task(work) for work in app.background()]
+        background += [asyncio.create_task(finish_left_behind(app.pending, platform)) for platform in platforms]
         if bots and not platforms:
-            log.warning("platform.missing", hint="set SLACK_BOT_TOKEN or DISCORD_BOT_TOKEN to be asked in chat")
+            log.warning("platform.missing", hint="set SLACK_BOT_TOKEN, SLACK_CLIENT_ID or DISCORD_BOT_TOKEN to be asked in chat")
         log.info(
             "footnote.ready",
             seconds=round(time.perf_counter() - started, 2),

@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from core.addresses import Hosts
 from core.errors import ConfigError
 from core.ports import Limiter, Source
 from core.settings import ConfluenceConfig, Settings
+
+if TYPE_CHECKING:
+    from core.indexing.uploads import Uploads
 
 LimiterOf = Callable[[str, float], Limiter]
 """The pace of one credential, by a name that tells nothing of it, and the requests a second it begins with."""
@@ -22,14 +26,22 @@ Hint = Callable[[bytes], str | None]
 """The scope that the body of a push notification names, if it names one."""
 
 
-def build_sources(settings: Settings, limiter: LimiterOf) -> dict[str, Source]:
-    """All configured sources by name. Raises ConfigError when two have the same name."""
+UPLOADS = "uploads"
+"""The name of the source that is always there."""
+_UPLOAD_HOSTS = ("slack.com", ".slack.com", ".slack-gov.com", "discord.com", ".discord.com")
+"""Where people open what they dropped there."""
+
+
+def build_sources(settings: Settings, limiter: LimiterOf, uploads: Uploads | None = None) -> dict[str, Source]:
+    """All configured sources by name, and behind them the one of what people added. Raises ConfigError when two have the
+    same name.
+    """
     sources: dict[str, Source] = {}
-    for source in _sources(settings, limiter):
+    for source in _sources(settings, limiter, uploads):
         if source.name in sources:
             raise ConfigError(
                 f"two sources are named {source.name!r}: give each a name of its own in footnote.toml "
-                "(those of the environment are named 'folder', 'confluence' and 'drive')"
+                "(those of the environment are named 'folder', 'confluence' and 'drive', that of added files 'uploads')"
             )
         sources[source.name] = source
     return sources
@@ -57,7 +69,7 @@ def build_hosts(settings: Settings) -> Hosts:
         from connectors.google_drive.file import HOSTS
 
         hosts |= {drive.name: HOSTS for drive in settings.drive}
-    return hosts
+    return {**hosts, UPLOADS: _UPLOAD_HOSTS}
 
 
 async def close_sources(sources: Iterable[Source]) -> None:
@@ -68,7 +80,7 @@ async def close_sources(sources: Iterable[Source]) -> None:
             await close()
 
 
-def _sources(settings: Settings, limiter: LimiterOf) -> Iterator[Source]:
+def _sources(settings: Settings, limiter: LimiterOf, uploads: Uploads | None) -> Iterator[Source]:
     pace = cache(limiter)
     if settings.folders:
         from connectors.folder.source import FolderSource
@@ -85,6 +97,10 @@ def _sources(settings: Settings, limiter: LimiterOf) -> Iterator[Source]:
 
         for drive in settings.drive:
             yield DriveSource(drive, pace(f"drive:{drive.credentials}", _DRIVE_RATE))
+    if uploads is not None:
+        from connectors.uploads.source import UploadSource
+
+        yield UploadSource(uploads)
 
 
 def _account(site: ConfluenceConfig) -> str:

@@ -24,8 +24,8 @@ _UNSAFE = re.compile(r"[\s\\<>\"`\x00-\x1f\x7f-\x9f]")
 def at_own_hosts(search: Search, hosts: Hosts) -> Search:
     """``search``, with the addresses left out that are not of their source's hosts: those documents have a name, but no link."""
 
-    async def found(query: str, audience: Audience, k: int) -> list[Hit]:
-        return [_checked(hit, hosts) for hit in await search(query, audience, k)]
+    async def found(query: str, audience: Audience, k: int, sources: Collection[str] = ()) -> list[Hit]:
+        return [_checked(hit, hosts) for hit in await search(query, audience, k, sources)]
 
     return found
 

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import structlog
 
-from core.answering.outage import Outage
 from core.audit import OFF, Audit
 from core.errors import TransientError, UserError
 from core.models import Principal
+from core.outage import Outage
 from core.principals import parse_principal
+from core.redis import text
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -107,7 +108,7 @@ class Links:
             raise UserError(f"You gave {MOST_TRIES} codes that are not valid. Please try again in an hour, with a new one.")
         if found is None:
             raise UserError("This code is not valid. A code works once, for ten minutes: please get a new one.")
-        person = _text(found)
+        person = text(found)
 
         async def keep() -> Any:
             async with self._redis.pipeline(transaction=True) as pipeline:
@@ -142,7 +143,7 @@ class Links:
             with suppress(TransientError):
                 values = await self._outage.reach(lambda: self._redis.mget(list(map(_link_key, asked))))
                 self._held |= {
-                    account: (now + HOLD_SECONDS, _text(value) if value else None)
+                    account: (now + HOLD_SECONDS, text(value) if value else None)
                     for account, value in zip(asked, values, strict=True)
                 }
         found = {account: self._held[account][1] for account in accounts if account in self._held}
@@ -150,20 +151,24 @@ class Links:
             del self._held[next(iter(self._held))]
         return {account: person for account, person in found.items() if person and self._counts(person)}
 
+    async def accounts(self, person: Principal) -> frozenset[str]:
+        """The accounts that are linked with an address, ``user:ana@acme.com``. Raises TransientError."""
+        return frozenset(await self._reach(lambda: self._linked(person))) if self._counts(person) else frozenset()
+
     def _counts(self, person: Principal) -> bool:
         return not self._domains or person.rpartition("@")[2] in self._domains
 
     async def _unlink_address(self, person: Principal) -> int:
         if code := await self._redis.getdel(_issued_key(person)):
             await self._redis.delete(code)
-        accounts = {_text(account) for account in await cast("Awaitable[set[Any]]", self._redis.smembers(_accounts_key(person)))}
         # One that was linked with another address since is not touched.
-        linked = [
-            account for account in sorted(accounts) if await self._redis.get(_link_key(account)) in (person, person.encode())
-        ]
-        removed = sum([await self._unlink(account) for account in linked])
+        removed = sum([await self._unlink(account) for account in await self._linked(person)])
         await self._redis.delete(_accounts_key(person))
         return removed
+
+    async def _linked(self, person: Principal) -> list[str]:
+        accounts = {text(account) for account in await cast("Awaitable[set[Any]]", self._redis.smembers(_accounts_key(person)))}
+        return [account for account in sorted(accounts) if await self._redis.get(_link_key(account)) in (person, person.encode())]
 
     async def _unlink(self, account: str) -> int:
         self._held.pop(account, None)
@@ -203,8 +208,3 @@ def _link_key(account: str) -> str:
 
 def _accounts_key(person: Principal) -> str:
     return f"{_PREFIX}address:{person}"
-
-
-def _text(value: str | bytes) -> str:
-    """Clients answer in bytes or text, as they were configured."""
-    return value.decode() if isinstance(value, bytes) else value

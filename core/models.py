@@ -71,6 +71,23 @@ ANYONE = Audience.of(())
 
 
 @dataclass(frozen=True, kw_only=True)
+class Attachment:
+    """A file that hangs on a message: where it is, not what it holds."""
+
+    name: str
+    size: int
+    """Bytes, as its platform declares them."""
+    address: str
+    """Where its platform gives it to us."""
+    url: str
+    """Where people open it."""
+    media_type: str = ""
+    """As its platform declares it; empty when it does not."""
+    place: Principal = ""
+    """What everybody holds who sees the message: ``channel:slack:C1``. Empty where its author alone does."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Message:
     """What a person said to the bot, its mention already stripped."""
 
@@ -89,6 +106,23 @@ class Message:
     """Other ids under which the same utterance may be delivered again: Slack's event id and client_msg_id."""
     private: bool = False
     """True when only the person who asked sees the answer: a direct message, an ephemeral reply."""
+    sources: tuple[str, ...] = ()
+    """Answer from these only; from all without any."""
+    files: tuple[Attachment, ...] = ()
+    addressed: bool = True
+    """False for a question that was put to nobody in particular: its person expects no reply, and gets an answer or nothing."""
+    replaces: str = ""
+    """The id of the message that this is a later wording of."""
+
+    def __post_init__(self) -> None:
+        # Half a surrogate pair, as a careless client sends it, can neither be kept nor sent on.
+        for name in ("text", "user_name"):
+            object.__setattr__(self, name, getattr(self, name).encode("utf-8", "replace").decode())
+
+    @property
+    def said_as(self) -> str:
+        """The id that all wordings of it share."""
+        return self.replaces or self.id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,12 +143,16 @@ class Document:
     """Headings above the title: space and ancestor pages, folders. Outermost first."""
     metadata: Mapping[str, str] = field(default_factory=dict)
     version: str = ""
-    """The source's mark of this state: as long as it is equal, nothing of the above has changed, access excepted. Empty:
+    """The source's mark of this state: as long as it is equal, nothing of the rest has changed, access excepted. Empty:
     unknown."""
+    owners: tuple[Principal, ...] = ()
+    """Who looks after it, the likeliest first: ``user:ana@acme.com``, or an account of its source as its Groups tell it."""
 
     @cached_property
     def content_hash(self) -> str:
-        """Hash of all that is searched. Who may read it, where it lies and when it was edited change without embedding."""
+        """Hash of all that is searched. Who may read it, who looks after it, where it lies and when it was edited change
+        without embedding.
+        """
         body = self.body.encode() if isinstance(self.body, str) else self.body
         head = json.dumps([self.title, self.media_type])
         return hashlib.sha256(head.encode() + b"\0" + body).hexdigest()[:32]
@@ -183,15 +221,41 @@ class Answer:
     model: str
     prompt_version: str
     timings: Mapping[str, float]
-    """Milliseconds by step: condense, retrieve, first_token, generate, total."""
+    """Milliseconds by step: condense, line (waiting for its turn to search), retrieve, first_token, generate, total."""
     notice: str = ""
     """What the reader should know besides the answer: "the model could not be reached, these are quotes"."""
     documents: tuple[str, ...] = ()
     """Ids of all that it was made from, cited or not, and of what the earlier answers were made from that it may repeat."""
+    follow_ups: tuple[str, ...] = ()
+    """Questions that its readers might ask next, and that can be answered: at most three."""
+    escalates: bool = False
+    """Whether a person can be called to it: somebody is named in the channel's settings."""
 
     @property
     def grounded(self) -> bool:
         return bool(self.citations)
+
+
+class Reason(StrEnum):
+    """What was wrong with an answer."""
+
+    WRONG = "wrong"
+    OUTDATED = "outdated"
+    MISSING = "missing"
+    PRIVATE = "private"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feedback:
+    """A person's rating of an answer; a later one of the same person takes its place."""
+
+    answer_id: str
+    user: str
+    good: bool
+    at: datetime
+    reason: Reason | None = None
+    comment: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,6 +273,12 @@ class Turn:
     at: datetime
     documents: tuple[str, ...] = ()
     """Their ids. A turn with accesses and without documents is not known well enough to be replayed."""
+    said_as: str = ""
+    """The id of the message that asked, in all its wordings."""
+    people: tuple[str, ...] = ()
+    """Of several turns that were condensed to this one: who asked."""
+    messages: tuple[str, ...] = ()
+    """Of those: the messages that asked."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,13 +9,16 @@ from core.models import Access, Answer, Audience, Change, Document, Hit, Known, 
 
 
 class Search(Protocol):
-    async def __call__(self, query: str, audience: Audience, k: int) -> list[Hit]:
-        """The ``k`` best chunks that every reader of ``audience`` may read, best first."""
+    async def __call__(self, query: str, audience: Audience, k: int, sources: Collection[str] = ()) -> list[Hit]:
+        """The ``k`` best chunks that every reader of ``audience`` may read, best first; of these ``sources`` only, if any."""
         ...
 
 
 Accesses = Callable[[Collection[str]], Awaitable[Mapping[str, Access]]]
 """Who may read documents now, by id, as the index has them. A document that is gone, or half written, is missing."""
+
+Sources = Callable[[Audience], Awaitable[Collection[str]]]
+"""The sources in which there is something that every reader may read."""
 
 AudienceOf = Callable[[Message], Awaitable[Audience]]
 """Who will see the answer to this message. Each platform brings its own; unknown people see what everyone may read."""
@@ -71,8 +74,8 @@ class Limiter(Protocol):
 class Reply(Protocol):
     """Where an answer goes: one message's place on one platform."""
 
-    async def working(self) -> None:
-        """Show at once that the question was heard."""
+    async def working(self, before: int = 0) -> None:
+        """Show at once that the question was heard; again while other questions are looked up ``before`` it."""
         ...
 
     async def stream(self, text: str) -> None:
@@ -85,6 +88,10 @@ class Reply(Protocol):
 
     async def say(self, text: str) -> None:
         """A plain notice (Markdown): a refusal, an error with its id, a greeting."""
+        ...
+
+    async def fail(self, text: str, again: str) -> None:
+        """An error (Markdown), with a button that tries it again: ``again`` is its command, empty where nothing can be tried."""
         ...
 
     async def offer_private(self, answer_id: str) -> None:

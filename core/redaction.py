@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, urlsplit
 
 MARK = "[redacted]"
 SHORTEST = 8
@@ -76,6 +76,8 @@ _SHAPES = (
     _shape(r"://[^\s/:@\"']*:[^\s/\"']+@", "://", instead=f"://{MARK}@"),
 )
 
+_EDGE = re.compile(r"-----(BEGIN|END) [A-Z ]+-----")
+
 _values: tuple[str, ...] = ()
 
 
@@ -84,8 +86,10 @@ def register(*secrets: str) -> None:
     base64 with something before it, as in ``Basic`` headers. Of one with several lines (a private key), each line.
     """
     global _values
-    lines = {line for secret in secrets for line in (secret.strip(), *secret.split("\n")) if len(line.strip()) >= SHORTEST}
-    spelled = {spelling for line in lines for spelling in _spellings(line.strip())}
+    lines = {line.strip() for secret in secrets for line in (secret, *secret.split("\n"))}
+    # All private keys begin and end with the same lines, and are known by them.
+    told = {line for line in lines if len(line) >= SHORTEST and not _EDGE.fullmatch(line)}
+    spelled = {spelling for line in told for spelling in _spellings(line)}
     # The longest first: none is left in half because it begins with another one.
     _values = tuple(sorted({*_values, *spelled}, key=len, reverse=True))
 
@@ -146,3 +150,11 @@ def _in_base64(secret: bytes) -> Iterable[str]:
         whole = text[-(-before * 8 // 6) : (before + len(secret)) * 8 // 6]
         yield whole
         yield whole.translate(str.maketrans("+/", "-_"))
+
+
+def address(url: str | None) -> str:
+    """Where a server is, without a password that its URL may carry; None is the embedded one."""
+    if url is None:
+        return "embedded"
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname or parts.path}{f':{parts.port}' if parts.port else ''}"

@@ -24,6 +24,8 @@ from core.models import EVERYONE, Principal
 _LONGEST = timedelta(days=3650)
 _LONGEST_SHOWN = 20
 """Characters."""
+_SHORTEST_KEY = 32
+"""Characters."""
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
@@ -120,6 +122,12 @@ def _compared(name: str) -> Principal:
     return name.lower() if kind in {"user", "domain"} else name
 
 
+def _team(name: str) -> str:
+    if not re.fullmatch(r"[TE][A-Z0-9]{2,}", name):
+        raise ValueError(f"{_shown(name)} is no id of a workspace (T0123ABC) or an organisation (E0123ABC)")
+    return name
+
+
 def _domain(name: str) -> str:
     """As addresses end, in lower case."""
     name = name.lower()
@@ -132,6 +140,7 @@ Named = Annotated[Principal, AfterValidator(_compared)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Words = Annotated[tuple[Named, ...], NoDecode, BeforeValidator(_words)]
 Domains = Annotated[tuple[Annotated[str, AfterValidator(_domain)], ...], NoDecode, BeforeValidator(_words)]
+Teams = Annotated[tuple[Annotated[str, AfterValidator(_team)], ...], NoDecode, BeforeValidator(_words)]
 Keys = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 HttpUrl = Annotated[str, BeforeValidator(_url)]
 SourceUrl = Annotated[str, BeforeValidator(_source_url)]
@@ -246,12 +255,24 @@ class Settings(BaseSettings):
     """App-level token (``xapp-``) for Socket Mode."""
     slack_signing_secret: SecretStr | None = None
     """Signing secret for HTTP events instead of Socket Mode."""
+    slack_client_id: str | None = None
+    """Instead of ``SLACK_BOT_TOKEN``: the app's client id, so that several workspaces can install it."""
+    slack_client_secret: SecretStr | None = None
+    """The app's client secret."""
+    slack_teams: Teams = ()
+    """Ids of the workspaces (``T…``) and organisations (``E…``) that may install it, and no others."""
+    footnote_token_key: SecretStr | None = None
+    """What the tokens of the workspaces are encrypted with: 32 characters or more. Several by comma, the newest first."""
     slack_api_url: HttpUrl = "https://slack.com/api/"
     """Base URL of the Web API."""
     discord_bot_token: SecretStr | None = None
     """Bot token."""
     discord_api_url: HttpUrl = "https://discord.com/api/v10"
     """Base of the REST API; the gateway's address is asked there."""
+    discord_message_content: bool = False
+    """Ask for the text of messages that do not mention the bot: a privileged intent, to be switched on in the portal, too."""
+    discord_shards: int | None = Field(default=None, ge=1)
+    """Connections to the gateway; as many as Discord recommends without it."""
 
     confluence_url: SourceUrl | None = None
     """A Confluence site: Cloud, with or without ``/wiki``, or Data Center."""
@@ -275,6 +296,10 @@ class Settings(BaseSettings):
     """Stands in place of Google's own address."""
     footnote_folder: Path | None = None
     """A folder of files as a source named ``folder``."""
+    footnote_uploads: str = Field(default="everyone", pattern="^(off|admins|everyone)$")
+    """Who may add files in chat: ``everyone`` for those who see the channel, ``admins``, or ``off``."""
+    footnote_upload_mb: int = Field(default=20, ge=1, le=100)
+    """Size of the largest file that may be added, or asked about, in MB."""
     footnote_sync_interval: Duration = timedelta(minutes=10)
     """How often each source is resynced."""
     footnote_push_secret: SecretStr | None = Field(default=None, min_length=16)
@@ -323,13 +348,43 @@ class Settings(BaseSettings):
         return init_settings, env_settings, files, dotenv_settings
 
     @model_validator(mode="after")
+    def _one_or_several_workspaces(self) -> Self:
+        several = {
+            "SLACK_CLIENT_ID": self.slack_client_id,
+            "SLACK_CLIENT_SECRET": self.slack_client_secret,
+            "SLACK_TEAMS": self.slack_teams,
+            "FOOTNOTE_TOKEN_KEY": self.footnote_token_key,
+        }
+        there = [name for name, value in several.items() if value]
+        if there and self.slack_bot_token:
+            raise ValueError(
+                f"SLACK_BOT_TOKEN and {there[0]} are both set: the first is for one workspace, the other for several that "
+                "install Footnote themselves. Unset one of them"
+            )
+        if there and (missing := [name for name in several if name not in there]):
+            raise ValueError(
+                f"{there[0]} is set, but {' and '.join(missing)} not: for workspaces that install Footnote themselves all of "
+                f"{', '.join(several)} are needed"
+            )
+        if there and not (self.slack_app_token or self.slack_signing_secret):
+            raise ValueError(
+                "SLACK_CLIENT_ID is set, but neither SLACK_APP_TOKEN (Socket Mode) nor SLACK_SIGNING_SECRET (HTTP events): "
+                "set one of them, or unset SLACK_CLIENT_ID to run without Slack"
+            )
+        if any(len(key) < _SHORTEST_KEY for key in self.token_keys):
+            raise ValueError(
+                f"FOOTNOTE_TOKEN_KEY: a key has {_SHORTEST_KEY} characters or more: make one with `openssl rand -hex 32`"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _no_half_configured_platform(self) -> Self:
         if self.slack_bot_token and not (self.slack_app_token or self.slack_signing_secret):
             raise ValueError(
                 "SLACK_BOT_TOKEN is set, but neither SLACK_APP_TOKEN (Socket Mode) nor SLACK_SIGNING_SECRET (HTTP events): "
                 "set one of them, or unset SLACK_BOT_TOKEN to run without Slack"
             )
-        if (self.slack_app_token or self.slack_signing_secret) and not self.slack_bot_token:
+        if (self.slack_app_token or self.slack_signing_secret) and not (self.slack_bot_token or self.slack_client_id):
             raise ValueError(
                 "SLACK_BOT_TOKEN is not set, but SLACK_APP_TOKEN or SLACK_SIGNING_SECRET is: "
                 "copy it from your Slack app's OAuth & Permissions page"
@@ -361,6 +416,12 @@ class Settings(BaseSettings):
         return frozenset((*self.footnote_admins, *self.file.admins))
 
     @property
+    def token_keys(self) -> tuple[str, ...]:
+        """Of ``FOOTNOTE_TOKEN_KEY``: the first encrypts, all decrypt."""
+        keys = self.footnote_token_key.get_secret_value() if self.footnote_token_key else ""
+        return tuple(key.strip() for key in keys.split(",") if key.strip())
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """What must never be written: the values of all secrets, and the passwords in URLs. Of one that stands in a file of
         its own and may change, whoever reads that file knows.
@@ -369,6 +430,7 @@ class Settings(BaseSettings):
         tokens = [site.api_token for site in self.confluence]
         return (
             *(value.get_secret_value() for value in (*values, *tokens) if isinstance(value, SecretStr)),
+            *self.token_keys,
             *(password for value in values if isinstance(value, str) and (password := _password(value))),
         )
 

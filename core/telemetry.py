@@ -87,9 +87,14 @@ ANSWER_SECONDS = Histogram(
     ["platform"],
     buckets=(0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60),
 )
+FEEDBACK = Counter(
+    "footnote_feedback_total",
+    "Ratings of answers: good (yes or no), and the reason: none, wrong, outdated, missing, private or other.",
+    ["platform", "good", "reason"],
+)
 STEP_SECONDS = Histogram(
     "footnote_answer_step_seconds",
-    "Steps of an answer: condense, retrieve, first_token, generate, total.",
+    "Steps of an answer: condense, line, retrieve, first_token, generate, total.",
     ["step"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from core.answering.evidence import Evidence
+from core.channels import DEFAULT, ChannelConfig
 from core.models import PUBLIC, Access, Answer, Audience, Chunk, Hit, Message
 
 UPDATED = datetime(2026, 3, 1, tzinfo=UTC)
@@ -31,13 +32,14 @@ def hit(
     headings: tuple[str, ...] = (),
     access: Access = PUBLIC,
     url: str | None = None,
+    source: str = "wiki",
 ) -> Hit:
     return Hit(
         score=score,
         chunk=Chunk(
             document_id=document_id,
             position=position,
-            source="wiki",
+            source=source,
             title=title,
             url=f"https://wiki.acme.com/{document_id.partition(':')[2]}" if url is None else url,
             headings=headings,
@@ -78,21 +80,25 @@ class ScriptedSearch:
         self.seconds = seconds
         self.queries: list[str] = []
 
-    async def __call__(self, query: str, audience: Audience, k: int) -> list[Hit]:
+    async def __call__(self, query: str, audience: Audience, k: int, sources: Collection[str] = ()) -> list[Hit]:
         self.queries.append(query)
         await asyncio.sleep(self.seconds)
         if self.error:
             raise self.error
-        return [item for item in self.hits if audience.may_read(item.chunk.access)][:k]
+        readable = [item for item in self.hits if audience.may_read(item.chunk.access)]
+        return [item for item in readable if not sources or item.chunk.source in sources][:k]
 
     async def accesses(self, document_ids: Collection[str]) -> dict[str, Access]:
         known = {item.chunk.document_id: item.chunk.access for item in self.hits} | self.now
         return {id: access for id in document_ids if (access := known.get(id))}
 
 
-async def asked(assistant: object, message: Message, audience: Audience) -> tuple[list[str], Answer]:
+async def asked(
+    assistant: object, message: Message, audience: Audience, config: ChannelConfig = DEFAULT
+) -> tuple[list[str], Answer]:
     """The pieces that were streamed, and the answer that came last."""
-    parts: Sequence[str | Answer] = [part async for part in assistant.answer(message, audience)]  # type: ignore[attr-defined]
+    answering = assistant.answer(message, audience, config)  # type: ignore[attr-defined]
+    parts: Sequence[str | Answer] = [part async for part in answering]
     *pieces, last = parts
     assert isinstance(last, Answer)
     assert all(isinstance(piece, str) for piece in pieces)

@@ -13,8 +13,10 @@ import hypothesis
 import pytest
 from redis.asyncio import Redis
 
-from bots.redis import connect_redis
 from core.settings import Settings
+from tests.counted import unresolved
+from tests.golden import Golden
+from tests.one_redis import empty_redis
 
 if TYPE_CHECKING:
     from core.embedded.keeper import Engines
@@ -30,6 +32,27 @@ for _name in Settings.model_fields:
 hypothesis.settings.register_profile("search", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.register_profile("same", hypothesis.settings.get_profile("search"), derandomize=True, database=None)
 hypothesis.settings.load_profile("same")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_addressed_is_left_without_an_end() -> Iterator[None]:
+    before = unresolved()
+    yield
+    assert unresolved() == before, "a message was addressed to the bot and did not end, or ended twice"
+
+
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Two more than there are cores: most tests wait for somebody most of the time."""
+    return None if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else (os.cpu_count() or 1) + 2
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write the golden payloads anew")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    return Golden(update=bool(request.config.getoption("--update-golden")))
 
 
 @pytest.fixture
@@ -62,7 +85,6 @@ async def engines(data_dir: Path) -> AsyncIterator[Engines]:
 
 
 @pytest.fixture
-async def redis(engines: Engines) -> AsyncIterator[Redis]:
-    redis = connect_redis(None, engines.redis_socket)
-    yield redis
-    await redis.aclose()
+async def redis() -> AsyncIterator[Redis]:
+    async with empty_redis() as redis:
+        yield redis

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 from bots.command import Button
 from bots.platform import Groups
+from core.answering.line import Waiting, unheard
+from core.channels import DEFAULT, ChannelConfig
 from core.errors import UserError
 from core.models import Answer, AnswerMode, Audience, Hit, Message, Principal
 
@@ -58,9 +60,12 @@ class RecordingReply:
         self.offered: list[str] = []
         """Answers of which a private one was offered."""
         self.published: list[Answer] = []
+        self.called: list[tuple[str, str]] = []
+        """Who, and with what text."""
+        self.settled: list[str] = []
 
-    async def working(self) -> None:
-        self.seen.append(("working", ""))
+    async def working(self, before: int = 0) -> None:
+        self.seen.append(("working", f"{before} before it" if before else ""))
 
     async def stream(self, text: str) -> None:
         self.seen.append(("stream", text))
@@ -71,6 +76,11 @@ class RecordingReply:
     async def say(self, text: str) -> None:
         self.seen.append(("say", text))
 
+    async def fail(self, text: str, again: str) -> None:
+        self.seen.append(("fail", text))
+        if again:
+            self.buttons.append(Button(label="Try again", command=again))
+
     async def show(self, text: str) -> None:
         self.seen.append(("show", text))
 
@@ -80,13 +90,20 @@ class RecordingReply:
     async def publish(self, answer: Answer) -> None:
         self.published.append(answer)
 
+    async def call(self, who: str, text: str, buttons: Sequence[Button]) -> None:
+        self.called.append((who, text))
+        self.buttons += buttons
+
+    async def settle(self, text: str) -> None:
+        self.settled.append(text)
+
     async def offer(self, text: str, buttons: Sequence[Button]) -> None:
         self.seen.append(("say", text))
         self.buttons += buttons
 
     @property
     def replies(self) -> list[str]:
-        return [text for kind, text in self.seen if kind in {"say", "answer"}]
+        return [text for kind, text in self.seen if kind in {"say", "fail", "answer"}]
 
     @property
     def shown(self) -> list[str]:
@@ -102,9 +119,19 @@ class ScriptedAssistant:
     def __init__(self, script: Script | None = None) -> None:
         self._script = script or _one_answer
         self.asked: list[tuple[Message, Audience]] = []
+        self.withdrawn: list[str] = []
+        """Messages that are remembered no longer."""
+        self.waiting: Waiting = unheard
+        """Tells whoever asked last how many questions come first."""
 
-    def answer(self, message: Message, audience: Audience) -> AsyncIterator[str | Answer]:
+    async def withdraw(self, _conversation_id: str, said_as: str) -> None:
+        self.withdrawn.append(said_as)
+
+    def answer(
+        self, message: Message, audience: Audience, config: ChannelConfig = DEFAULT, *, waiting: Waiting = unheard
+    ) -> AsyncIterator[str | Answer]:
         self.asked.append((message, audience))
+        self.waiting = waiting
         return self._script(message, audience)
 
 
@@ -120,9 +147,9 @@ class MemoryGate:
         self.claimed: set[str] = set()
         self._refusal = refusal
 
-    async def claim(self, message: Message) -> bool:
+    async def claim(self, message: Message, *, taken_over: bool = False) -> bool:
         keys = {message.id, *message.aliases}
-        if self.claimed & keys:
+        if self.claimed & keys and not taken_over:
             return False
         self.claimed |= keys
         return True

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from bots.discord import render as discord
 from bots.slack import render as slack
-from bots.terminal import TerminalReply
+from bots.terminal.chat import TerminalReply
 from core.models import Answer
 from tests.emulators.slack_rules import flaws, refusal, texts
 
@@ -52,7 +52,8 @@ async def seen(answer: Answer, pieces: Sequence[str] = ()) -> Seen:
     for piece in pieces:
         await reply.stream(piece)
     await reply.answer(answer)
-    return Seen(answer=answer, slack=tuple(in_slack), discord=tuple(discord.render(answer)), terminal=out.getvalue())
+    in_discord = tuple(text for card in discord.render(answer) for text in (card.text, card.small) if text)
+    return Seen(answer=answer, slack=tuple(in_slack), discord=in_discord, terminal=out.getvalue())
 
 
 def without_code(text: str) -> str:
@@ -99,5 +100,8 @@ def letters(text: str) -> str:
 
 
 def _mrkdwn(blocks: tuple[slack.Block, ...]) -> Iterator[dict[str, object]]:
+    """All but what stands on buttons, where nothing is markup."""
     for block in blocks:
-        yield from [block["text"]] if "text" in block else block["elements"]
+        for part in [block["text"]] if "text" in block else block["elements"]:
+            if part.get("type") == "mrkdwn":
+                yield part

@@ -35,6 +35,7 @@ class Point:
     url: str = ""
     updated_at: datetime | None = None
     text_hash: str = ""
+    owners: tuple[Principal, ...] = ()
 
 
 class MemoryIndex:
@@ -97,6 +98,7 @@ class MemoryIndex:
                     url=chunk.url,
                     updated_at=chunk.updated_at,
                     text_hash=text_hash(chunks),
+                    owners=document.owners,
                 )
         await self._refuse_forgotten(pairs)
         return sum(len(chunks) for _, chunks in pairs)
@@ -148,6 +150,7 @@ class MemoryIndex:
         for key in sorted((key for key in self.points if key[0] == document.id), reverse=True):
             self.step()
             changed = {"url": document.url, "updated_at": document.updated_at, "content_hash": document.content_hash}
+            changed |= {"owners": document.owners}
             self.points[key] = _changed(self.points[key], **changed, version=document.version if key[1] == 0 else "")
 
     async def counts(self) -> dict[str, int]:

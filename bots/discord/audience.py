@@ -36,10 +36,14 @@ class DiscordAudience:
 
         async def audience_of(message: Message) -> Audience:
             if message.private:
-                return Audience.of(expand(await self.principals(person, channel), await self._groups()))
+                return await self.alone(person, channel)
             return await self.in_channel(channel)
 
         return audience_of
+
+    async def alone(self, person: Person, channel: object) -> Audience:
+        """Somebody who speaks in ``channel`` and whom nobody else hears."""
+        return Audience.of(expand(await self.principals(person, channel), await self._groups()))
 
     async def principals(self, person: Person, channel: object) -> frozenset[Principal]:
         """Who somebody is who speaks in ``channel``, and therefore sees it."""

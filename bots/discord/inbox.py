@@ -1,232 +1,243 @@
-"""Messages and commands as they come in: acknowledged, translated, handed on, and finished before the bot stops."""
+"""Messages as they come in: translated, handed on, and answered where they were said."""
 
 from __future__ import annotations
 
 import asyncio
-import secrets
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from datetime import datetime
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import aiohttp
 import discord
 import structlog
-from discord import app_commands
 
 from bots.discord.audience import DiscordAudience
+from bots.discord.cards import Card
 from bots.discord.chains import Chains
-from bots.discord.dialect import literal
-from bots.discord.places import InChannel, InInteraction, Place
+from bots.discord.edits import Edits, delete
+from bots.discord.finding import Finder
+from bots.discord.gates import refusal
+from bots.discord.in_channel import InChannel
+from bots.discord.policies import Policies
 from bots.discord.reply import DiscordReply
+from bots.discord.running import Running, apology
+from bots.discord.spots import Spots, spot_of_message
 from bots.discord.translate import (
-    Asked,
+    Person,
     chain_conversation,
-    is_addressed,
     is_private,
-    own_conversation,
     private_conversation,
-    to_asked,
-    to_command,
+    reworded,
+    spoken,
+    thread_conversation,
     to_message,
 )
-from core.errors import FootnoteError
+from bots.pending import LeftBehind, Question, Spot
+from bots.questions import is_farewell
+from core.errors import FootnoteError, TransientError
+from core.models import Principal
+from core.retry import retry
 
 if TYPE_CHECKING:
-    from bots.commands import Commands
     from bots.responder import Responder
 
 log = structlog.get_logger(__name__)
 
-_REMEMBERED = 1000
-"""Interactions that a resumed connection may bring again."""
-_FAREWELL_SECONDS = 4.0
-"""Of the time to drain: for ending what runs too long, and for telling who waits for it."""
-_UNKNOWN_INTERACTION = 10062
-_ALREADY_ACKNOWLEDGED = 40060
-
-_RESTARTING = "I am being restarted and could not finish this. Please ask again in a minute."
-_OUTDATED = "Discord showed you an old version of this command. Reload Discord (Ctrl+R) and try again."
+_FAREWELL = "I am quiet here now, until somebody mentions me."
+_ALONE = "Here I answer each person alone, and you take no direct messages from me. Ask me with `/ask` instead."
 
 
 class Inbox:
-    """Every message and every command becomes one reply."""
+    """Every message that is for us becomes one reply."""
 
     def __init__(
         self,
         responder: Responder,
-        commands: Commands,
         audience: DiscordAudience,
-        clock: Callable[[], datetime],
+        *,
+        policies: Policies,
+        edits: Edits,
+        chains: Chains,
+        spots: Spots,
+        finder: Finder,
+        running: Running,
+        admins: frozenset[Principal],
     ) -> None:
         self._responder = responder
-        self._commands = commands
         self._audience = audience
-        self._clock = clock
-        self._chains = Chains()
-        self._seen: OrderedDict[int, None] = OrderedDict()
-        self._replies: dict[asyncio.Task[object], DiscordReply] = {}
-        self._closed = False
+        self._policies = policies
+        self._edits = edits
+        self._chains = chains
+        self._spots = spots
+        self._finder = finder
+        self._running = running
+        self._admins = admins
+        self._resumed: set[asyncio.Task[None]] = set()
 
     async def hear(self, message: discord.Message, me: discord.ClientUser) -> None:
         """Answer a message if it is for us."""
-        if self._closed or not is_addressed(message, me):
+        if self._running.closed:
             return
+        heard = await self._policies.heard(message, me)
+        if heard is None:
+            return
+        asker = await _asker(message)
+        refused = refusal(heard.config, asker, message.channel, self._admins)
+        if refused and not heard.addressed:
+            return
+        # A channel's settings may have each person answered alone.
+        alone = heard.config.private and not is_private(message)
+        thread = heard.config.threads and not alone and not refused and _takes_threads(message)
         conversation = await self._chains.conversation(message)
         root = self._chains.root(message.id)
-        places: list[Place] = [InChannel(message.channel, message.to_reference(fail_if_not_exists=False))]
-        private = is_private(message)
-        if not private:
-            where = literal(getattr(message.channel, "name", "that channel"))
-            places.append(InChannel(message.author, preface=f"-# I may not write in #{where}, so I answer you here."))
-        reply = DiscordReply(
-            places, typing_in=message.channel, on_sent=lambda sent: self._chains.add(sent, root), private=private
-        )
-        async with self._running(reply):
-            audience_of = self._audience.of(message.author, message.channel)
-            await self._responder.respond(to_message(message, me, conversation), reply, audience_of)
+        if alone:
+            conversation = private_conversation(message.channel.id, message.author.id)
+        elif thread:
+            conversation = thread_conversation(message)
+        asked = to_message(message, me, conversation, private=alone, addressed=heard.addressed)
+        spot = spot_of_message(message, root=root, thread=thread)
+        async with self._edits.answering(message, conversation, spot) as sent:
+            reply = DiscordReply(
+                self._spots.of_message(
+                    asked.id, spoken(message, me), message, message.channel, message.author, thread=thread, alone=alone
+                ),
+                typing_in=message.channel,
+                on_sent=self._noting(sent, root),
+                private=alone or is_private(message),
+                spot=spot,
+            )
+            async with self._running.reply(reply):
+                audience_of = self._audience.of(asker, message.channel)
+                if refused:
+                    await self._responder.tell(asked, reply, audience_of, refused)
+                    return
+                if heard.addressed and isinstance(message.channel, discord.Thread) and is_farewell(asked.text):
+                    await self._policies.leave(message.channel)
+                    await self._responder.stop(conversation)
+                    await self._responder.tell(asked, reply, audience_of, _FAREWELL)
+                    return
+                await self._responder.respond(asked, reply, audience_of, spot=spot)
+            if not heard.addressed and sent:
+                # The thread goes on from there.
+                await self._policies.join(message.channel)
+            if alone and reply.spoken and not sent and heard.addressed:
+                await self._say_how_to_ask(message)
 
-    async def ask(self, interaction: Asked, question: str, *, private: bool) -> None:
-        """Answer ``/ask`` and the message menu. Who sees the answer is fixed by the acknowledgement."""
-        private = private or interaction.guild_id is None
-        root = await self._acknowledge(interaction, private=private)
-        if root is None:
+    async def hear_edit(self, client: discord.Client, message: discord.Message, me: discord.ClientUser) -> None:
+        """Replace what we replied to a message, if it says something else now."""
+        if self._running.closed or message.author.bot:
             return
-        own = own_conversation(interaction.channel)
-        if private and (own is None or interaction.guild_id is not None):
-            # Also in a thread: what others say there must not be answered from a question that they never saw.
-            conversation = private_conversation(interaction)
-        else:
-            conversation = own or chain_conversation(interaction.channel_id, root)
-        asked = f"-# {literal(interaction.user.display_name)} asked: {literal(' '.join(question.split())[:300])}"
-        reply = DiscordReply(
-            self._places(interaction, root, asked, private=private),
-            on_sent=lambda sent: self._chains.add(sent, root),
-            private=private,
-        )
-        async with self._running(reply):
-            message = to_asked(interaction, question, conversation, private=private)
-            await self._responder.respond(message, reply, self._audience.of(interaction.user, interaction.channel))
+        async with self._edits.edited(message) as stands:
+            if stands is None:
+                return
+            config = await self._policies.of(message.channel)
+            if refusal(config, await _asker(message), message.channel, self._admins):
+                return
+            heard = await self._policies.heard(message, me)
+            place, addressed = stands.place, heard is not None and heard.addressed
+            alone = stands.conversation_id == private_conversation(message.channel.id, message.author.id)
+            asked = to_message(message, me, stands.conversation_id, private=alone, addressed=addressed)
+            asked = reworded(asked, message)
+            try:
+                question = Question(message=asked, place=place)
+                found = await retry(lambda: self._finder.find(client, question), attempts=5, budget=10)
+            except TransientError as error:
+                log.warning("edit.not_heard", message=asked.id, reason=str(error))
+                return
+            spot = Spot(**place)
+            async with self._edits.answering_anew(message, stands.conversation_id, spot) as sent:
+                first = found.standing.sent.id if found.standing is not None else 0
+                sent += [first] if first else []
+                await delete(client, place, [id for id in stands.message_ids if id != first])
+                reply = DiscordReply(
+                    found.places,
+                    typing_in=message.channel,
+                    on_sent=self._noting(sent, found.root),
+                    private=asked.private,
+                    spot=spot,
+                    standing=found.standing,
+                )
+                async with self._running.reply(reply):
+                    await self._responder.respond(asked, reply, self._audience.of(found.person, found.channel), spot=spot)
+                if first and not reply.spoken and not self._running.closed:
+                    # What it said before is no answer to what is asked now.
+                    await delete(client, place, [first])
 
-    async def command(self, interaction: Asked, name: str, text: str) -> None:
-        """Run a command. Its answer may name pages that others must not know of, so only who gave it sees it."""
-        root = await self._acknowledge(interaction, private=True)
-        if root is None:
+    async def hear_deletion(self, client: discord.Client, message_id: int) -> None:
+        """Delete what we replied to a message that is gone."""
+        if not self._running.closed:
+            await self._edits.deleted(client, message_id)
+
+    def resume(self, client: discord.Client, left: LeftBehind) -> None:
+        """Begin to answer what another process left behind, or what is tried again."""
+        task = asyncio.create_task(self._resume(client, left))
+        self._resumed.add(task)
+        task.add_done_callback(self._resumed.discard)
+
+    async def _resume(self, client: discord.Client, left: LeftBehind) -> None:
+        message = left.question.message
+        spot = Spot(**left.question.place)
+        spot.held = left.held
+        if await self._edits.overtaken(spot):
+            await left.held.resolved()
             return
-        preface = "-# Your command took longer than Discord keeps its window open."
-        channel = interaction.channel if isinstance(interaction.channel, discord.abc.Messageable) else None
-        reply = DiscordReply(self._places(interaction, root, preface, private=True), publish_in=channel)
-        async with self._running(reply):
-            held = await self._audience.principals(interaction.user, interaction.channel)
-            await self._commands.run(to_command(interaction, name, text, held), reply)
-
-    async def failed(self, interaction: Asked, error: app_commands.AppCommandError) -> None:
-        """Tell the person about an error in a command, with an id to find it by."""
-        if isinstance(error, app_commands.CommandNotFound | app_commands.CommandSignatureMismatch):
-            log.warning("command.outdated", error=str(error))
-            text = _OUTDATED
-        else:
-            text = _report("command.failed", getattr(error, "original", error))
-        with suppress(discord.HTTPException, aiohttp.ClientError, OSError):
-            if interaction.response.is_done():
-                await interaction.edit_original_response(content=text)
-            else:
-                await interaction.response.send_message(text, ephemeral=True)
+        try:
+            found = await retry(lambda: self._finder.find(client, left.question), attempts=10, budget=10)
+        except TransientError as error:
+            # Whoever takes it over next, this process perhaps, tries it again.
+            log.warning("message.not_resumed", message=message.id, reason=str(error))
+            return
+        sent = [found.standing.sent.id] if found.standing is not None else []
+        reply = DiscordReply(
+            found.places,
+            typing_in=found.channel if isinstance(found.channel, discord.abc.Messageable) else None,
+            on_sent=self._noting(sent, found.root),
+            private=message.private,
+            spot=spot,
+            standing=found.standing,
+        )
+        if found.standing is not None:
+            self._chains.add(found.standing.sent.id, found.root)
+        channel, unacknowledged = int(spot.fields["channel"]), int(spot.fields.get("interaction", 0))
+        if message.conversation_id == chain_conversation(channel, unacknowledged):
+            # It was kept before the message was known that holds its answer.
+            message = replace(message, conversation_id=chain_conversation(channel, found.root))
+            left = replace(left, question=replace(left.question, message=message))
+        async with self._running.reply(reply):
+            await self._responder.resume(left, reply, self._audience.of(found.person, found.channel))
+        await self._edits.resumed(message, spot, sent)
 
     async def failed_to_hear(self, message: discord.Message, error: BaseException) -> None:
         with suppress(FootnoteError, discord.HTTPException):
-            await InChannel(message.channel).send(_report("message.failed", error))
+            await InChannel(message.channel).send(Card(text=apology("message.failed", error), failed=True))
 
-    async def close(self, drain: float) -> None:
-        """Take nothing new, wait for what runs, then cancel the rest and tell who waits for it: ``drain`` seconds in all."""
-        self._closed = True
-        if not self._replies:
-            return
-        farewell = min(_FAREWELL_SECONDS, drain / 2)
-        _, late = await asyncio.wait(set(self._replies), timeout=drain - farewell)
-        unfinished = [self._replies[task] for task in late if task in self._replies]
-        for task in late:
-            task.cancel()
-        if late:
-            # Whoever waits for Discord's leave to write is not waited for.
-            await asyncio.wait(late, timeout=farewell / 2)
-        await asyncio.gather(*(_abandon(reply, farewell / 2) for reply in unfinished if not reply.spoken))
+    def _noting(self, sent: list[int], root: int) -> Callable[[int], None]:
+        def note(id: int) -> None:
+            self._chains.add(id, root)
+            sent.append(id)
 
-    @asynccontextmanager
-    async def _running(self, reply: DiscordReply) -> AsyncIterator[None]:
-        task = asyncio.current_task()
-        assert task is not None
-        self._replies[task] = reply
-        try:
-            yield
-        finally:
-            try:
-                await reply.close()
-            finally:
-                del self._replies[task]
+        return note
 
-    async def _acknowledge(self, interaction: Asked, *, private: bool) -> int | None:
-        """Claim the interaction within Discord's 3 seconds: the id of the message that will hold the answer.
-
-        None when it is not ours to answer: delivered before, or acknowledged by another process. When the 3 seconds
-        are over there is no such message, and the interaction's own id stands for it.
-        """
-        if interaction.id in self._seen:
-            log.debug("interaction.repeated")
-            return None
-        self._seen[interaction.id] = None
-        if len(self._seen) > _REMEMBERED:
-            self._seen.popitem(last=False)
-        if self._closed:
-            with suppress(discord.HTTPException, aiohttp.ClientError, OSError):
-                await interaction.response.send_message(_RESTARTING, ephemeral=True)
-            return None
-        return await self._defer(interaction, private=private)
-
-    async def _defer(self, interaction: Asked, *, private: bool) -> int | None:
-        unsure = False
-        while True:
-            try:
-                deferred = await interaction.response.defer(thinking=True, ephemeral=private)
-            except (aiohttp.ClientError, OSError):
-                if unsure:
-                    raise
-                unsure = True
-            except discord.HTTPException as error:
-                if error.code == _ALREADY_ACKNOWLEDGED and unsure:
-                    # It was us: only the answer to our first attempt was lost.
-                    return (await interaction.original_response()).id
-                if error.code == _ALREADY_ACKNOWLEDGED:
-                    return None
-                if error.code == _UNKNOWN_INTERACTION:
-                    log.warning("interaction.late", seconds=(self._clock() - interaction.created_at).total_seconds())
-                    return interaction.id
-                raise
-            else:
-                return (deferred.message_id if deferred else None) or interaction.id
-
-    def _places(self, interaction: Asked, root: int, preface: str, *, private: bool) -> list[Place]:
-        places: list[Place] = []
-        if root != interaction.id:
-            places.append(InInteraction(interaction, self._clock, private=private))
-        if not private and isinstance(interaction.channel, discord.abc.Messageable):
-            reference = discord.MessageReference(
-                message_id=root, channel_id=interaction.channel.id, guild_id=interaction.guild_id, fail_if_not_exists=False
-            )
-            places.append(InChannel(interaction.channel, reference if places else None, preface=preface))
-        places.append(InChannel(interaction.user, preface=preface))
-        return places
+    async def _say_how_to_ask(self, message: discord.Message) -> None:
+        with suppress(FootnoteError, discord.HTTPException):
+            reference = message.to_reference(fail_if_not_exists=False)
+            reply = DiscordReply([InChannel(message.channel, reference)])
+            await reply.say(_ALONE)
 
 
-async def _abandon(reply: DiscordReply, seconds: float) -> None:
-    log.warning("reply.abandoned")
-    with suppress(FootnoteError, discord.HTTPException, TimeoutError):
-        async with asyncio.timeout(seconds):
-            await reply.say(_RESTARTING)
+async def _asker(message: discord.Message) -> Person:
+    """With the roles of a member, which a message that was looked up does not tell."""
+    if message.guild is not None and not isinstance(message.author, discord.Member):
+        with suppress(discord.HTTPException, aiohttp.ClientError, OSError):
+            return await message.guild.fetch_member(message.author.id)
+    return message.author
 
 
-def _report(event: str, error: BaseException) -> str:
-    error_id = secrets.token_hex(4)
-    log.error(event, error_id=error_id, exc_info=error)
-    return f"Something went wrong on my side (error `{error_id}`). Please try again."
+def _takes_threads(message: discord.Message) -> bool:
+    """Whether the answer can have a thread of its own: not where a conversation goes on, and where none can be made."""
+    channel = message.channel
+    if not isinstance(channel, discord.TextChannel) or message.type is not discord.MessageType.default:
+        return False
+    may = channel.permissions_for(channel.guild.me)
+    return may.create_public_threads and may.send_messages_in_threads

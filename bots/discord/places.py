@@ -1,33 +1,27 @@
 """The places where the bot may write, each with its way of refusing for good.
 
-Sources of the limits: an interaction's token lives 15 minutes, and sends of a channel carry a nonce by which Discord
-drops a repetition for some minutes. Rate limits and 5xx are waited out by discord.py; a connection that breaks is not.
+Rate limits and 5xx are waited out by discord.py; a connection that breaks is not.
 """
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
 import aiohttp
 import discord
 
-from bots.command import Button
-from bots.discord.buttons import below
-from bots.discord.render import LIMIT, length
+from bots.discord.cards import Card, view
+from bots.discord.pace import Pace
 from core.errors import FootnoteError, TransientError
 from core.retry import retry
 
 Result = TypeVar("Result")
 
-TOKEN_LIFE = timedelta(minutes=14)
-"""Of the 15 that Discord gives: a long answer shall not be cut in the middle."""
-
+_NO_MESSAGE = 10008
 _REFUSALS = {
     10003: "the channel is gone",
-    10008: "the message is gone",
+    _NO_MESSAGE: "the message is gone",
     10015: "the interaction is over",
     10062: "the interaction is over",
     50001: "I may not see the channel",
@@ -46,122 +40,42 @@ class Closed(FootnoteError):
     """Nothing more can be written here."""
 
 
+class Gone(Closed):
+    """The message was deleted; where it stood, another one can be written."""
+
+
 class Sent(Protocol):
     """A message that stands, and its id where Discord told it."""
 
     id: int
+    pace: Pace
 
-    async def edit(self, text: str) -> None:
-        """Replace its text. Raises Closed or TransientError."""
+    async def edit(self, card: Card, *, hasty: bool = False) -> None:
+        """Replace it; ``hasty`` gives up when the connection breaks. Raises Gone, Closed or TransientError."""
+        ...
+
+    async def hand_over(self, card: Card) -> None:
+        """Leave it as ``card``, with a word that what it began goes on elsewhere, if that can still be done."""
         ...
 
 
 class Place(Protocol):
-    async def send(self, text: str, buttons: Sequence[Button] = ()) -> Sent:
-        """Write one message of 1 to 2,000 characters. Raises Closed or TransientError."""
+    name: str
+    """By which the place of a message is found again by another process."""
+
+    async def send(self, card: Card) -> Sent:
+        """Write one message. Raises Closed or TransientError."""
         ...
 
 
-class InChannel:
-    """A channel, a thread or a person. The first message replies to ``reference`` and begins with ``preface``."""
-
-    def __init__(
-        self,
-        channel: discord.abc.Messageable,
-        reference: discord.MessageReference | None = None,
-        *,
-        preface: str = "",
-    ) -> None:
-        self._channel = channel
-        self._reference = reference
-        self._preface = preface
-
-    async def send(self, text: str, buttons: Sequence[Button] = ()) -> Sent:
-        if self._preface and length(f"{self._preface}\n{text}") > LIMIT:
-            await self._write(self._preface)
-        elif self._preface:
-            text = f"{self._preface}\n{text}"
-        self._preface = ""
-        return _ChannelMessage(await self._write(text, buttons))
-
-    async def _write(self, text: str, buttons: Sequence[Button] = ()) -> discord.Message:
-        reference, nonce = self._reference, secrets.randbits(63)
-        more: dict[str, Any] = {"view": below(buttons)} if buttons else {}
-        if reference is not None:
-            more |= {"reference": reference, "mention_author": False}
-
-        async def send() -> discord.Message:
-            return await self._channel.send(text, nonce=nonce, suppress_embeds=True, **more)
-
-        message = await _written(send)
-        self._reference = None
-        return message
+def changed(card: Card, *, plain: bool) -> dict[str, Any]:
+    """What turns a message into ``card``. A ``plain`` one can stay plain; one with components keeps having them."""
+    if plain and card.plain:
+        return {"content": card.text}
+    return {"content": None, "view": view(card)}
 
 
-class _ChannelMessage:
-    def __init__(self, message: discord.Message) -> None:
-        self.id = message.id
-        self._message = message
-
-    async def edit(self, text: str) -> None:
-        await _written(lambda: self._message.edit(content=text))
-
-
-class InInteraction:
-    """The answer to a command: first the deferred message, then follow-ups of the same visibility."""
-
-    def __init__(self, interaction: discord.Interaction[discord.Client], clock: Callable[[], datetime], *, private: bool) -> None:
-        self._interaction = interaction
-        self._clock = clock
-        self._expires_at = clock() + TOKEN_LIFE
-        self._private = private
-        self._begun = False
-
-    async def send(self, text: str, buttons: Sequence[Button] = ()) -> Sent:
-        more: dict[str, Any] = {"view": below(buttons)} if buttons else {}
-        if not self._begun:
-            first = _Original(self)
-            first.id = await self.edit_original(text, **more)
-            self._begun = True
-            return first
-        self.require_token()
-        # Without a nonce a follow-up whose answer was lost stands twice: better than a gap in the answer.
-        message = await _written(
-            lambda: self._interaction.followup.send(text, ephemeral=self._private, suppress_embeds=True, wait=True, **more)
-        )
-        return _FollowUp(self, message)
-
-    async def edit_original(self, text: str, **more: Any) -> int:
-        self.require_token()
-        message = await _written(lambda: self._interaction.edit_original_response(content=text, **more))
-        return message.id
-
-    def require_token(self) -> None:
-        if self._clock() >= self._expires_at:
-            raise Closed("the interaction is over")
-
-
-class _Original:
-    def __init__(self, place: InInteraction) -> None:
-        self.id = 0
-        self._place = place
-
-    async def edit(self, text: str) -> None:
-        self.id = await self._place.edit_original(text)
-
-
-class _FollowUp:
-    def __init__(self, place: InInteraction, message: discord.WebhookMessage) -> None:
-        self.id = message.id
-        self._place = place
-        self._message = message
-
-    async def edit(self, text: str) -> None:
-        self._place.require_token()
-        await _written(lambda: self._message.edit(content=text))
-
-
-async def _written(write: Callable[[], Awaitable[Result]]) -> Result:
+async def written(write: Callable[[], Awaitable[Result]], *, hasty: bool = False) -> Result:
     """Repeat ``write`` while the connection breaks. Raises Closed, TransientError, or discord's own error of a bug."""
 
     async def attempt() -> Result:
@@ -171,10 +85,10 @@ async def _written(write: Callable[[], Awaitable[Result]]) -> Result:
             raise TransientError(f"Discord could not be reached ({type(error).__name__}).") from error
 
     try:
-        return await retry(attempt, attempts=4, budget=60)
+        return await retry(attempt, attempts=1 if hasty else 4, budget=60)
     except discord.HTTPException as error:
         if reason := _REFUSALS.get(error.code):
-            raise Closed(reason) from error
+            raise (Gone if error.code == _NO_MESSAGE else Closed)(reason) from error
         if error.status in {403, 404}:
             raise Closed(f"Discord refuses it with code {error.code}") from error
         if error.status == 429 or error.status >= 500:

@@ -1,8 +1,4 @@
-"""Answers and notices as Discord messages.
-
-Source of the limit: a bot's message has at most 2,000 characters and is not blank. Discord's clients count UTF-16
-units and its servers code points; the former are never fewer.
-"""
+"""Answers and notices as Discord messages, none of them blank."""
 
 from __future__ import annotations
 
@@ -12,64 +8,101 @@ from dataclasses import replace
 
 from rich.cells import cell_len
 
+from bots.discord.cards import LIMIT, PLAIN_LIMIT, Card, length
 from bots.discord.dialect import inline, literal, masked, pieces, safe_url
 from bots.discord.markdown import Block, Span, parse, plain
 from core.models import Answer, Citation
 
-LIMIT = 2000
 _TABLE_WIDTH = 72
 """Cells of a code block in a narrow window; a wider table becomes a list."""
+_WRITING = "-# Writing…"
+_HALF = re.compile(r"!?\[[^\]\n]*\Z|!?\[[^\]\n]*\]\([^)\n]*\Z|[*_~`]+\Z|(?<!\S)[|#>-]+\Z")
+"""A link or a mark at the end of a text."""
+_MARKS = {
+    "`": re.compile("`"),
+    "*": re.compile(r"(?<!\*)\*(?![*\s])|(?<=\S)(?<!\*)\*(?!\*)"),
+    "**": re.compile(r"\*\*"),
+    "~~": re.compile("~~"),
+}
 
 Frame = Callable[[str, bool], str]
 """Puts a text into its place, a list or a quote; the flag tells the beginning of the block."""
 
 
-def render(answer: Answer) -> list[str]:
-    """The messages that show an answer, in order: its text, what the reader should know, its sources.
+def render(answer: Answer) -> list[Card]:
+    """The messages that show an answer, in order: its text, and in small print what the reader should know and its sources.
 
     Markers link to their page where that costs no further message; the source list links always.
     """
     links = {url for citation in answer.citations if (url := safe_url(citation.url))}
     blocks, tail = parse(answer.text), list(_tail(answer))
-    linked = _messages(_cite(blocks, answer.citations), tail, links)
+    linked = _with_tail(_texts(_cite(blocks, answer.citations), links, LIMIT), tail)
     if len(linked) == 1:
         return linked
-    return min(linked, _messages(blocks, tail, links), key=len)
+    return min(linked, _with_tail(_texts(blocks, links, LIMIT), tail), key=len)
 
 
-def notice(markdown: str) -> list[str]:
+def notice(markdown: str) -> list[Card]:
     """The messages that show a notice: a refusal, a report, a greeting."""
-    return _messages(parse(markdown), [], ())
+    return [Card(text=text) for text in _texts(parse(markdown), (), PLAIN_LIMIT) or ["…"]]
 
 
-def length(text: str) -> int:
-    """In UTF-16 units."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+def growing(markdown: str) -> Card | None:
+    """The first message of an answer that is still being written; None when there is nothing to see yet.
+
+    It links nothing, because nothing is cited yet, and shows no mark whose other half is still to come.
+    """
+    texts = _texts(parse(_closed(markdown)), (), LIMIT - length(_WRITING))
+    return Card(text=texts[0], small=_WRITING) if texts else None
 
 
-def _messages(blocks: Sequence[Block], tail: Sequence[str], links: Collection[str]) -> list[str]:
-    messages = [""]
+def _texts(blocks: Sequence[Block], links: Collection[str], limit: int) -> list[str]:
+    texts: list[str] = []
     above: Block | None = None
     for block in blocks:
-        for part in _parts(block, links):
-            _append(messages, part, gap="\n" if above and _together(above, block) else "\n\n")
+        for part in _parts(block, links, limit):
+            _append(texts, part, "\n" if above and _together(above, block) else "\n\n", limit)
             above = block
-    for line in tail:
-        _append(messages, line, gap="\n" if line is not tail[0] else "\n\n")
-    return messages if messages[0] else ["…"]
+    return texts
 
 
-def _append(messages: list[str], part: str, gap: str) -> None:
-    text = messages[-1] + gap + part if messages[-1] else part
-    if length(text) <= LIMIT:
-        messages[-1] = text
+def _append(texts: list[str], part: str, gap: str, limit: int) -> None:
+    if texts and length(texts[-1] + gap + part) <= limit:
+        texts[-1] += gap + part
         return
-    body, _, last = messages[-1].rpartition("\n\n")
-    if body and re.fullmatch(r"#{1,3} .+", last) and length(last + gap + part) <= LIMIT:
+    body, _, last = texts[-1].rpartition("\n\n") if texts else ("", "", "")
+    if body and re.fullmatch(r"#{1,3} .+", last) and length(last + gap + part) <= limit:
         # A heading goes with what it is the heading of.
-        messages[-1:] = [body, last + gap + part]
+        texts[-1:] = [body, last + gap + part]
     else:
-        messages.append(part)
+        texts.append(part)
+
+
+def _with_tail(texts: Sequence[str], tail: Sequence[str]) -> list[Card]:
+    cards = [Card(text=text) for text in texts]
+    for line in tail:
+        last = cards[-1] if cards else Card(text="")
+        small = f"{last.small}\n{line}" if last.small else line
+        if cards and length(last.text) + length(small) <= LIMIT:
+            cards[-1] = replace(last, small=small)
+        else:
+            cards.append(Card(text="", small=line))
+    return cards or [Card(text="…")]
+
+
+def _closed(markdown: str) -> str:
+    """A text that breaks off anywhere, without what only its rest would explain: half a link, half a mark, half a table."""
+    whole, _, last = markdown.rpartition("\n\n")
+    if whole.count("```") % 2 or "```" in last:
+        return markdown
+    last = _HALF.sub("", last)
+    if last.lstrip().startswith("|") and last.count("\n") < 2:
+        last = ""
+    for mark, found in _MARKS.items():
+        if len(found.findall(last)) % 2:
+            # What is written of its inside shows in its style.
+            last = last.rstrip() + mark
+    return "\n\n".join(filter(None, (whole, last)))
 
 
 def _together(above: Block, below: Block) -> bool:
@@ -77,22 +110,22 @@ def _together(above: Block, below: Block) -> bool:
     return above is below or above.kind == "heading" or in_one_list
 
 
-def _parts(block: Block, links: Collection[str]) -> Iterator[str]:
+def _parts(block: Block, links: Collection[str], limit: int) -> Iterator[str]:
     """A block as texts within the limit; nearly always one."""
     match block.kind:
         case "paragraph":
             indent = "  " * (block.indent - 1)
             marker = f"{block.marker} " if block.marker else "  " if block.indent else ""
-            yield from _wrapped(block.spans, _frame(indent + marker, "  " * block.indent, block.quoted), links)
+            yield from _wrapped(block.spans, _frame(indent + marker, "  " * block.indent, block.quoted), links, limit)
         case "heading" if block.level <= 3:
-            yield from _wrapped(block.spans, _frame("#" * block.level + " ", "", block.quoted), links)
+            yield from _wrapped(block.spans, _frame("#" * block.level + " ", "", block.quoted), links, limit)
         case "heading":
             bold = [replace(span, bold=True) for span in block.spans]
-            yield from _wrapped(bold, _frame("", "", block.quoted), links)
+            yield from _wrapped(bold, _frame("", "", block.quoted), links, limit)
         case "code":
-            yield from _fenced(block.code.splitlines(), block.language)
+            yield from _fenced(block.code.splitlines(), block.language, limit)
         case "table":
-            yield from _table(block, links)
+            yield from _table(block, links, limit)
         case "rule":
             return
 
@@ -105,12 +138,12 @@ def _frame(first: str, rest: str, quoted: bool) -> Frame:
     return frame
 
 
-def _wrapped(spans: Iterable[Span], frame: Frame, links: Collection[str]) -> Iterator[str]:
+def _wrapped(spans: Iterable[Span], frame: Frame, links: Collection[str], limit: int) -> Iterator[str]:
     """Spans as framed texts within the limit, broken at a line, a sentence or a word, never inside a link."""
     words = list(_words(spans))
     start = True
     while words:
-        fitting = _fitting(words, frame, start, links)
+        fitting = _fitting(words, frame, start, links, limit)
         if fitting == 0:
             words[:1] = _halves(words[0])
             continue
@@ -130,13 +163,13 @@ def _words(spans: Iterable[Span]) -> Iterator[Span]:
             yield from (replace(span, text=text) for text in re.findall(r"\n|[^\S\n]+|\S+", span.text))
 
 
-def _fitting(words: Sequence[Span], frame: Frame, start: bool, links: Collection[str]) -> int:
+def _fitting(words: Sequence[Span], frame: Frame, start: bool, links: Collection[str], limit: int) -> int:
     """How many of the words one message takes."""
     total = length(frame("", start))
     line = length(frame("\n", start)) - total
     for count, (piece, closing) in enumerate(pieces(words, links)):
         total += length(piece) + piece.count("\n") * (line - 1)
-        if total + length(closing) > LIMIT:
+        if total + length(closing) > limit:
             return count
     return len(words)
 
@@ -157,10 +190,10 @@ def _breaking_point(words: Sequence[Span], fitting: int) -> int:
     return next(iter(lines or sentences or spaces), fitting)
 
 
-def _fenced(lines: Iterable[str], language: str, header: Sequence[str] = ()) -> Iterator[str]:
+def _fenced(lines: Iterable[str], language: str, limit: int, header: Sequence[str] = ()) -> Iterator[str]:
     """Lines in as many closed fences as they need; each opens with the language and the header."""
     opening = [f"```{language if re.fullmatch(r'[A-Za-z0-9+#.-]{1,20}', language) else ''}", *map(_unfenced, header)]
-    room = LIMIT - length("\n".join([*opening, "", "```"]))
+    room = limit - length("\n".join([*opening, "", "```"]))
     pending: list[str] = []
     for line in lines:
         for piece in _cut(_unfenced(line), room):
@@ -184,15 +217,15 @@ def _cut(line: str, room: int) -> Iterator[str]:
     yield line
 
 
-def _table(block: Block, links: Collection[str]) -> Iterator[str]:
+def _table(block: Block, links: Collection[str], limit: int) -> Iterator[str]:
     rows = [[plain(cell).replace("\n", " ") for cell in row] for row in block.rows]
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     if sum(widths) + 3 * (len(widths) - 1) > _TABLE_WIDTH:
         for row in block.rows[1:]:
-            yield from _wrapped(_listed(block.rows[0], row), _frame("- ", "  ", block.quoted), links)
+            yield from _wrapped(_listed(block.rows[0], row), _frame("- ", "  ", block.quoted), links, limit)
         return
     head, *body = (" │ ".join(map(_padded, row, widths)).rstrip() for row in rows)
-    yield from _fenced(body, "", [head, "─┼─".join("─" * width for width in widths)])
+    yield from _fenced(body, "", limit, [head, "─┼─".join("─" * width for width in widths)])
 
 
 def _padded(cell: str, width: int) -> str:

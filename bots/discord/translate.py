@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import discord
 
 from bots.command import Command
-from core.models import Message, Principal
+from bots.commands.config import manager
+from bots.discord.files import attached
+from core.channels import server
+from core.models import Attachment, Message, Principal
 
 Person = discord.User | discord.Member
 Asked = discord.Interaction[discord.Client]
@@ -39,36 +43,81 @@ def is_private(message: discord.Message) -> bool:
     return isinstance(message.channel, discord.DMChannel)
 
 
-def to_message(message: discord.Message, me: discord.ClientUser, conversation_id: str) -> Message:
+def is_post(message: discord.Message) -> bool:
+    """Whether it is the first message of a post in a forum: Discord gives both the same id."""
+    channel = message.channel
+    return isinstance(channel, discord.Thread) and channel.id == message.id and isinstance(channel.parent, discord.ForumChannel)
+
+
+def to_message(
+    message: discord.Message, me: discord.ClientUser, conversation_id: str, *, private: bool = False, addressed: bool = True
+) -> Message:
+    """What a post in a forum asks stands in its title, too."""
+    text = spoken(message, me)
+    if is_post(message):
+        text = "\n\n".join(filter(None, (getattr(message.channel, "name", ""), text)))
     return Message(
         id=f"discord:{message.id}",
         platform="discord",
         conversation_id=conversation_id,
-        channel_id=f"discord:{message.channel.id}",
+        channel_id=home_id(message.channel),
         user=user_id(message.author),
         user_name=message.author.display_name,
-        text=_spoken(message, me),
+        text=text,
         sent_at=message.created_at,
-        private=is_private(message),
+        private=private or is_private(message),
+        addressed=addressed,
+        files=attached(message.attachments, message.channel, message.jump_url),
     )
 
 
-def to_asked(interaction: Asked, text: str, conversation_id: str, *, private: bool) -> Message:
+def reworded(asked: Message, message: discord.Message) -> Message:
+    """As an edit has it: another message, in place of the one that it was."""
+    at = message.edited_at or message.created_at
+    return replace(asked, id=f"{asked.id}:{at.timestamp():.3f}", replaces=asked.id)
+
+
+def to_asked(
+    interaction: Asked,
+    text: str,
+    conversation_id: str,
+    *,
+    private: bool,
+    sources: tuple[str, ...] = (),
+    files: tuple[Attachment, ...] = (),
+) -> Message:
     return Message(
         id=f"discord:{interaction.id}",
         platform="discord",
         conversation_id=conversation_id,
-        channel_id=f"discord:{interaction.channel_id}",
+        channel_id=home_id(interaction.channel) or f"discord:{interaction.channel_id}",
         user=user_id(interaction.user),
         user_name=interaction.user.display_name,
         text=text.strip(),
         sent_at=interaction.created_at,
         private=private,
+        sources=sources,
+        files=files,
     )
 
 
-def to_command(interaction: Asked, name: str, text: str, held: frozenset[Principal]) -> Command:
-    """A command by somebody who holds these principals."""
+def to_command(
+    interaction: Asked,
+    name: str,
+    text: str,
+    held: frozenset[Principal],
+    files: tuple[Attachment, ...] = (),
+    *,
+    everywhere: bool = False,
+) -> Command:
+    """A command by somebody who holds these principals, and besides that of who manages the channel if Discord says so: or the
+    server, of a command that is for ``everywhere`` there.
+    """
+    channel_id = home_id(interaction.channel) or f"discord:{interaction.channel_id}"
+    if everywhere and interaction.guild_id is not None:
+        channel_id = f"discord:{server(interaction.guild_id)}"
+    if manages(interaction, everywhere=everywhere):
+        held |= {manager("discord", channel_id)}
     return Command(
         name=name,
         text=text,
@@ -76,9 +125,23 @@ def to_command(interaction: Asked, name: str, text: str, held: frozenset[Princip
         user_name=interaction.user.display_name,
         principals=held,
         platform="discord",
-        channel_id=f"discord:{interaction.channel_id}",
-        conversation_id=own_conversation(interaction.channel) or private_conversation(interaction),
+        channel_id=channel_id,
+        conversation_id=own_conversation(interaction.channel)
+        or private_conversation(interaction.channel_id, interaction.user.id),
+        files=files,
     )
+
+
+def manages(interaction: Asked, *, everywhere: bool = False) -> bool:
+    """Whether Discord lets them manage the channel where they gave a command, or the whole server, as it resolved their
+    permissions there.
+    """
+    may = interaction.permissions
+    return may.administrator or may.manage_guild or (may.manage_channels and not everywhere)
+
+
+def message_id(id: int) -> str:
+    return f"discord:{id}"
 
 
 def user_id(person: Person) -> str:
@@ -96,6 +159,13 @@ def principals(person: Person) -> frozenset[Principal]:
     return frozenset([*names, *(f"discord:role:{role}" for role in roles), *(f"role:discord:{role}" for role in roles)])
 
 
+def home_id(channel: object) -> str:
+    """The channel, or the one that a thread hangs on: what is set there counts in its threads. Empty for no channel."""
+    if isinstance(channel, discord.Thread):
+        return f"discord:{channel.parent_id}"
+    return f"discord:{channel.id}" if isinstance(channel, discord.abc.Snowflake) else ""
+
+
 def own_conversation(channel: object) -> str | None:
     """The conversation that a whole thread, forum post or direct message is; None in a channel, where many are."""
     if isinstance(channel, discord.Thread | discord.DMChannel):
@@ -108,9 +178,30 @@ def chain_conversation(channel_id: int | None, root: int) -> str:
     return f"discord:{channel_id}:{root}"
 
 
-def private_conversation(interaction: Asked) -> str:
+def thread_conversation(message: discord.Message) -> str:
+    """The conversation of the thread that hangs on a message: Discord gives both the same id."""
+    return f"discord:{message.id}"
+
+
+def private_conversation(channel_id: int | None, user: int) -> str:
     """The conversation of one person's private questions in a channel or thread: nobody can reply to what only they see."""
-    return f"discord:{interaction.channel_id}:private:{interaction.user.id}"
+    return f"discord:{channel_id}:private:{user}"
+
+
+def replies_to_us(message: discord.Message, me: discord.ClientUser) -> bool:
+    """Whether it replies to what we said, if only in passing: without a ping."""
+    replied = message.reference.resolved if message.reference is not None else None
+    return isinstance(replied, discord.Message) and replied.author.id == me.id
+
+
+def is_for_others(message: discord.Message, me: discord.ClientUser) -> bool:
+    """Whether it speaks to people: it mentions some, or replies to one of them. Not when it mentions us besides."""
+    if any(user.id == me.id for user in message.mentions):
+        return False
+    replied = message.reference.resolved if message.reference is not None else None
+    to_person = isinstance(replied, discord.Message) and replied.author.id not in {me.id, message.author.id}
+    others = [user for user in message.mentions if user.id != message.author.id]
+    return to_person or bool(others or message.role_mentions or message.mention_everyone)
 
 
 def _mention(me: discord.ClientUser) -> re.Pattern[str]:
@@ -124,14 +215,14 @@ def _outside_code_and_quotes(text: str) -> str:
 def _replies_to(message: discord.Message, me: discord.ClientUser) -> bool:
     if message.type is not discord.MessageType.reply or message.reference is None:
         return False
+    if not any(user.id == me.id for user in message.mentions):
+        return False
     replied = message.reference.resolved
-    if isinstance(replied, discord.Message):
-        return replied.author.id == me.id
-    # The message is gone, but Discord says that its author, we, were pinged.
-    return any(user.id == me.id for user in message.mentions)
+    # The message may be gone, but Discord says that its author, we, were pinged.
+    return not isinstance(replied, discord.Message) or replied.author.id == me.id
 
 
-def _spoken(message: discord.Message, me: discord.ClientUser) -> str:
+def spoken(message: discord.Message, me: discord.ClientUser) -> str:
     """The text as people read it: our mention left out, other mentions by their names. Code stays as it is."""
     names: list[tuple[re.Pattern[str], str]] = [(_mention(me), " ")]
     names += [(re.compile(rf"<@!?{user.id}>"), f"@{user.display_name}") for user in message.mentions]
@@ -145,6 +236,20 @@ def _spoken(message: discord.Message, me: discord.ClientUser) -> str:
 
     parts = _CODE.split(message.content)
     return "".join(part if position % 2 else spoken(part) for position, part in enumerate(parts)).strip()
+
+
+def shown(message: discord.Message, me: discord.ClientUser) -> tuple[str, Sequence[discord.Attachment]]:
+    """What a message says to whoever asks about it, and the files on it: of one that was forwarded what it said first, of one
+    that other software wrote what its frames say, and of a file without words what stands in it.
+    """
+    forwarded = message.message_snapshots
+    files = [*message.attachments, *(file for snapshot in forwarded for file in snapshot.attachments)]
+    said = spoken(message, me) or "\n\n".join(filter(None, (snapshot.content for snapshot in forwarded)))
+    if not said:
+        said = "\n\n".join(filter(None, (text for frame in message.embeds for text in (frame.title, frame.description))))
+    if not said and files:
+        said = f"What does {files[0].filename} say?"
+    return said, files
 
 
 def _always(name: str) -> Callable[[re.Match[str]], str]:

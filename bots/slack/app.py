@@ -1,61 +1,55 @@
-"""Slack: Bolt's app, wired to the responder and the commands."""
+"""Slack, from its start to its end: the workspaces, the connection, what is running."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import re
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
 
 import structlog
-from aiohttp import web
+from aiohttp import ClientSession, web
 from redis.asyncio import Redis
-from slack_bolt.app.async_app import AsyncApp
-from slack_bolt.authorization import AuthorizeResult
-from slack_bolt.context.ack.async_ack import AsyncAck
-from slack_bolt.response import BoltResponse
 
-from bots.command import Command
-from bots.command import CommandReply as CommandReplies
+from bots.files import Fetched
+from bots.pending import LeftBehind
 from bots.platform import Groups
+from bots.slack.answering import Answering, Responds
 from bots.slack.client import build_client, open_session
 from bots.slack.connection import Connection
+from bots.slack.departures import Departed
+from bots.slack.direct import SlackMessenger
 from bots.slack.events import EventsEndpoint
-from bots.slack.render import ACTION
-from bots.slack.reply import CommandReply, ThreadReply
+from bots.slack.files import opened_by
+from bots.slack.install import INSTALL, REDIRECT
+from bots.slack.listeners import Listeners, Runs
+from bots.slack.place import Place
 from bots.slack.running import Running
-from bots.slack.translate import Given, Heard, given, hear, pressed, to_message
-from bots.slack.workspace import Workspace, enter
-from core.errors import ConfigError
-from core.models import Message
-from core.ports import AudienceOf, Reply
+from bots.slack.several import Several
+from bots.slack.stops import SlackStops
+from bots.slack.workspace import enter
+from bots.slack.workspaces import OneWorkspace, Workspaces
+from core.audit import OFF, Audit
+from core.errors import TransientError
+from core.models import Attachment, Principal
 from core.settings import Settings
+from core.together import cancelled
+
+if TYPE_CHECKING:
+    from bots.overview import Overview
+    from core.channels import Channels
 
 log = structlog.get_logger(__name__)
 
 _CONNECT_SECONDS = 20.0
 _FAREWELL_SECONDS = 3.0
 """Of the time to drain: for telling people that their answer will not come."""
-_RECENT_SECONDS = 3600.0
-"""How far back a card is looked for; more than clocks differ."""
-_MEMBERSHIP = re.compile(r"^(member_joined_channel|member_left_channel|channel_shared|channel_unshared)$")
-_COMMANDS = re.compile(r"^/(reindex|footnote)$")
-_BUTTONS = re.compile(rf"^{ACTION}_\d+$")
-_RESTARTING = "I am being restarted and could not finish this. Please ask again in a minute."
-
-
-class Responds(Protocol):
-    async def respond(self, message: Message, reply: Reply, audience_of: AudienceOf) -> None: ...
-
-
-class Runs(Protocol):
-    async def run(self, command: Command, reply: CommandReplies) -> None: ...
+_WORKSPACE = "workspace:slack:"
 
 
 class SlackBot:
-    """One workspace, over Socket Mode if there is an app token, else over HTTP events.
+    """The workspace of the settings, or all that installed Footnote; over Socket Mode if there is an app token, else over HTTP
+    events.
 
     ``ping`` is the interval of Socket Mode's pings in seconds, ``grace`` how long the library may try to reconnect.
     """
@@ -72,11 +66,12 @@ class SlackBot:
         *,
         ping: float = 5.0,
         grace: float = 15.0,
+        channels: Channels | None = None,
+        overview: Overview | None = None,
+        departed: Departed | None = None,
+        audit: Audit = OFF,
     ) -> None:
-        if settings.slack_bot_token is None:
-            raise ConfigError("SLACK_BOT_TOKEN is not set: copy the Bot User OAuth Token (xoxb-...) from OAuth & Permissions")
         self._settings = settings
-        self._bot_token = settings.slack_bot_token.get_secret_value()
         self._app_token = settings.slack_app_token.get_secret_value() if settings.slack_app_token else None
         self._responder = responder
         self._commands = commands
@@ -84,17 +79,25 @@ class SlackBot:
         self._groups = groups
         self._ping = ping
         self._grace = grace
-        self._workspace: Workspace | None = None
+        self._channels = channels
+        self._overview = overview
+        self._departed = departed
+        self._audit = audit
+        self._stops = SlackStops(redis)
+        self._session: ClientSession | None = None
+        self._workspaces: OneWorkspace | Workspaces | None = None
+        self._several: Several | None = None
         self._connection: Connection | None = None
         self._endpoint: EventsEndpoint | None = None
         self._answers = Running("answer")
         self._running_commands = Running("command")
         self._stopping = False
+        self._heeding: asyncio.Task[None] | None = None
 
     @property
     def connected(self) -> bool:
         """True while events arrive: the socket is open, or the HTTP endpoint is ready."""
-        if self._stopping or self._workspace is None:
+        if self._stopping or self._workspaces is None:
             return False
         return self._connection.connected if self._connection else self._endpoint is not None
 
@@ -103,30 +106,39 @@ class SlackBot:
         """For ``POST /slack/events``; None in Socket Mode."""
         return None if self._app_token else self._receive
 
+    @property
+    def pages(self) -> Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]]:
+        """What people open to install Footnote, by path; none where the workspace stands in the settings."""
+        return {} if self._settings.slack_client_id is None else {INSTALL: self._begin_installing, REDIRECT: self._end_installing}
+
     async def start(self) -> None:
         """Check the tokens, then connect. Raises ConfigError within 10 s when Slack refuses them.
 
         If Slack accepts them but no connection comes about in 20 s, it returns all the same and goes on trying.
         """
-        session = open_session()
+        self._session = open_session()
         try:
-            workspace = await enter(self._settings, session, self._redis, self._groups)
+            self._workspaces = await self._open(self._session)
         except BaseException:
-            await session.close()
+            await self._session.close()
             raise
-        self._workspace = workspace
-        app = self._build_app(workspace)
+        self._workspaces.start()
+        self._heeding = asyncio.create_task(self._stops.heed(self._responder.stop))
+        client = build_client("", self._settings.slack_api_url, self._session)
+        app = self._listeners(self._workspaces).app(client)
         if self._app_token is None:
             secret = self._settings.slack_signing_secret
             self._endpoint = EventsEndpoint(app, secret.get_secret_value() if secret else "", self._redis)
         else:
-            self._connection = Connection(app, workspace.client, self._app_token, ping=self._ping, grace=self._grace)
+            self._connection = Connection(app, client, self._app_token, ping=self._ping, grace=self._grace)
             if not await self._connection.open(patience=_CONNECT_SECONDS):
                 log.warning("slack.not_connected", hint="the tokens are good; it goes on trying")
-        log.info("slack.started", team=workspace.me.team, bot=workspace.me.user, socket=self._connection is not None)
+        log.info("slack.started", several=self._several is not None, socket=self._connection is not None)
 
     async def stop(self, drain: float = 25.0) -> None:
-        """Take no new events, let running answers finish, tell those who wait too long, close. Takes at most ``drain`` s."""
+        """Take no new events, let running answers finish, leave what takes too long to the next process, close. Takes at most
+        ``drain`` s.
+        """
         self._stopping = True
         until = time.monotonic() + drain
         if self._connection is not None:
@@ -135,125 +147,103 @@ class SlackBot:
         await self._answers.drain(until - farewell - time.monotonic())
         # Nobody waits for the end of a sync that a command merely follows.
         await asyncio.gather(self._answers.cancel(farewell), self._running_commands.cancel(farewell))
-        if self._workspace is not None:
-            await self._workspace.session.close()
+        if self._heeding is not None:
+            await cancelled(self._heeding)
+        if self._several is not None:
+            await self._several.departures.stop()
+        if self._workspaces is not None:
+            await self._workspaces.stop()
+        if self._session is not None:
+            await self._session.close()
+
+    async def resume(self, left: LeftBehind) -> None:
+        """Begin to finish a question where it was asked; returns at once."""
+        if self._workspaces is None or self._stopping:
+            return
+        # slack:T1:C1:1700000000.000100
+        workspace = await self._workspaces.of(left.question.message.id.split(":")[1])
+        if workspace is not None:
+            answering = Answering(workspace, self._responder)
+            self._answers.start(answering.finish(left, Place.at(left.question.place)), workspace.me.team)
+
+    async def fetch(self, file: Attachment, most: int) -> Fetched:
+        """See :data:`bots.files.Fetch`."""
+        id, file = opened_by(file)
+        workspace = await self._workspaces.of(id) if self._workspaces else None
+        if workspace is None:
+            raise TransientError("Slack is not connected.")
+        return await workspace.files.fetch(file, most)
+
+    async def messenger(self, principals: frozenset[Principal]) -> SlackMessenger | None:
+        """See :data:`bots.owners.Reach`: in the workspace of somebody who holds these principals."""
+        held = sorted(name.removeprefix(_WORKSPACE) for name in principals if name.startswith(_WORKSPACE))
+        for id in (*held, ""):
+            if self._workspaces is not None and (workspace := await self._workspaces.of(id)) is not None:
+                return SlackMessenger(workspace)
+        return None
 
     async def check(self) -> str:
         """Ask Slack about the tokens: who we are, and where. Raises ConfigError."""
-        async with open_session() as session:
-            workspace = await enter(self._settings, session, self._redis, self._groups)
         how = "Socket Mode" if self._app_token else "HTTP events"
+        async with open_session() as session:
+            if self._settings.slack_client_id is not None:
+                several = self._build_several(session)
+                return f"{await several.check()}, over {how}"
+            workspace = await enter(self._settings, session, self._redis, self._groups)
         return f"{workspace.team_name}, as @{workspace.user_name}, over {how}"
 
-    def _build_app(self, workspace: Workspace) -> AsyncApp:
-        me = workspace.me
+    async def _open(self, session: ClientSession) -> OneWorkspace | Workspaces:
+        if self._settings.slack_client_id is None:
+            return OneWorkspace(await enter(self._settings, session, self._redis, self._groups, self._channels))
+        self._several = self._build_several(session)
+        await self._several.start()
+        return self._several.workspaces
 
-        async def authorize() -> AuthorizeResult:
-            # Bolt would ask auth.test again for each of the first events; the answer is known.
-            return AuthorizeResult(
-                enterprise_id=None, team_id=me.team, bot_user_id=me.user, bot_id=me.bot, bot_token=self._bot_token
-            )
+    def _build_several(self, session: ClientSession) -> Several:
+        return Several(
+            self._settings,
+            session,
+            self._redis,
+            self._groups,
+            self._channels,
+            departed=self._departed,
+            audit=self._audit,
+            left=self._silence,
+        )
 
-        secret = self._settings.slack_signing_secret
-        library_log = logging.getLogger("slack_bolt")
-        # It would warn that SLACK_BOT_TOKEN, which it finds in the environment, is not used.
-        library_log.disabled = True
-        try:
-            app = AsyncApp(
-                name="footnote",
-                logger=library_log,
-                client=build_client("", self._settings.slack_api_url, workspace.session),
-                authorize=authorize,
-                signing_secret=secret.get_secret_value() if secret else "",
-            )
-        finally:
-            library_log.disabled = False
+    def _listeners(self, workspaces: OneWorkspace | Workspaces) -> Listeners:
+        return Listeners(
+            self._settings,
+            workspaces,
+            self._responder,
+            self._commands,
+            self._redis,
+            self._groups,
+            self._stops,
+            answers=self._answers,
+            running_commands=self._running_commands,
+            stopping=lambda: self._stopping,
+            channels=self._channels,
+            overview=self._overview,
+            departures=self._several.departures if self._several else None,
+        )
 
-        async def only_while_running(next: Callable[[], Awaitable[None]]) -> BoltResponse | None:
-            if self._stopping:
-                return BoltResponse(status=503)  # Not acknowledged, so Slack gives it to another process or again later.
-            await next()
-            return None
-
-        async def on_event(body: dict[str, Any]) -> None:
-            said = hear(body, me)
-            if said is not None:
-                self._answers.start(self._answer(workspace, said))
-
-        async def on_command(ack: AsyncAck, body: dict[str, Any]) -> None:
-            await ack()
-            self._running_commands.start(self._run(workspace, given(body)))
-
-        async def on_button(ack: AsyncAck, body: dict[str, Any]) -> None:
-            await ack()
-            self._running_commands.start(self._run(workspace, pressed(body)))
-
-        async def on_membership(event: dict[str, Any]) -> None:
-            await workspace.audience.changed(str(event["channel"]))
-
-        async def on_person(event: dict[str, Any]) -> None:
-            if not workspace.people.knows(event["user"]):
-                await workspace.audience.changed(str(event["user"]["id"]))
-
-        async def on_newcomer() -> None:
-            await workspace.audience.changed(me.team)
-
-        async def ignore() -> None:
-            """An event that was subscribed to by mistake, or for a later version, is acknowledged."""
-
-        async def on_error(error: Exception) -> None:
-            log.error("event.failed", exc_info=error)
-
-        app.use(only_while_running)
-        app.event("app_mention")(on_event)
-        app.event("message")(on_event)
-        app.event(_MEMBERSHIP)(on_membership)
-        app.event("user_change")(on_person)
-        app.event("team_join")(on_newcomer)
-        app.command(_COMMANDS)(on_command)
-        app.action(_BUTTONS)(on_button)
-        app.event(re.compile(".*"))(ignore)
-        app.error(on_error)
-        return app
+    def _silence(self, id: str) -> None:
+        """A workspace is no more."""
+        for running in (self._answers, self._running_commands):
+            running.cancel_in(id)
 
     async def _receive(self, request: web.Request) -> web.StreamResponse:
         if self._endpoint is None or self._stopping:
             return web.Response(status=503, text="not ready, try again")
         return await self._endpoint(request)
 
-    async def _answer(self, workspace: Workspace, said: Heard) -> None:
-        if said.mentioned and not said.private:
-            await workspace.threads.join(said.channel, said.thread)
-        elif not said.private and not await workspace.threads.joined(said.channel, said.thread):
-            return
-        message = to_message(said, workspace.me, await workspace.people.names(said.people))
-        reply = ThreadReply(said, message.id, workspace.poster, workspace.hasty)
-        try:
-            await self._responder.respond(message, reply, workspace.audience.of)
-        except asyncio.CancelledError:
-            if not reply.complete:
-                await reply.say(_RESTARTING)
-            raise
-        finally:
-            await reply.close()
+    async def _begin_installing(self, request: web.Request) -> web.StreamResponse:
+        if self._several is None or self._stopping:
+            return web.Response(status=503, text="not ready, try again")
+        return await self._several.install.begin(request)
 
-    async def _run(self, workspace: Workspace, given: Given) -> None:
-        command = Command(
-            name=given.name,
-            text=given.text,
-            user=f"slack:{given.user}",
-            user_name=(await workspace.people.find(given.user)).name,
-            principals=await workspace.audience.principals(given.user, given.channel),
-            platform=self.name,
-            channel_id=given.channel,
-            conversation_id=None,  # Slack says the channel of a command, never the thread.
-        )
-        key = f"slack:{workspace.me.team}:{given.channel}:{given.trigger}"
-        reply = CommandReply(given, key, f"{time.time() - _RECENT_SECONDS:.6f}", workspace.poster)
-        try:
-            await self._commands.run(command, reply)
-        except asyncio.CancelledError:
-            await reply.say("I am being restarted. `/footnote status` will tell how it ended.")
-            raise
-        finally:
-            await reply.close()
+    async def _end_installing(self, request: web.Request) -> web.StreamResponse:
+        if self._several is None or self._stopping:
+            return web.Response(status=503, text="not ready, try again")
+        return await self._several.install.end(request)

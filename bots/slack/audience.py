@@ -46,11 +46,12 @@ class SlackAudience:
     async def of(self, message: Message) -> Audience:
         """In a direct message, and for what is shown to the asker alone, the asker; else all who can read the channel."""
         await self._catch_up()
-        asker = message.user.removeprefix("slack:")
+        asker = self._me.bare(message.user.removeprefix("slack:"))
+        channel_id = self._me.bare(message.channel_id)
         if message.private:
-            readers = frozenset({self._reader(await self._people.find(asker), message.channel_id)})
+            readers = frozenset({self._reader(await self._people.find(asker), channel_id)})
         else:
-            readers = await self._readers(message.channel_id, asker)
+            readers = await self._readers(channel_id, asker)
         groups = await self._groups()
         if len(readers) <= _AT_ONCE:
             return Audience(readers=expand_all(readers, groups))
@@ -59,7 +60,7 @@ class SlackAudience:
     async def principals(self, user_id: str, channel_id: str) -> Reader:
         """Of a person who gives a command: what a right may be given to, and what they may read as."""
         await self._catch_up()
-        return self._reader(await self._people.find(user_id), channel_id) | {f"slack:{user_id}"}
+        return self._reader(await self._people.find(user_id), channel_id) | {self._me.person(user_id)}
 
     async def changed(self, id: str) -> None:
         """A channel, a person or the workspace is not as it was: what was known of it is believed no longer, anywhere."""
@@ -75,7 +76,7 @@ class SlackAudience:
         self._people.forget(id)
 
     async def _readers(self, channel_id: str, asker: str) -> frozenset[Reader]:
-        nobody_known = frozenset({f"channel:slack:{channel_id}"})
+        nobody_known = frozenset({self._me.place(channel_id)})
         somebody = nobody_known | {self._workspace}
         try:
             async with asyncio.timeout(_SECONDS):
@@ -100,7 +101,7 @@ class SlackAudience:
         return frozenset({nobody_known}) if nobody_known in readers else frozenset(readers)
 
     def _reader(self, person: Person, channel_id: str) -> Reader:
-        held = set() if channel_id.startswith("D") else {f"channel:slack:{channel_id}"}
+        held = set() if channel_id.startswith("D") else {self._me.place(channel_id)}
         if person.member:
             held.add(self._workspace)
         if person.email:

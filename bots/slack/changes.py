@@ -8,7 +8,7 @@ from typing import Any, cast
 import structlog
 from redis.asyncio import Redis
 
-from core.redis import AWAY
+from core.redis import AWAY, text
 
 log = structlog.get_logger(__name__)
 
@@ -44,10 +44,5 @@ class SlackChanges:
             log.warning("changes.not_known", error=type(error).__name__)
             return []
         if entries:
-            self._last = _text(entries[-1][0])
-        return [_text(value) for _, fields in entries for value in fields.values()]
-
-
-def _text(value: str | bytes) -> str:
-    """Clients answer in bytes or text, as they were configured."""
-    return value.decode() if isinstance(value, bytes) else value
+            self._last = text(entries[-1][0])
+        return [text(value) for _, fields in entries for value in fields.values()]

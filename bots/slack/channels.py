@@ -33,8 +33,12 @@ class Channel:
 class SlackChannels:
     """conversations.info and conversations.members, believed for a minute."""
 
-    def __init__(self, client: AsyncWebClient, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, client: AsyncWebClient, *, organisation: bool = False, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """``organisation``: the workspaces of ours are no strangers to each other."""
         self._client = client
+        self._organisation = organisation
         self._known = Remembered(self._ask, FRESH_SECONDS, clock=clock)
 
     async def find(self, channel_id: str) -> Channel:
@@ -52,8 +56,14 @@ class SlackChannels:
         return Channel(
             members=members,
             public=not any(channel.get(kind) is True for kind in ("is_private", "is_im", "is_mpim")),
-            shared=any(channel.get(flag) is not False for flag in ("is_shared", "is_ext_shared", "is_org_shared")),
+            shared=any(channel.get(flag) is not False for flag in self._strangers(channel)),
         )
+
+    def _strangers(self, channel: dict[str, Any]) -> tuple[str, ...]:
+        """What says that there are people of others."""
+        if self._organisation and channel.get("is_org_shared") is True:
+            return ("is_ext_shared",)
+        return ("is_ext_shared", "is_shared") if self._organisation else ("is_shared", "is_ext_shared", "is_org_shared")
 
     async def _members(self, channel_id: str) -> frozenset[str] | None:
         members: set[str] = set()

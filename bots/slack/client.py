@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from typing import Any
 
 import aiohttp
 from slack_sdk.errors import SlackApiError
@@ -21,7 +23,13 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 TIMEOUT_SECONDS = 30.0
 UNANSWERED = (SlackApiError, aiohttp.ClientError, TimeoutError, AttributeError, KeyError, TypeError)
 """What a look-up raises when Slack refuses it, does not answer, or answers something that is not Slack's."""
+PASSING = {"fatal_error", "internal_error", "ratelimited", "request_timeout", "service_unavailable"}
+"""Slack says so of itself with status 200, too."""
+DEAD = {"account_inactive", "invalid_auth", "not_authed", "token_expired", "token_revoked"}
+"""Slack does not know our token, or not any more."""
 _SEEN = ("/chat.postMessage", "/chat.postEphemeral")
+_RETRY_AFTER_SECONDS = 30.0
+"""Where Slack does not say how long to be silent."""
 
 
 class _ServerErrors(AsyncServerErrorRetryHandler):
@@ -52,25 +60,52 @@ class _ConnectionErrors(AsyncConnectionErrorRetryHandler):
         return await super()._can_retry_async(state=state, request=request, response=response, error=error)
 
 
+class _Client(AsyncWebClient):
+    def __init__(self, *, dead: Callable[[], None], **options: Any) -> None:
+        super().__init__(**options)
+        self._dead = dead
+
+    async def api_call(self, *args: Any, **options: Any) -> AsyncSlackResponse:
+        try:
+            return await super().api_call(*args, **options)
+        except SlackApiError as error:
+            if failure(error) in DEAD:
+                self._dead()
+            raise
+
+
 def open_session() -> aiohttp.ClientSession:
     """The connections that all calls share; close it at the end."""
     return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS))
 
 
-def build_client(token: str, base_url: str, session: aiohttp.ClientSession, *, patient: bool = True) -> AsyncWebClient:
+def build_client(
+    token: str,
+    base_url: str,
+    session: aiohttp.ClientSession,
+    *,
+    patient: bool = True,
+    dead: Callable[[], None] | None = None,
+) -> AsyncWebClient:
     """A patient client waits as long as Slack's Retry-After says and repeats what failed, except posting: after a lost
-    answer or a server error only :class:`~bots.slack.poster.Poster` can tell whether the message is there.
+    answer or a server error only :class:`~bots.slack.poster.Poster` can tell whether the message is there. ``dead`` is called
+    whenever Slack does not take the token.
     """
     handlers: list[AsyncRetryHandler] = []
     if patient:
         handlers = [AsyncRateLimitErrorRetryHandler(max_retry_count=3), _ServerErrors(2), _ConnectionErrors(2)]
-    return AsyncWebClient(
+    return _Client(
+        dead=dead or _nothing,
         token=token,
         base_url=base_url,
         session=session,
         retry_handlers=handlers,
         logger=logging.getLogger("slack_sdk"),
     )
+
+
+def _nothing() -> None:
+    """Whoever calls sees it."""
 
 
 def failure(error: Exception) -> str:
@@ -83,3 +118,17 @@ def failure(error: Exception) -> str:
     code = data.get("error") if status < 500 and isinstance(data, dict) else None
     # Whoever else answers in Slack's place may say anything, and repeat what it was asked with.
     return code if isinstance(code, str) and code.isidentifier() else str(status)
+
+
+def refused(error: Exception) -> bool:
+    """Whether Slack said that it did not do it, and will not do it next time; not that it did not answer."""
+    reason = failure(error)
+    return isinstance(error, SlackApiError) and not reason.isdigit() and reason not in PASSING
+
+
+def retry_after(error: Exception) -> float:
+    """For how many seconds Slack wants not to be asked, where it refused a call for its rate."""
+    response = getattr(error, "response", None)
+    headers = response.headers if isinstance(response, AsyncSlackResponse) else {}
+    wait = str(headers.get("Retry-After", headers.get("retry-after", "")))
+    return float(wait) if wait.isdigit() else _RETRY_AFTER_SECONDS

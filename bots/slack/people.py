@@ -20,6 +20,8 @@ FRESH_SECONDS = 300.0
 _KNOWN = 100_000
 _SINGLY = 30
 """People who are asked about one by one: users.info may be called a hundred times a minute, users.list twenty times."""
+_TEAMS = 100
+"""The most workspaces that auth.teams.list gives at once."""
 _PAGE = 999
 """The most that users.list gives at once."""
 SLACKBOT = "USLACKBOT"
@@ -32,7 +34,7 @@ class Person:
     id: str
     name: str
     colleague: bool = False
-    """A full member of our workspace: may open every public channel of it."""
+    """A full member of our workspace, or of one of our organisation's: may open every public channel of it."""
     member: bool = False
     """A colleague whose address Slack has confirmed."""
     email: str | None = None
@@ -55,6 +57,7 @@ class SlackPeople:
         """``domains`` are those whose addresses are believed; none: all."""
         self._client = client
         self._team = team
+        self._organisation = team.startswith("E")
         self._domains = frozenset(domains)
         self._known = Remembered(self._ask, FRESH_SECONDS, most=_KNOWN, clock=clock)
         self._directory = Remembered(self._list, FRESH_SECONDS, clock=clock)
@@ -108,14 +111,21 @@ class SlackPeople:
     async def _list(self, _team: str) -> frozenset[str]:
         self._changed.clear()
         members: set[str] = set()
-        async for page in await self._client.users_list(limit=_PAGE):
-            for user in page["members"]:
-                person = self._person(user["id"], user)
-                if person.id not in self._changed:
-                    self._known.keep(person.id, person)
-                if person.colleague:
-                    members.add(person.id)
+        for team in await self._teams():
+            async for page in await self._client.users_list(limit=_PAGE, team_id=team):
+                for user in page["members"]:
+                    person = self._person(user["id"], user)
+                    if person.id not in self._changed:
+                        self._known.keep(person.id, person)
+                    if person.colleague:
+                        members.add(person.id)
         return frozenset(members)
+
+    async def _teams(self) -> list[str | None]:
+        """Whose people are listed: without a name, those of the one workspace that the token is for."""
+        if not self._organisation:
+            return [None]
+        return [team["id"] async for page in await self._client.auth_teams_list(limit=_TEAMS) for team in page["teams"]]
 
     def _person(self, user_id: str, user: Mapping[str, object]) -> Person:
         profile = user.get("profile")
@@ -124,9 +134,9 @@ class SlackPeople:
         name = next((name for name in names if isinstance(name, str) and name.strip()), user_id)
         email = profile.get("email")
         email = email.strip().lower() if isinstance(email, str) else ""
-        colleague = (
-            user.get("team_id") == self._team and user_id != SLACKBOT and not any(user.get(flag) for flag in _NOT_FULL_MEMBERS)
-        )
+        grid = user.get("enterprise_user")
+        home = grid.get("enterprise_id") if self._organisation and isinstance(grid, Mapping) else user.get("team_id")
+        colleague = home == self._team and user_id != SLACKBOT and not any(user.get(flag) for flag in _NOT_FULL_MEMBERS)
         member = colleague and "@" in email and user.get("is_email_confirmed", True) is True
         believed = member and (not self._domains or email.rpartition("@")[2] in self._domains)
         return Person(

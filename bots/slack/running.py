@@ -18,16 +18,30 @@ class Running:
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], str] = {}
 
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
+    def start(self, work: Coroutine[Any, Any, None], where: str = "") -> asyncio.Task[None]:
+        """``where`` is the workspace that it is done in."""
         task = asyncio.create_task(work)
-        self._running.add(task)
+        self._running[task] = where
         task.add_done_callback(self._ended)
+        return task
+
+    async def start_until(self, begun: asyncio.Event, work: Coroutine[Any, Any, None], seconds: float, where: str = "") -> None:
+        """Start it and wait until it has ``begun``, is over, or took so many seconds."""
+        waiting = asyncio.create_task(begun.wait())
+        await asyncio.wait({self.start(work, where), waiting}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
 
     async def drain(self, seconds: float) -> None:
         if self._running:
             await asyncio.wait(self._running, timeout=max(0.0, seconds))
+
+    def cancel_in(self, where: str) -> None:
+        """What is done in a workspace that is no more."""
+        for task, there in self._running.items():
+            if there == where:
+                task.cancel()
 
     async def cancel(self, seconds: float) -> None:
         if self._running:
@@ -37,7 +51,7 @@ class Running:
             await asyncio.wait(self._running, timeout=seconds)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
+        self._running.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             if isinstance(error, FootnoteError):
                 log.warning(f"{self._kind}.not_shown", reason=str(error))

@@ -40,5 +40,13 @@ class SlackThreads:
             log.warning("thread.not_known", channel=channel, error=type(error).__name__)
             return False
 
+    async def leave(self, channel: str, thread: str) -> None:
+        """We were told to."""
+        try:
+            async with asyncio.timeout(_SECONDS):
+                await self._redis.delete(self._key(channel, thread))
+        except AWAY as error:
+            log.warning("thread.not_left", channel=channel, error=type(error).__name__)
+
     def _key(self, channel: str, thread: str) -> str:
         return f"footnote:slack:thread:{self._team}:{channel}:{thread}"

@@ -211,6 +211,8 @@ class Cloud:
                 url=self.client.base + found["_links"].get("webui", ""),
                 parent_id=found.get("parentId"),
                 parent_kind=found.get("parentType") or "page",
+                owner=found.get("ownerId") or found.get("authorId") or "",
+                editor=found["version"].get("authorId") or "",
             )
 
         return page

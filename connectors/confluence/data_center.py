@@ -23,7 +23,7 @@ SPACES_AT_ONCE = 50
 Request = tuple[str, Mapping[str, Any]]
 """Path and parameters."""
 
-_OF_PAGE = "space,version,ancestors,childTypes.all"
+_OF_PAGE = "space,version,history,ancestors,childTypes.all"
 _OF_FILE = "version,container"
 _OF_COMMENT = "version,container,ancestors,extensions.inlineProperties"
 _LOCATIONS = ["footer", "inline", "resolved"]
@@ -166,6 +166,8 @@ class DataCenter:
             updated_at=moment(found["version"]["when"]),
             url=self.client.base + found["_links"]["webui"],
             parent_id=above[-1]["id"] if above else None,
+            owner=_user_key((found.get("history") or {}).get("createdBy")),
+            editor=_user_key(found["version"].get("by")),
         )
 
     def _attachment(self, found: Answer) -> Attachment:
@@ -225,6 +227,11 @@ def _talk(page_id: str) -> Request:
 
 def _space(found: Answer) -> Space:
     return Space(id=str(found["id"]), key=found["key"], name=found["name"])
+
+
+def _user_key(person: Answer | None) -> str:
+    """Empty for whoever was not logged in, or is deleted."""
+    return (person or {}).get("userKey") or ""
 
 
 def _container(found: Answer) -> str:

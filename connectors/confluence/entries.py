@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from connectors.confluence.access import Gates
+from connectors.confluence.access import Gates, account
 from connectors.confluence.files import skip_reason
 from connectors.confluence.listing import Attachment, Listing, Page, Thread
 from core.indexing.cleaning import one_line
-from core.models import Access, Document
+from core.models import Access, Document, Principal
 
 FORMAT = 1
 """Raise it when bodies are converted differently: then all are read again."""
@@ -29,6 +29,7 @@ class Entry:
     access: Access
     version: str
     """Of all that is indexed: see :attr:`core.models.Document.version`."""
+    owners: tuple[Principal, ...] = ()
     skip: str | None = None
     """Why it is left out, if that is known without its body."""
 
@@ -44,6 +45,7 @@ class Entry:
             access=self.access,
             path=tuple(map(_readable, self.path)),
             version=self.version,
+            owners=self.owners,
         )
 
 
@@ -58,7 +60,8 @@ def entries_of(source: str, listing: Listing, gates: Gates) -> Iterator[Entry]:
             path=listing.path(page),
             updated_at=page.updated_at,
             access=gates.of(page),
-            version=_mark(page.version, page.title, page.url, listing.path(page)),
+            version=_mark(page.version, page.title, page.url, listing.path(page), page.owner),
+            owners=_accounts(source, page.owner, page.editor),
         )
     for attachment in listing.attachments.values():
         page = listing.pages[attachment.page_id]
@@ -71,7 +74,11 @@ def entries_of(source: str, listing: Listing, gates: Gates) -> Iterator[Entry]:
             path=path,
             updated_at=attachment.updated_at,
             access=gates.of(page),
-            version=_mark(attachment.version, attachment.size, attachment.media_type, attachment.title, attachment.url, path),
+            version=_mark(
+                *(attachment.version, attachment.size, attachment.media_type, attachment.title, attachment.url, path),
+                page.owner,
+            ),
+            owners=_accounts(source, page.owner),
             skip=skip_reason(attachment),
         )
     for thread in listing.threads.values():
@@ -86,9 +93,15 @@ def entries_of(source: str, listing: Listing, gates: Gates) -> Iterator[Entry]:
             updated_at=max(comment.updated_at for comment in thread.comments),
             access=gates.of(page),
             version=_mark(
-                [(comment.id, comment.version) for comment in thread.comments], thread.first.marked, thread.first.url, path
+                *([(comment.id, comment.version) for comment in thread.comments], thread.first.marked, thread.first.url, path),
+                page.owner,
             ),
+            owners=_accounts(source, page.owner),
         )
+
+
+def _accounts(source: str, *ids: str) -> tuple[Principal, ...]:
+    return tuple(dict.fromkeys(account(source, id) for id in ids if id))
 
 
 def _readable(title: str) -> str:

@@ -32,6 +32,10 @@ class Page:
     url: str
     parent_id: str | None = None
     parent_kind: str = "page"
+    owner: str = ""
+    """The account that owns it: whoever created it, if it was not handed over; empty where Confluence does not say."""
+    editor: str = ""
+    """The account that wrote this version."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

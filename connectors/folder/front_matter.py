@@ -1,4 +1,4 @@
-"""The YAML block between two lines ``---`` at the top of a Markdown file: title, date, and who may read."""
+"""The YAML block between two lines ``---`` at the top of a Markdown file: title, date, owner, and who may read."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ _LOOK_ALIKES = frozenset(
     | {"read_access", "restrict", "restricted", "restricted_to", "viewers", "visibility", "visible_to", "who_may_read"}
 )
 _SOUNDS_LIKE_ACCESS = re.compile(rf"\b({'|'.join(sorted({*_KEYS, *_LOOK_ALIKES}))})\b[\"']?\s*:", re.IGNORECASE)
+_ADDRESS = re.compile(r"[^\s@:,<>]+@[^\s@:,<>]+")
 _LIMIT = 64 * 1024
 _OPENING = re.compile(r"---[ \t]*\r?\n")
 _CLOSING = re.compile(r"^(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.MULTILINE)
@@ -29,6 +30,8 @@ class FrontMatter:
     updated: datetime | None = None
     readers: frozenset[Principal] | None = None
     """Who may read the page, or None when it does not say."""
+    owners: tuple[Principal, ...] = ()
+    """Who looks after the page. What is no e-mail address is left out."""
 
 
 def split_front_matter(text: str) -> tuple[FrontMatter, str]:
@@ -76,8 +79,15 @@ def _read(node: yaml.MappingNode) -> FrontMatter:
     return FrontMatter(
         title=" ".join(_scalar(fields.get("title")).split()),
         updated=_date(_scalar(fields.get("updated"))),
+        owners=_owners(fields.get("owner")),
         readers=principals(_plain(fields[declared[0]]), f"`{declared[0]}` in the front matter") if declared else None,
     )
+
+
+def _owners(node: yaml.Node | None) -> tuple[Principal, ...]:
+    named = _plain(node) if node is not None else None
+    people = [str(name or "").strip().removeprefix("user:").lower() for name in (named if isinstance(named, list) else [named])]
+    return tuple(dict.fromkeys(f"user:{person}" for person in people if _ADDRESS.fullmatch(person)))
 
 
 def _plain(node: yaml.Node) -> object:

@@ -19,6 +19,8 @@ from connectors.folder.tree import SETTLED_SECONDS, File, Listing, Tree
 from core.errors import DocumentError, UserError
 from core.models import NOBODY, AccessChanged, Change, Checkpoint, Document, Failed, Known, Listed, Skipped, Upsert
 
+_READ = b"owners"
+"""Change it when more is read of a file than before: then all are read again."""
 _CURSOR = "listed"
 """There is nothing to remember: every sync looks at all files."""
 
@@ -150,6 +152,7 @@ class FolderSource:
             path=tuple(printable(part) for part in parts[:-1]),
             metadata={"updated": front.updated.isoformat()} if front.updated else {},
             version=_version(stamp(status), access_files, parts) if settled else "",
+            owners=front.owners,
         )
         _ = document.content_hash  # Kept by the document: megabytes are hashed in this thread and not on the event loop.
         return document
@@ -166,4 +169,4 @@ def _version(stamp: str, access_files: Iterable[AccessFile], parts: Parts) -> st
         inherited = access_of(gates_of(access_files, parts)).class_id
     except AccessUnknown:
         return ""
-    return f"{hashlib.blake2b(stamp.encode(), digest_size=8).hexdigest()}.{inherited[:16]}"
+    return f"{hashlib.blake2b(stamp.encode(), digest_size=8, salt=_READ).hexdigest()}.{inherited[:16]}"

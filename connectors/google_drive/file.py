@@ -11,6 +11,7 @@ from typing import Any
 
 from connectors.google_drive.access import Grant, grants
 from core.indexing.cleaning import one_line
+from core.models import Principal
 
 APPS = "application/vnd.google-apps."
 FOLDER = f"{APPS}folder"
@@ -25,6 +26,7 @@ PERMISSION_FIELDS = (
 FIELDS = (
     "id,name,mimeType,parents,driveId,trashed,size,md5Checksum,sha256Checksum,headRevisionId,version,modifiedTime,webViewLink,"
     "resourceKey,shortcutDetails(targetId,targetResourceKey),capabilities(canDownload),copyRequiresWriterPermission,"
+    "owners(emailAddress),lastModifyingUser(emailAddress),"
     f"hasAugmentedPermissions,inheritedPermissionsDisabled,permissions({PERMISSION_FIELDS})"
 )
 
@@ -59,6 +61,8 @@ class DriveFile:
     """What is granted on the folders above it does not count from here on."""
     grants: tuple[Grant, ...] | None
     """In My Drive. None: we are not told."""
+    owners: tuple[Principal, ...] = ()
+    """Whose it is, which in a shared drive is nobody's, and whoever changed it last."""
 
     @property
     def is_folder(self) -> bool:
@@ -77,7 +81,7 @@ class DriveFile:
 
     def version(self, path: tuple[str, ...]) -> str:
         """A mark of all that is indexed. After the dot, of Docs editors' files, their counter."""
-        indexed = [self.name, path, self.mime_type, self.url, self.downloadable, self.content]
+        indexed = [self.name, path, self.mime_type, self.url, self.downloadable, self.content, self.owners]
         digest = hashlib.sha256(json.dumps(indexed).encode()).hexdigest()[:24]
         return f"{digest}.{self.counter}" if self.counter else digest
 
@@ -120,4 +124,10 @@ def parse_file(data: Mapping[str, Any], source: str, at: datetime) -> DriveFile:
         augmented=bool(data.get("hasAugmentedPermissions")),
         limited=bool(data.get("inheritedPermissionsDisabled")),
         grants=None if permissions is None else grants(permissions, source, at),
+        owners=_people(*(data.get("owners") or ()), data.get("lastModifyingUser") or {}),
     )
+
+
+def _people(*people: Mapping[str, Any]) -> tuple[Principal, ...]:
+    addresses = (str(person.get("emailAddress") or "").strip().lower() for person in people)
+    return tuple(dict.fromkeys(f"user:{address}" for address in addresses if address))

@@ -123,6 +123,7 @@ class Reading:
             access=placed.access,
             path=placed.path,
             version=placed.version,
+            owners=file.owners,
         )
         return Upsert(document=document)
 

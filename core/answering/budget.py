@@ -17,9 +17,9 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk, GenerationChunk, LLMResult
 from redis.asyncio import Redis
 
-from core.answering.outage import Outage
 from core.errors import TransientError
 from core.models import now
+from core.outage import Outage
 from core.telemetry import TOKENS
 
 CHARACTERS_PER_TOKEN = 4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
@@ -13,17 +13,20 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable, RunnableGenerator, RunnableLambda
 
+from core.answering.attached import scaled
 from core.answering.citations import citations
 from core.answering.condense import extend, rewrite
 from core.answering.evidence import Evidence, collapse
 from core.answering.footnotes import FootnoteFilter, plain
 from core.answering.leak import LeakedError, LeakGuard
+from core.answering.line import Line, Waiting, unheard
 from core.answering.model import stream
-from core.answering.prompts import ANSWER, fenced, recent
+from core.answering.prompts import ANSWER, asker, fenced, recent
 from core.answering.quotes import quote
-from core.answering.retriever import SearchRetriever
+from core.answering.retriever import UNAVAILABLE, SearchRetriever
+from core.answering.style import PLAIN, Style
 from core.answering.thoughts import without_thoughts
-from core.errors import FootnoteError
+from core.errors import FootnoteError, TransientError
 from core.models import AnswerMode, Audience, Citation, Hit
 from core.ports import Accesses, Search
 
@@ -41,9 +44,17 @@ class Ask:
 
     question: str
     audience: Audience
+    asked_by: str = ""
+    """The person's name."""
     history: tuple[BaseMessage, ...] = ()
+    sources: tuple[str, ...] = ()
+    """Answer from these only; from all without any."""
+    style: Style = PLAIN
+    attached: Callable[[str], Awaitable[Sequence[Hit]]] | None = None
+    """Finds passages in the files that the conversation is about."""
     failure: str = ""
     """Why the model is not to be asked, if so: a sentence without a full stop."""
+    waiting: Waiting = unheard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,11 +97,13 @@ class Draft:
 
 
 def build_chain(
-    search: Search, accesses: Accesses, model: BaseChatModel | None, *, model_timeout: float, search_timeout: float
+    search: Search, accesses: Accesses, model: BaseChatModel | None, *, model_timeout: float, line: Line
 ) -> Runnable[Ask, str | Draft]:
-    """Stream it: pieces of text, then exactly one Draft. Timeouts are in seconds.
+    """Stream it: pieces of text, then exactly one Draft. The model may be silent for so many seconds; a search waits for its
+    turn in the ``line``.
 
-    Raises TransientError when the index does not answer. A model that fails is no error: then the draft is quotes.
+    Raises TransientError when the index does not answer, or too many are before this one. A model that fails is no error:
+    then the draft is quotes.
     """
 
     async def condense(ask: Ask) -> Found:
@@ -101,17 +114,30 @@ def build_chain(
         query = extend(ask.question, ask.history)
         if model is not None and not failure:
             try:
-                query = await rewrite(ask.question, ask.history, model, model_timeout)
+                query = await rewrite(ask.question, ask.history, model, model_timeout, ask.asked_by)
             except FootnoteError as error:
                 failure = str(error)
                 log.warning("model.failed", reason=failure)
         return Found(ask=ask, query=query, failure=failure, timings={"condense": _since(started)})
 
     async def retrieve(found: Found) -> Found:
-        started = time.perf_counter()
-        retriever = SearchRetriever(search=search, accesses=accesses, audience=found.ask.audience, k=HITS, timeout=search_timeout)
-        hits = tuple(await retriever.hits(found.query))
-        timings = {**found.timings, "retrieve": _since(started)}
+        joined = time.perf_counter()
+        retriever = SearchRetriever(
+            search=search,
+            accesses=accesses,
+            audience=found.ask.audience,
+            sources=found.ask.sources,
+            k=HITS,
+        )
+        try:
+            async with line.turn(found.ask.waiting):
+                started = time.perf_counter()
+                hits = tuple(await retriever.hits(found.query))
+        except TimeoutError as error:
+            raise TransientError(UNAVAILABLE) from error
+        if found.ask.attached is not None:
+            hits = scaled(await found.ask.attached(found.query), hits)
+        timings = {**found.timings, "line": (started - joined) * 1000, "retrieve": _since(started)}
         return replace(found, hits=hits, evidence=collapse(hits), timings=timings)
 
     async def generate(inputs: AsyncIterator[Found]) -> AsyncIterator[Found | str | Timed | Failure]:
@@ -125,9 +151,11 @@ def build_chain(
             started = time.perf_counter()
             fence = secrets.token_hex(8)
             prompt = ANSWER.format_messages(
+                style=found.ask.style.wishes,
                 history=recent(found.ask.history),
                 fence=fence,
                 sources=fenced(found.evidence, fence),
+                asker=asker(found.ask.history, found.ask.asked_by),
                 question=found.ask.question,
             )
             guard = LeakGuard(prompt[0].text, canary=fence)

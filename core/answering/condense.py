@@ -9,7 +9,7 @@ from langchain_core.messages import BaseMessage, HumanMessage
 
 from core.answering.leak import LeakGuard
 from core.answering.model import stream
-from core.answering.prompts import CONDENSE, conversation
+from core.answering.prompts import CONDENSE, asker, conversation
 from core.answering.terms import content_words, stem
 from core.answering.thoughts import without_thoughts
 from core.answering.visible import visible
@@ -19,12 +19,13 @@ _ENOUGH = 6
 """A question with so many content words needs none from the one before."""
 
 
-async def rewrite(question: str, history: Sequence[BaseMessage], model: BaseChatModel, silence: float) -> str:
-    """The model's stand-alone question; the one of :func:`extend` when the model says nothing usable.
+async def rewrite(question: str, history: Sequence[BaseMessage], model: BaseChatModel, silence: float, by: str = "") -> str:
+    """The model's stand-alone question; the one of :func:`extend` when the model says nothing usable. ``by`` is the name of who
+    asks.
 
     Raises FootnoteError when the model fails or repeats its instructions.
     """
-    prompt = CONDENSE.format_messages(conversation=conversation(history), question=question)
+    prompt = CONDENSE.format_messages(conversation=conversation(history), asker=asker(history, by), question=question)
     guard = LeakGuard(prompt[0].text)
     said = "".join([guard.feed(piece) async for piece in without_thoughts(stream(model, prompt, silence))]) + guard.close()
     rewritten = " ".join(visible(said).split()).strip("\"'“”")

@@ -7,6 +7,9 @@ import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import structlog
+
+from core.batches import Batches
 from core.errors import ConfigError, FootnoteError, TransientError
 from core.retry import retry
 from core.settings import Settings
@@ -14,11 +17,17 @@ from core.settings import Settings
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
 
+log = structlog.get_logger(__name__)
+
 Result = TypeVar("Result")
 
 _QUERY_SECONDS = 10.0
 _BATCH_SECONDS = 120.0
 """How long a server may think about one request; one of one's own without a GPU takes its time over a batch."""
+_TOGETHER = 32
+"""Questions in one request: what servers take that are set to take little."""
+_AT_ONCE = 4
+"""Such requests side by side."""
 
 
 class LangChainEmbedder:
@@ -28,6 +37,9 @@ class LangChainEmbedder:
         self.name = name
         self.dimension = dimension
         self._embeddings = embeddings
+        self._questions = Batches(self._embed_questions, most=_TOGETHER, at_once=_AT_ONCE)
+        self._alike = name.startswith("openai:")
+        """Questions are embedded as documents are. Other providers' models may tell them apart, and take one at a time."""
 
     @classmethod
     async def connect(cls, name: str, settings: Settings) -> LangChainEmbedder:
@@ -68,20 +80,43 @@ class LangChainEmbedder:
 
     async def embed_documents(self, texts: Sequence[str]) -> list[list[float]]:
         vectors = await retry(lambda: _translated(lambda: self._embeddings.aembed_documents(list(texts)), _BATCH_SECONDS))
-        if len(vectors) != len(texts):
-            raise FootnoteError(f"the embeddings server answered {len(texts)} texts with {len(vectors)} vectors")
-        return [self._unit(vector) for vector in vectors]
+        return self._units(vectors, texts)
 
     async def embed_query(self, text: str) -> list[float]:
-        # A person waits: better a clear error now than an answer in five minutes.
-        vector = await retry(
-            lambda: _translated(lambda: self._embeddings.aembed_query(text), _QUERY_SECONDS), attempts=2, budget=3
-        )
-        return self._unit(vector)
+        if self._alike:
+            return await self._questions(text)
+        return self._unit(await _soon(lambda: self._embeddings.aembed_query(text)))
+
+    async def _embed_questions(self, texts: Sequence[str]) -> list[list[float] | Exception]:
+        try:
+            return list(await self._embed_together(texts))
+        except (TransientError, ConfigError):
+            raise
+        except FootnoteError as error:
+            if len(texts) == 1:
+                raise
+            log.info("questions.refused_together", count=len(texts), reason=str(error))
+        # One of them may be too much for the server, or all of them together: each for itself.
+        return await asyncio.gather(*map(self._embed_alone, texts))
+
+    async def _embed_alone(self, text: str) -> list[float] | Exception:
+        try:
+            return (await self._embed_together([text]))[0]
+        except FootnoteError as error:
+            return error
+
+    async def _embed_together(self, texts: Sequence[str]) -> list[list[float]]:
+        vectors = await _soon(lambda: self._embeddings.aembed_documents(list(texts)))
+        return self._units(vectors, texts)
 
     def count(self, text: str) -> int:
         """About as many wordpieces as ``text`` has: providers do not say, and chunks need not be exact."""
         return max(1, math.ceil(len(text) / 4))
+
+    def _units(self, vectors: Sequence[Sequence[float]], texts: Sequence[str]) -> list[list[float]]:
+        if len(vectors) != len(texts):
+            raise FootnoteError(f"the embeddings server answered {len(texts)} texts with {len(vectors)} vectors")
+        return [self._unit(vector) for vector in vectors]
 
     def _unit(self, vector: Sequence[float]) -> list[float]:
         if len(vector) != self.dimension:
@@ -91,6 +126,11 @@ class LangChainEmbedder:
             )
         length = math.sqrt(sum(value * value for value in vector)) or 1.0
         return [value / length for value in vector]
+
+
+async def _soon(call: Callable[[], Awaitable[Result]]) -> Result:
+    """A person waits: better a clear error now than an answer in five minutes."""
+    return await retry(lambda: _translated(call, _QUERY_SECONDS), attempts=2, budget=3)
 
 
 async def _translated(call: Callable[[], Awaitable[Result]], seconds: float) -> Result:

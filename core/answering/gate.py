@@ -14,9 +14,9 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from core.answering.outage import Outage
 from core.errors import TransientError, UserError
 from core.models import Message
+from core.outage import Outage
 
 LONGEST_QUESTION = 4000
 """Characters."""
@@ -31,13 +31,14 @@ _REMEMBERED = 10_000
 _SHORTCODE = re.compile(r"<a?:\w+:\d+>|:[\w+'-]+:")
 
 # If any id is taken the message is a repetition, and its other ids are taken too: it may come once more under those.
-# What is ours already is a claim whose answer was lost on its way: this process asks once for each message.
+# What is ours already is a claim whose answer was lost on its way: this process asks once for each message. A claim names
+# the process and the message that it was made for: who takes a message over from a process that died takes its claim, too.
 # All claims share one hash tag, hence one slot of a cluster, because they must be checked and set in one step.
 _CLAIM = """
 local owner = false
 for _, key in ipairs(KEYS) do owner = owner or redis.call('GET', key) end
 for _, key in ipairs(KEYS) do redis.call('SET', key, owner or ARGV[1], 'EX', ARGV[2], 'NX') end
-return owner and owner ~= ARGV[1] and 0 or 1
+return owner or ARGV[1]
 """
 _RELEASE = """
 for _, key in ipairs(KEYS) do if redis.call('GET', key) == ARGV[1] then redis.call('DEL', key) end end
@@ -105,16 +106,21 @@ class Gate:
         self._claims: dict[str, float] = {}
         self._asked: dict[str, deque[float]] = {}
 
-    async def claim(self, message: Message) -> bool:
-        """True for the first who claims the message by its id or any of its aliases; everyone else gets False."""
+    async def claim(self, message: Message, *, taken_over: bool = False) -> bool:
+        """True for the first who claims the message by its id or any of its aliases; everyone else gets False.
+
+        Who has ``taken_over`` a message that was begun under this id gets True as well, unless it was claimed under another
+        one: then its twin was answered.
+        """
         ids = (message.id, *message.aliases)
-        if not self._claim_here(ids):
+        if not self._claim_here(ids) and not taken_over:
             return False
-        keys = [_claim_key(id) for id in ids]
+        mine = self._claim_of(message)
         try:
-            return bool(int(await self._eval(_CLAIM, keys, self._owner, CLAIM_TTL)))
+            owner = _text(await self._eval(_CLAIM, [_claim_key(id) for id in ids], mine, CLAIM_TTL))
         except TransientError:
             return True
+        return owner == mine or (taken_over and owner.partition(" ")[2] == message.id)
 
     async def release(self, message: Message) -> None:
         """Give the claim back, because nobody was answered: the message may be claimed again."""
@@ -122,7 +128,7 @@ class Gate:
         for id in ids:
             self._claims.pop(id, None)
         with suppress(TransientError):
-            await self._eval(_RELEASE, [_claim_key(id) for id in ids], self._owner)
+            await self._eval(_RELEASE, [_claim_key(id) for id in ids], self._claim_of(message))
 
     async def admit(self, message: Message) -> None:
         """Raises UserError, worded for the person: nothing was asked, too much, or too often."""
@@ -164,6 +170,9 @@ class Gate:
     async def _eval(self, script: str, keys: list[str], *arguments: str | int) -> Any:
         return await self._outage.reach(lambda: self._redis.eval(script, len(keys), *keys, *map(str, arguments)))
 
+    def _claim_of(self, message: Message) -> str:
+        return f"{self._owner} {message.id}"
+
     # The same within this process: it also knows what a Redis that came back empty has forgotten.
 
     def _claim_here(self, ids: tuple[str, ...]) -> bool:
@@ -202,3 +211,7 @@ def _too_many(limit: _Limit, wait: float) -> TooMany:
 
 def _claim_key(id: str) -> str:
     return f"footnote:{{claims}}:{id}"
+
+
+def _text(raw: bytes | str) -> str:
+    return raw.decode() if isinstance(raw, bytes) else raw

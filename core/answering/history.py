@@ -43,7 +43,14 @@ class ConversationHistory(BaseChatMessageHistory):
 
 
 def to_messages(turn: Turn) -> tuple[HumanMessage, AIMessage]:
-    asked = {"asked_by": turn.asked_by, "asked_by_name": turn.asked_by_name, "at": turn.at}
+    asked = {
+        "asked_by": turn.asked_by,
+        "asked_by_name": turn.asked_by_name,
+        "at": turn.at,
+        "said_as": turn.said_as,
+        "people": turn.people,
+        "messages": turn.messages,
+    }
     return (
         HumanMessage(turn.question, additional_kwargs=asked),
         AIMessage(turn.answer, additional_kwargs={"accesses": turn.accesses, "documents": turn.documents}),
@@ -61,4 +68,7 @@ def to_turn(question: BaseMessage, answer: BaseMessage) -> Turn:
         asked_by_name=question.additional_kwargs.get("asked_by_name", ""),
         documents=tuple(answer.additional_kwargs.get("documents", ())),
         at=question.additional_kwargs.get("at", datetime.now(UTC)),
+        said_as=question.additional_kwargs.get("said_as", ""),
+        people=question.additional_kwargs.get("people", ()),
+        messages=question.additional_kwargs.get("messages", ()),
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import cast
 
 import structlog
@@ -14,9 +15,9 @@ from pydantic import TypeAdapter, ValidationError
 from redis.asyncio import Redis
 
 from core.answering.access import readable
-from core.answering.outage import Outage
 from core.errors import TransientError
 from core.models import Audience, Turn
+from core.outage import Outage
 from core.ports import Accesses
 
 log = structlog.get_logger(__name__)
@@ -25,6 +26,12 @@ _TIMEOUT = 1.0
 """Seconds that an answer waits for its memory."""
 _FORGETTING = 30.0
 """Seconds: somebody may have asked in thousands of conversations."""
+_EXCHANGE = """
+for number = 2, #ARGV do if not redis.call('LPOS', KEYS[1], ARGV[number]) then return 0 end end
+redis.call('LINSERT', KEYS[1], 'BEFORE', ARGV[2], ARGV[1])
+for number = 2, #ARGV do redis.call('LREM', KEYS[1], 1, ARGV[number]) end
+return 1
+"""
 _TURN: TypeAdapter[Turn] = TypeAdapter(Turn)
 
 
@@ -43,10 +50,10 @@ class Memory:
     """
 
     def __init__(self, redis: Redis, turns: int, ttl: timedelta, accesses: Accesses) -> None:
+        self.turns = turns
+        self.ttl = ttl
         self._redis = redis
         self._accesses = accesses
-        self._turns = turns
-        self._ttl = ttl
         self._outage = Outage("questions are answered without their conversation", timeout=_TIMEOUT)
 
     async def read(self, conversation_id: str, audience: Audience) -> list[Turn]:
@@ -54,7 +61,7 @@ class Memory:
         No turns while nobody knows.
         """
         try:
-            stored = await self._outage.reach(lambda: self._stored(conversation_id))
+            stored = await self._outage.reach(lambda: self._of_this_topic(conversation_id))
             turns = [item.turn for item in stored if _might_read(audience, item.turn)]
             async with asyncio.timeout(_TIMEOUT):
                 still = await readable({id for turn in turns for id in turn.documents}, audience, self._accesses)
@@ -67,9 +74,29 @@ class Memory:
         with suppress(TransientError):
             await self._outage.reach(lambda: self._store(conversation_id, turn))
 
+    async def condense(self, conversation_id: str, turns: Sequence[Turn], summary: Turn) -> None:
+        """Put one turn in the place of these, if all of them are still there: what was forgotten meanwhile stays forgotten.
+        Raises TransientError.
+        """
+        await self._outage.reach(lambda: self._exchange(conversation_id, turns, summary))
+
+    async def begin_anew(self, conversation_id: str, at: datetime) -> None:
+        """Another topic: what was remembered until then is not read any more. Raises TransientError."""
+        await self._outage.reach(
+            lambda: self._redis.set(_anew_key(conversation_id), repr(at.timestamp()), ex=int(self.ttl.total_seconds()) or 1)
+        )
+
+    async def asked(self, user: str, conversation_id: str | None = None) -> list[Turn]:
+        """What is remembered of a person's questions, in one conversation or in all, oldest first. Raises TransientError."""
+        return await self._outage.reach(lambda: self._asked(user, conversation_id), timeout=_FORGETTING)
+
     async def forget(self, conversation_id: str) -> int:
         """Delete a conversation: how many turns there were. Raises TransientError."""
         return await self._forgotten(lambda: self._delete(conversation_id))
+
+    async def withdraw(self, conversation_id: str, said_as: str) -> int:
+        """Delete the turns of a message that was edited or deleted: how many. Raises TransientError."""
+        return await self._forgotten(lambda: self._delete_said(conversation_id, said_as))
 
     async def forget_person(self, user: str) -> int:
         """Delete what a person asked, with the answers, in every conversation: how many turns. Raises TransientError."""
@@ -86,7 +113,7 @@ class Memory:
     async def _store(self, conversation_id: str, turn: Turn) -> None:
         key, person = _conversation_key(conversation_id), _person_key(turn.asked_by)
         # The person's set first: it may name a conversation too many, never one too few.
-        kept = self._ttl + timedelta(days=1)
+        kept = self.ttl + timedelta(days=1)
         async with self._redis.pipeline(transaction=True) as index:
             index.zadd(person, {conversation_id: turn.at.timestamp()})
             index.zremrangebyscore(person, "-inf", (turn.at - kept).timestamp())
@@ -94,29 +121,63 @@ class Memory:
             await index.execute()
         async with self._redis.pipeline(transaction=True) as turns:
             turns.rpush(key, _TURN.dump_json(turn))
-            turns.ltrim(key, -self._turns, -1)
-            turns.expire(key, self._ttl)
+            turns.ltrim(key, -self.turns, -1)
+            turns.expire(key, self.ttl)
+            turns.expire(_anew_key(conversation_id), self.ttl)
             await turns.execute()
+
+    async def _exchange(self, conversation_id: str, turns: Sequence[Turn], summary: Turn) -> None:
+        raws = [stored.raw for stored in await self._stored(conversation_id) if stored.turn in turns]
+        if len(raws) != len(turns):
+            return
+        kept = self.ttl + timedelta(days=1)
+        for person in summary.people:
+            # As long as the summary lives it is found for whoever has a part in it.
+            async with self._redis.pipeline(transaction=True) as index:
+                index.zadd(_person_key(person), {conversation_id: time.time()})
+                index.expire(_person_key(person), kept)
+                await index.execute()
+        key = _conversation_key(conversation_id)
+        await cast("Awaitable[object]", self._redis.eval(_EXCHANGE, 1, key, _TURN.dump_json(summary), *raws))
 
     async def _delete(self, conversation_id: str) -> int:
         key = _conversation_key(conversation_id)
         async with self._redis.pipeline(transaction=True) as pipeline:
             pipeline.llen(key)
             pipeline.delete(key)
-            turns, _ = await pipeline.execute()
+            pipeline.delete(_anew_key(conversation_id))
+            turns, *_ = await pipeline.execute()
         return int(turns)
+
+    async def _delete_said(self, conversation_id: str, said_as: str) -> int:
+        key, forgotten = _conversation_key(conversation_id), 0
+        for stored in await self._stored(conversation_id):
+            if said_as in (stored.turn.said_as, *stored.turn.messages):
+                forgotten += await self._redis.lrem(key, 1, cast("str", stored.raw))
+        return forgotten
+
+    async def _asked(self, user: str, conversation_id: str | None) -> list[Turn]:
+        places = [conversation_id] if conversation_id is not None else await self._asked_in(user)
+        found = [stored.turn for place in places for stored in await self._stored(place)]
+        return sorted((turn for turn in found if turn.asked_by == user), key=lambda turn: turn.at)
+
+    async def _asked_in(self, user: str) -> list[str]:
+        members = cast("list[bytes | str]", await self._redis.zrange(_person_key(user), 0, -1))
+        return [member.decode() if isinstance(member, bytes) else member for member in members]
+
+    async def _of_this_topic(self, conversation_id: str) -> list[_Stored]:
+        began, stored = await self._redis.get(_anew_key(conversation_id)), await self._stored(conversation_id)
+        return stored if began is None else [item for item in stored if item.turn.at.timestamp() > float(began)]
 
     async def _delete_person(self, user: str) -> int:
         forgotten = 0
-        asked_in = cast("list[bytes | str]", await self._redis.zrange(_person_key(user), 0, -1))
-        for member in asked_in:
-            conversation_id = member.decode() if isinstance(member, bytes) else member
+        for conversation_id in await self._asked_in(user):
             key = _conversation_key(conversation_id)
             for stored in await self._stored(conversation_id):
-                if stored.turn.asked_by == user:
+                if user in (stored.turn.asked_by, *stored.turn.people):
                     forgotten += await self._redis.lrem(key, 1, cast("str", stored.raw))
             # One by one: what the person asks meanwhile elsewhere stays findable.
-            await self._redis.zrem(_person_key(user), member)
+            await self._redis.zrem(_person_key(user), conversation_id)
         return forgotten
 
     async def _stored(self, conversation_id: str) -> list[_Stored]:
@@ -136,6 +197,10 @@ def _might_read(audience: Audience, turn: Turn) -> bool:
 
 def _conversation_key(conversation_id: str) -> str:
     return f"footnote:turns:{{{conversation_id}}}"
+
+
+def _anew_key(conversation_id: str) -> str:
+    return f"{_conversation_key(conversation_id)}:anew"
 
 
 def _person_key(user: str) -> str:

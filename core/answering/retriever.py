@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
@@ -28,26 +27,29 @@ class SearchRetriever(BaseRetriever):
     accesses: Any
     """A :data:`core.ports.Accesses`."""
     audience: Audience
+    sources: tuple[str, ...] = ()
+    """Of these only, if any."""
     k: int
-    timeout: float
-    """Seconds. Raises TransientError when search or look-up fail, or both together take longer: a person waits."""
 
     async def hits(self, query: str) -> list[Hit]:
+        """Raises TransientError, worded for the person who asked, when search or look-up fail."""
         return [document.metadata["hit"] for document in await self.ainvoke(query)]
 
     async def _aget_relevant_documents(self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun) -> list[Document]:
         try:
-            async with asyncio.timeout(self.timeout):
-                found: list[Hit] = await self.search(query, self.audience, self.k)
-                hits = [hit for hit in found if self.audience.may_read(hit.chunk.access)]
-                allowed = await readable({hit.chunk.document_id for hit in hits}, self.audience, self.accesses)
-        except (TransientError, TimeoutError) as error:
+            found: list[Hit] = await self.search(query, self.audience, self.k, self.sources)
+            hits = [hit for hit in found if self._fits(hit)]
+            allowed = await readable({hit.chunk.document_id for hit in hits}, self.audience, self.accesses)
+        except TransientError as error:
             raise TransientError(UNAVAILABLE) from error
         return [
             Document(id=hit.chunk.id, page_content=hit.chunk.indexed_text, metadata={"hit": hit})
             for hit in hits
             if hit.chunk.document_id in allowed
         ]
+
+    def _fits(self, hit: Hit) -> bool:
+        return self.audience.may_read(hit.chunk.access) and (not self.sources or hit.chunk.source in self.sources)
 
     def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
         raise NotImplementedError("Footnote is asynchronous: await ainvoke()")

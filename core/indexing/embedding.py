@@ -9,10 +9,11 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.batches import Batches
 from core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -28,6 +29,11 @@ BATCH = 4
 THREADS = 4
 """At most so many runs at once; each uses one thread, so that all of them may be put behind the questions."""
 
+QUESTIONS = 8
+"""In one run, when they wait: fewer turns for the thread where the event loop is busy, and still over soon."""
+_STATIC_BATCH = 64
+"""Where a text takes hardly any time."""
+
 _TOKENIZER = Path(__file__).parent / "minilm" / "tokenizer.json"
 _TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
 _MODEL_SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
@@ -41,8 +47,10 @@ class _Lanes:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         self._documents = ThreadPoolExecutor(min(cores, THREADS), "embed-documents", initializer=_step_back)
 
-    async def question(self, work: Callable[[str], Vectors], text: str) -> Vectors:
-        return await asyncio.get_running_loop().run_in_executor(self._questions, work, text)
+    async def questions(self, work: Callable[[Sequence[str]], Vectors], texts: Sequence[str]) -> list[list[float]]:
+        vectors = await asyncio.get_running_loop().run_in_executor(self._questions, work, texts)
+        found: list[list[float]] = vectors.tolist()
+        return found
 
     async def documents(self, work: Callable[[Sequence[str]], Vectors], batches: Sequence[Sequence[str]]) -> list[Vectors]:
         loop = asyncio.get_running_loop()
@@ -69,6 +77,7 @@ class LocalEmbedder:
         self._tokenizer_path = tokenizer
         self._loading = threading.Lock()
         self._lanes = _Lanes()
+        self._questions = Batches(partial(self._lanes.questions, self._embed), most=QUESTIONS)
 
     async def embed_documents(self, texts: Sequence[str]) -> list[list[float]]:
         """One vector for each text, in their order. The result for a text does not depend on the others."""
@@ -83,9 +92,7 @@ class LocalEmbedder:
         return vectors
 
     async def embed_query(self, text: str) -> list[float]:
-        vectors = await self._lanes.question(lambda text: self._embed([text]), text)
-        vector: list[float] = vectors[0].tolist()
-        return vector
+        return await self._questions(text)
 
     def count(self, text: str) -> int:
         """Wordpieces of ``text``, without the two marks and however many they are."""
@@ -154,15 +161,14 @@ class WordLlamaEmbedder:
     def __init__(self) -> None:
         self._loading = threading.Lock()
         self._lanes = _Lanes()
+        self._questions = Batches(partial(self._lanes.questions, self._embed), most=_STATIC_BATCH)
 
     async def embed_documents(self, texts: Sequence[str]) -> list[list[float]]:
-        batches = [texts[start : start + 64] for start in range(0, len(texts), 64)]
+        batches = [texts[start : start + _STATIC_BATCH] for start in range(0, len(texts), _STATIC_BATCH)]
         return [vector for result in await self._lanes.documents(self._embed, batches) for vector in result.tolist()]
 
     async def embed_query(self, text: str) -> list[float]:
-        vectors = await self._lanes.question(lambda text: self._embed([text]), text)
-        vector: list[float] = vectors[0].tolist()
-        return vector
+        return await self._questions(text)
 
     def count(self, text: str) -> int:
         """Pieces of the model's own tokenizer, without marks."""

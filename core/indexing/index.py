@@ -21,7 +21,7 @@ from core.indexing.payloads import access_of, gates_of, payload_of
 from core.indexing.qdrant import SEARCH_SECONDS, Missing, ask
 from core.indexing.ranking import best
 from core.indexing.tombstones import Forgotten, Tombstone, Tombstones
-from core.models import NOBODY, Access, Audience, Chunk, Document, Hit
+from core.models import NOBODY, Access, Audience, Chunk, Document, Hit, Principal
 from core.ports import Embedder
 
 WRITE = 64
@@ -30,6 +30,8 @@ PAGE = 1_000
 """Records of one scroll."""
 CLASSES_MAX = 100_000
 """Distinct accesses that are looked at."""
+GLIMPSES = 200
+"""Enough to find some good questions among."""
 
 Result = TypeVar("Result")
 
@@ -38,6 +40,7 @@ Guard = Callable[[], Awaitable[None]]
 
 _HEAD = models.FieldCondition(key="position", range=models.Range(lt=1))
 _TAIL = models.FieldCondition(key="position", range=models.Range(gte=1))
+_OWNED = ("source", "title", "url", "owners")
 
 
 async def unguarded() -> None:
@@ -79,6 +82,29 @@ class Rebuild:
     """In the new collection."""
     of: int
     """In the one that answers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Glimpse:
+    """What a piece of a document is called."""
+
+    document_id: str
+    title: str
+    headings: tuple[str, ...]
+    """Those above it, outermost first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owned:
+    """What a document is called, who looks after it, and who may read it."""
+
+    document_id: str
+    source: str
+    title: str
+    url: str
+    owners: tuple[Principal, ...]
+    """As of :class:`core.models.Document`; empty for what was indexed before they were asked for."""
+    access: Access
 
 
 class Index:
@@ -240,16 +266,19 @@ class Index:
         self._answerer.learn(access)
 
     async def relabel(self, document: Document) -> None:
-        """Note where a document lies now, its last edit and its version, without embedding anything. The version comes last."""
+        """Note where a document lies now, who looks after it, its last edit and its version, without embedding anything. The
+        version comes last.
+        """
         chosen = _is("document_id", document.id)
         label = {
             "url": document.url,
             "updated_at": document.updated_at.isoformat(),
             "content_hash": document.content_hash,
         }
+        head = {"path": list(document.path), "owners": list(document.owners), "version": document.version}
         await self._update(
             _set(label, models.Filter(must=[chosen])),
-            _set({"path": list(document.path), "version": document.version}, models.Filter(must=[chosen, _HEAD])),
+            _set(head, models.Filter(must=[chosen, _HEAD])),
         )
 
     async def records(self, source: str) -> AsyncIterator[Record]:
@@ -316,12 +345,77 @@ class Index:
     async def _readable(self, answering: Answering, audience: Audience) -> frozenset[str]:
         return frozenset(await answering.classes.readable_by(audience))
 
+    async def sources(self, audience: Audience) -> frozenset[str]:
+        """The sources in which there is a document that every reader may read."""
+        return frozenset(await self.counts_for(audience))
+
+    async def counts_for(self, audience: Audience) -> dict[str, int]:
+        """As :meth:`counts`, of the documents that every reader may read. A source without any is not named."""
+        return await self._here(lambda answering: self._counts_for(answering, audience))
+
+    async def _counts_for(self, answering: Answering, audience: Audience) -> dict[str, int]:
+        classes = await self._readable(answering, audience)
+        if not classes:
+            return {}
+        complete = models.Filter(
+            must=[_HEAD, _any("access", sorted(classes))],
+            must_not=[models.FieldCondition(key="pending", match=models.MatchValue(value=True))],
+        )
+        request = self._client.facet(answering.generation.collection, "source", facet_filter=complete, limit=PAGE, exact=True)
+        return {str(hit.value): hit.count for hit in (await ask(request, SEARCH_SECONDS)).hits}
+
+    async def glimpses(self, audience: Audience, most: int = GLIMPSES) -> list[Glimpse]:
+        """Of some pieces that every reader may read, which they are: always the same ones while the index does not change."""
+        return await self._here(lambda answering: self._glimpses(answering, audience, most))
+
+    async def _glimpses(self, answering: Answering, audience: Audience, most: int) -> list[Glimpse]:
+        classes = await self._readable(answering, audience)
+        if not classes:
+            return []
+        points, _ = await ask(
+            self._client.scroll(
+                answering.generation.collection,
+                scroll_filter=models.Filter(must=[_any("access", sorted(classes))]),
+                limit=most,
+                with_payload=["document_id", "title", "headings"],
+            ),
+            seconds=SEARCH_SECONDS,
+        )
+        found = [point.payload for point in points if point.payload]
+        accesses = await self._accesses(answering, sorted({payload["document_id"] for payload in found}))
+        return [
+            Glimpse(document_id=payload["document_id"], title=payload["title"], headings=tuple(payload["headings"]))
+            for payload in found
+            if (access := accesses.get(payload["document_id"])) and audience.may_read(access)
+        ]
+
     async def accesses(self, document_ids: Collection[str]) -> dict[str, Access]:
         """Who may read documents now, by id. What questions are not answered from is missing: gone, or half written."""
         return await self._here(lambda answering: self._accesses(answering, sorted(set(document_ids))))
 
+    async def owned(self, document_ids: Collection[str]) -> dict[str, Owned]:
+        """As :meth:`accesses`, with who looks after them."""
+        found = await self._here(lambda answering: self._complete(answering, sorted(set(document_ids)), _OWNED))
+        return {
+            payload["document_id"]: Owned(
+                document_id=payload["document_id"],
+                source=payload["source"],
+                title=payload["title"],
+                url=payload["url"],
+                owners=tuple(payload.get("owners") or ()),
+                access=access,
+            )
+            for payload, access in found
+        }
+
     async def _accesses(self, answering: Answering, ids: Sequence[str]) -> dict[str, Access]:
-        found: dict[str, Access] = {}
+        return {payload["document_id"]: access for payload, access in await self._complete(answering, ids)}
+
+    async def _complete(
+        self, answering: Answering, ids: Sequence[str], fields: Sequence[str] = ()
+    ) -> list[tuple[dict[str, Any], Access]]:
+        """The records of those documents that are written as a whole, with these ``fields`` besides their ids."""
+        found: list[tuple[dict[str, Any], Access]] = []
         for start in range(0, len(ids), PAGE):
             chosen = models.Filter(must=[_any("document_id", ids[start : start + PAGE]), _HEAD])
             points, _ = await ask(
@@ -329,7 +423,7 @@ class Index:
                     answering.generation.collection,
                     scroll_filter=chosen,
                     limit=PAGE,
-                    with_payload=["document_id", "access", "gates", "pending"],
+                    with_payload=["document_id", "access", "gates", "pending", *fields],
                 ),
                 seconds=SEARCH_SECONDS,
             )
@@ -337,11 +431,12 @@ class Index:
                 access = access_of(payload["gates"])
                 # Gates that were tampered with do not fit the name and open nothing.
                 if access.class_id == payload["access"] and not payload.get("pending"):
-                    found[payload["document_id"]] = access
+                    found.append((payload, access))
         return found
 
-    async def search(self, query: str, audience: Audience, k: int) -> list[Hit]:
-        """The ``k`` best chunks that every reader may read, by meaning and by words together; equal scores by id.
+    async def search(self, query: str, audience: Audience, k: int, sources: Collection[str] = ()) -> list[Hit]:
+        """The ``k`` best chunks that every reader may read, by meaning and by words together; equal scores by id. With
+        ``sources``, of these only.
 
         Who may read is part of the query, in every branch of it, and is checked again on what comes back.
         Without an embedding (a remote model that does not answer) words alone decide. What is invisible in a query
@@ -350,7 +445,7 @@ class Index:
         query = clean(query)
         if not query.strip() or k < 1:
             return []
-        return await self._here(lambda answering: best(self._client, answering, query, audience, k))
+        return await self._here(lambda answering: best(self._client, answering, query, audience, k, sources))
 
     async def _here(self, question: Callable[[Answering], Awaitable[Result]]) -> Result:
         """Ask what answers now; again, if it was exchanged a moment ago."""

@@ -32,6 +32,7 @@ def payload_of(document: Document, chunk: Chunk, chunks: Sequence[Chunk]) -> dic
             "path": list(document.path),
             "gates": gates_of(chunk.access),
             "version": document.version,
+            "owners": list(document.owners),
             "pending": True,
         }
     return payload

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 
 from qdrant_client import AsyncQdrantClient, models
 
@@ -13,7 +13,7 @@ from core.indexing.answering import Answering
 from core.indexing.generations import DENSE, SPARSE
 from core.indexing.payloads import chunk_of
 from core.indexing.qdrant import SEARCH_SECONDS, ask
-from core.models import Audience, Hit
+from core.models import Access, Audience, Hit
 
 PREFETCH = 100
 """Candidates of each kind before fusion."""
@@ -21,12 +21,18 @@ RARE = 10
 """Hits at most that count as exact matches of rare words."""
 
 
-async def best(client: AsyncQdrantClient, answering: Answering, query: str, audience: Audience, k: int) -> list[Hit]:
-    """The ``k`` best. Raises TransientError, and Missing when the collection was exchanged a moment ago."""
+async def best(
+    client: AsyncQdrantClient, answering: Answering, query: str, audience: Audience, k: int, sources: Collection[str] = ()
+) -> list[Hit]:
+    """The ``k`` best, of these ``sources`` if any. Raises TransientError, and Missing when the collection was exchanged a moment
+    ago.
+    """
     allowed = await answering.classes.readable_by(audience)
     if not allowed:
         return []
-    branches = await _branches(answering, query, sorted(allowed))
+    readable = _readable(allowed, sources)
+    chunks = await _chunks(client, answering, readable) if sources else answering.classes.chunks(allowed)
+    branches = await _branches(answering, query, readable, chunks)
     if not branches:
         return []
     found = await ask(
@@ -43,11 +49,26 @@ async def best(client: AsyncQdrantClient, answering: Answering, query: str, audi
     for point in found.points:
         if point.payload and (access := allowed.get(point.payload["access"])) and audience.may_read(access):
             hits.append(Hit(chunk=chunk_of(point.payload, access), score=point.score))
+    hits = [hit for hit in hits if not sources or hit.chunk.source in sources]
     return sorted(hits, key=lambda hit: (-hit.score, hit.chunk.id))
 
 
-async def _branches(answering: Answering, query: str, allowed: Sequence[str]) -> list[models.Prefetch]:
-    readable = models.Filter(must=[models.FieldCondition(key="access", match=models.MatchAny(any=list(allowed)))])
+def _readable(allowed: Mapping[str, Access], sources: Collection[str]) -> models.Filter:
+    must: list[models.Condition] = [_any("access", allowed)]
+    return models.Filter(must=[*must, _any("source", sources)] if sources else must)
+
+
+def _any(key: str, values: Collection[str]) -> models.FieldCondition:
+    return models.FieldCondition(key=key, match=models.MatchAny(any=sorted(values)))
+
+
+async def _chunks(client: AsyncQdrantClient, answering: Answering, readable: models.Filter) -> int:
+    counting = client.count(answering.generation.collection, count_filter=readable, exact=False)
+    return (await ask(counting, seconds=SEARCH_SECONDS)).count
+
+
+async def _branches(answering: Answering, query: str, readable: models.Filter, chunks: int) -> list[models.Prefetch]:
+    """``chunks``: so many are readable."""
     indices, values = sparse.query_vector(query)
     branches = []
     if indices:
@@ -63,7 +84,7 @@ async def _branches(answering: Answering, query: str, allowed: Sequence[str]) ->
             filter=readable,
             params=rarity,
             limit=RARE,
-            score_threshold=len(indices) * _rarity(answering.classes.chunks(allowed)),
+            score_threshold=len(indices) * _rarity(chunks),
         )
         branches += [rare, rare]
     if answering.embedder is None:

@@ -6,7 +6,7 @@ import asyncio
 import multiprocessing
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from multiprocessing.connection import Connection
@@ -80,7 +80,7 @@ class SlowSearch:
             for position in range(3)
         ]
 
-    async def __call__(self, query: str, audience: Audience, k: int) -> list[Hit]:
+    async def __call__(self, query: str, audience: Audience, k: int, sources: Collection[str] = ()) -> list[Hit]:
         began = time.perf_counter()
         await asyncio.sleep(0.03)
         self.seconds[query] = time.perf_counter() - began

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[2]
 FOOTNOTE = Path(sys.executable).with_name("footnote")
 LIBRARIES = (
-    "bots.serve, bots.commands, bots.responder, connectors.registry, core.answering.assistant, core.answering.gate, "
+    "bots.serve, bots.commands.registry, bots.responder, connectors.registry, core.answering.assistant, core.answering.gate, "
     "core.indexing.index, core.indexing.jobs, core.indexing.parsing, core.indexing.sync, core.settings, "
     "aiohttp.web, httpx, onnxruntime, qdrant_client, qdrant_edge, redis.asyncio, tokenizers"
 )

@@ -31,6 +31,13 @@ from tests.contract.pages import (
 pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect")
 
 
+class NoEmbedder(type(EMBEDDER)):
+    """The same model; whoever embeds with it fails."""
+
+    async def embed_documents(self, texts):
+        raise AssertionError("nothing is to be embedded")
+
+
 @pytest.fixture
 async def index(client: AsyncQdrantClient, name: str) -> Index:
     index = Index(client, EMBEDDER, name)
@@ -247,6 +254,23 @@ async def test_a_document_that_lies_elsewhere_now_is_cited_there_without_being_e
     assert [(r.version, r.content_hash) async for r in index.records("wiki")] == [("8", pair[0].content_hash)]
 
 
+async def test_who_looks_after_a_document_is_known_and_changes_without_being_embedded(client, name, index):
+    pair = document("manual", STEPS, ENG)
+    await index.upsert([pair])
+    assert (await index.owned(["wiki:manual", "wiki:gone"]))["wiki:manual"].owners == ()
+    handed_over = replace(pair[0], owners=("user:ana@acme.com", "account:wiki:5b1"), version="8")
+    await Index(client, NoEmbedder(), name).relabel(handed_over)
+    [owned] = (await index.owned(["wiki:manual"])).values()
+    assert (owned.owners, owned.title, owned.url, owned.access) == (handed_over.owners, pair[0].title, pair[0].url, ENG)
+
+
+async def test_a_document_from_before_owners_were_asked_for_has_none(client, name, index):
+    await index.upsert([LEAVE])
+    collection = (await client.get_aliases()).aliases[0].collection_name
+    await client.delete_payload(collection, ["owners"], points=models.Filter(must=[]), wait=True)
+    assert [owned.owners for owned in (await index.owned(["wiki:leave"])).values()] == [()]
+
+
 async def test_removed_documents_are_gone_and_unknown_ones_are_fine(index):
     await index.upsert([LEAVE, PAY])
     await index.remove(["wiki:leave", "wiki:never-was"])
@@ -260,6 +284,42 @@ async def test_sources_are_counted_and_listed_apart(index):
     assert await index.counts() == {"wiki": 1, "drive": 2}
     assert set(await records(index, "drive")) == {"drive:leave", "drive:pay"}
     assert await records(index, "nothing") == {}
+
+
+async def test_a_search_may_be_kept_to_some_sources(index):
+    await index.upsert(
+        [
+            LEAVE,
+            PAY,
+            document("leave", "Vacation days on paper: thirty days of holiday.", source="drive"),
+            document("leave", "Vacation days in the old files.", source="files"),
+        ]
+    )
+    everybody, query = Audience.of(ANA), "vacation days"
+
+    async def of(*sources: str, audience: Audience = everybody) -> set[str]:
+        return {hit.chunk.document_id for hit in await index.search(query, audience, 10, sources)}
+
+    assert await of() == {"wiki:leave", "wiki:pay", "drive:leave", "files:leave"}
+    assert await of("drive") == {"drive:leave"}
+    assert await of("drive", "wiki") == {"wiki:leave", "wiki:pay", "drive:leave"}
+    assert await of("wiki", audience=ANYONE) == {"wiki:leave"}, "who may read counts all the same"
+    assert await of("nowhere") == set()
+
+
+async def test_other_sources_neither_crowd_out_nor_reorder_what_is_found_in_one(index):
+    own = [
+        document("code", "Error codes and what they mean.", source="drive"),
+        document("lunch", "Lunch is at noon. Ask for QX9137 at the counter.", source="drive"),
+        *(document(f"page {number}", f"Part {number} of the manual, about the counter.", source="drive") for number in range(8)),
+    ]
+    await index.upsert(own)
+    query = "Where do I ask for QX9137?"
+    alone = [(hit.chunk.id, round(hit.score, 4)) for hit in await index.search(query, ANYONE, 10)]
+    others = [document(f"note {number}", "Ask for QX9137. Where do I ask for it?") for number in range(120)]
+    await index.upsert(others)
+    kept = [(hit.chunk.id, round(hit.score, 4)) for hit in await index.search(query, ANYONE, 10, ["drive"])]
+    assert kept == alone
 
 
 async def test_every_record_comes_once_however_many_there_are(index, client, name):

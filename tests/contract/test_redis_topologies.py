@@ -20,12 +20,17 @@ from redis.asyncio import Redis
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 
+from bots.desk import AnswerDesk
+from bots.pending import Pending, Question
 from bots.redis import connect_redis
 from bots.slack.events import EventsEndpoint
 from bots.slack.threads import SlackThreads
 from core.answering.gate import Gate
 from core.answering.memory import Memory
+from core.channels import ChannelConfig, Channels
 from core.errors import UserError
+from core.evaluation.feedback import Answered, FeedbackLog
+from core.evaluation.gaps import Gaps, Miss
 from core.groups import SourceGroups
 from core.indexing.jobs import Jobs, Worker
 from core.indexing.jobs.ledger import ClaimLedger
@@ -33,9 +38,9 @@ from core.indexing.jobs.worker import LOOK_SECONDS
 from core.indexing.ledger import Row
 from core.indexing.sync import Syncer
 from core.limits import RedisLimiter
-from core.models import ANYONE, PUBLIC, SyncRequest, SyncStatus, Turn
+from core.models import ANYONE, PUBLIC, Audience, Feedback, Reason, SyncRequest, SyncStatus, Turn
 from tests.answering import public
-from tests.fakes import message
+from tests.fakes import answer, message
 from tests.memory_index import LineParser, MemoryIndex, WordEmbedder
 from tests.redis_servers import SETUPS
 from tests.sources import NOON, MemorySource, document
@@ -91,6 +96,45 @@ async def test_a_message_is_claimed_by_one_process_under_all_its_names(redis: Re
     assert await here.claim(other)
     await here.release(other)
     assert await there.claim(other)
+    await elsewhere.aclose()
+
+
+async def test_a_question_is_kept_taken_over_tried_again_and_dropped(redis: Redis, url: str) -> None:
+    elsewhere = connect_redis(url)
+    here, there = Pending(redis, lease=0.0), Pending(elsewhere, lease=3600)
+    for number in range(3):
+        asked = message(id=f"m{number}", user=f"slack:{number}")
+        held = await here.begin(Question(message=asked, place={"channel": "C1"}))
+        assert held is not None
+        await held.note(stream="17.2")
+        assert await there.begin(Question(message=asked)) is None
+    found = await there.left_behind("test")
+    assert [left.question.place for left in found] == [{"channel": "C1", "stream": "17.2"}] * 3
+    assert await here.left_behind("test") == []
+    answered, broken, _ = (left.held for left in sorted(found, key=lambda left: left.question.message.id))
+    await answered.resolved()
+    await broken.failed()
+    assert await here.again("test", "m1", "slack:1")
+    assert [left.question.message.id for left in await here.left_behind("test")] == ["m1"]
+    assert await here.forget_person("slack:2") == 1
+    assert await here.forget_person("slack:0") == 0
+    await elsewhere.aclose()
+
+
+async def test_a_topic_begins_anew_and_a_persons_questions_are_told(redis: Redis) -> None:
+    memory = Memory(redis, turns=5, ttl=timedelta(minutes=5), accesses=public)
+    await memory.add("slack:T1:C1:1.0", turn("one"))
+    await memory.begin_anew("slack:T1:C1:1.0", datetime.now(UTC))
+    await memory.add("slack:T1:C1:1.0", turn("two"))
+    assert [item.question for item in await memory.read("slack:T1:C1:1.0", ANYONE)] == ["two"]
+    assert [item.question for item in await memory.asked("slack:ana")] == ["one", "two"]
+    assert await memory.forget("slack:T1:C1:1.0") == 2
+
+
+async def test_a_channels_settings_are_kept(redis: Redis, url: str) -> None:
+    elsewhere = connect_redis(url)
+    await Channels(redis).change("slack", "C1", ChannelConfig(private=True))
+    assert await Channels(elsewhere).of("slack", "C1") == ChannelConfig(private=True)
     await elsewhere.aclose()
 
 
@@ -192,3 +236,29 @@ def _endpoint(redis: Redis) -> TestClient[web.Request, web.Application]:
     bolt = AsyncApp(signing_secret="secret", authorize=authorize)
     app.router.add_post("/slack/events", EventsEndpoint(bolt, "secret", redis))
     return TestClient(TestServer(app))
+
+
+async def nothing(_audience: Audience) -> list[str]:
+    return []
+
+
+async def test_an_answer_is_kept_rated_and_missed_and_its_person_is_forgotten(redis: Redis) -> None:
+    desk, log, gaps = AnswerDesk(redis, nothing), FeedbackLog(redis, most=2), Gaps(redis, WordEmbedder(), near=0.8, most=2)
+    for minutes, (id, question) in enumerate((("a1", "ab"), ("a2", "cd"), ("a3", "ef"))):
+        at = NOON + timedelta(minutes=minutes)
+        await desk.answered(message(question, user="slack:ANA"), answer(id=id, question=question))
+        answered = await desk.rated(id)
+        assert isinstance(answered, Answered)
+        await log.note(Feedback(answer_id=id, user="slack:BOB", good=False, at=at, reason=Reason.MISSING), answered)
+        await gaps.note(Miss(answered=answered, user="slack:BOB", at=at, reason=Reason.MISSING))
+    last = await desk.last_in("test:thread")
+    assert last is not None
+    assert last.id == "a3"
+    assert len([rating async for rating in log.ratings()]) == 2
+    assert len(await gaps.gaps()) == 2
+    await gaps.withdraw("a3", "slack:BOB")
+    assert len(await gaps.gaps()) == 1
+    assert await desk.forget_person("slack:ANA") == 3
+    assert await log.forget_person("slack:ANA") == 2
+    assert await gaps.forget_person("slack:ANA") == 1
+    assert await gaps.gaps() == []

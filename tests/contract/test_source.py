@@ -10,20 +10,37 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from qdrant_client import AsyncQdrantClient
 
 from connectors.confluence.source import ConfluenceSource
 from connectors.folder.source import FolderSource
 from connectors.folder.tree import SETTLED_SECONDS
 from connectors.google_drive.source import DriveSource
+from connectors.uploads.source import UploadSource
 from core.errors import UserError
+from core.indexing.uploads import Uploads
 from core.limits import LocalLimiter
-from core.models import EVERYONE, AccessChanged, Change, Checkpoint, Document, Groups, Known, Listed, Remove, Upsert
+from core.models import (
+    EVERYONE,
+    PUBLIC,
+    Access,
+    AccessChanged,
+    Change,
+    Checkpoint,
+    Document,
+    Groups,
+    Known,
+    Listed,
+    Remove,
+    Upsert,
+)
 from core.ports import Source
 from core.principals import expand
 from core.settings import ConfluenceConfig, DriveConfig
 from tests.emulators.confluence import AccessClass, ConfluenceApi, Content, Site
 from tests.emulators.drive import Drive, DriveApi
 from tests.emulators.drive_world import Item
+from tests.uploads import at_once, upload
 
 ANA = "user:ana@acme.com"
 
@@ -118,7 +135,28 @@ def a_shared_drive(path: Path) -> Place:
     return a_drive(path, shared=True)
 
 
-@pytest.fixture(params=[a_folder, a_confluence, a_data_center, a_drive, a_shared_drive])
+def uploads(_path: Path) -> Place:
+    kept = Uploads(AsyncQdrantClient(":memory:"))
+    texts: dict[str, str] = {}
+
+    def write(name: str, text: str, access: Access = PUBLIC) -> None:
+        texts[name] = text
+        added, body = upload(f"{name}.txt", text, access=access)
+        at_once(kept.put(added, body))
+
+    def remove(name: str) -> None:
+        added, _ = upload(f"{name}.txt", "")
+        at_once(kept.remove(added.id))
+
+    return Place(
+        source=UploadSource(kept),
+        write=write,
+        remove=remove,
+        restrict=lambda name: write(name, texts[name], Access(gates=(frozenset({ANA}),))),
+    )
+
+
+@pytest.fixture(params=[a_folder, a_confluence, a_data_center, a_drive, a_shared_drive, uploads])
 def place(request, tmp_path: Path) -> Place:
     return request.param(tmp_path)
 

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from redis.asyncio import Redis
 
-from bots.commands import Commands
+from bots.command import Action
+from bots.commands.forget import Forget
+from bots.commands.registry import Commands
 from bots.desk import AnswerDesk
-from bots.forget import Forget
+from bots.pending import Pending
 from core.answering.memory import Memory
+from core.evaluation.feedback import FeedbackLog
+from core.evaluation.gaps import Gaps
 from core.indexing.ledger import Row
 from core.models import Audience, SyncReport, SyncRequest, SyncState, SyncStatus
 from tests.answering import public
 from tests.fakes import NOON, ScopedSource
+from tests.memory_index import WordEmbedder
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,7 @@ class CountedIndex:
         return set(document_ids)
 
 
-def commands_over(jobs: ScriptedJobs, redis: Redis, *, admins: set[str]) -> Commands:
+def commands_over(jobs: ScriptedJobs, redis: Redis, *, admins: set[str], more: Mapping[str, Action] | None = None) -> Commands:
     parts: Any = {
         "jobs": jobs,
         "index": CountedIndex(),
@@ -95,8 +100,15 @@ def commands_over(jobs: ScriptedJobs, redis: Redis, *, admins: set[str]) -> Comm
         "admins": frozenset(admins),
     }
     memory = Memory(redis, turns=20, ttl=timedelta(days=1), accesses=public)
-    forget = Forget(**parts, memory=memory, desk=AnswerDesk(redis, nothing))
-    return Commands(**parts, interval=timedelta(minutes=10), more={"forget": forget.run})
+    forget = Forget(
+        **parts,
+        memory=memory,
+        desk=AnswerDesk(redis, nothing),
+        pending=Pending(redis),
+        feedback=FeedbackLog(redis),
+        gaps=Gaps(redis, WordEmbedder()),
+    )
+    return Commands(**parts, interval=timedelta(minutes=10), more={"forget": forget.run, **(more or {})})
 
 
 async def nothing(_audience: Audience) -> list[str]:

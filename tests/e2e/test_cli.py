@@ -30,7 +30,8 @@ def footnote(data_dir: Path) -> Installation:
 async def test_pages_are_synced_then_asked_about_with_footnotes(footnote: Installation) -> None:
     synced = await footnote.run("sync", "--json")
     assert synced.status == 0, synced.err
-    assert [(row["source"], row["status"], row["indexed"]) for row in synced.json] == [("folder", "done", 2)]
+    found = [(row["source"], row["status"], row["indexed"]) for row in synced.json]
+    assert found == [("folder", "done", 2), ("uploads", "done", 0)]
 
     asked = await footnote.run("ask", "How many days of paid leave do I have?", "--json")
     assert asked.status == 0, asked.err
@@ -39,10 +40,10 @@ async def test_pages_are_synced_then_asked_about_with_footnotes(footnote: Instal
     (citation,) = asked.json["citations"]
     assert citation["document_id"] == "folder:leave.md"
     assert "thirty days" in citation["quote"]
-    assert set(asked.json) >= {"answer", "grounded", "citations", "hits", "timings"}
+    assert set(asked.json) >= {"answer", "grounded", "citations", "follow_ups", "hits", "timings"}
 
     again = await footnote.run("sync", "--json")
-    assert [(row["indexed"], row["unchanged"]) for row in again.json] == [(0, 2)]
+    assert [(row["indexed"], row["unchanged"]) for row in again.json] == [(0, 2), (0, 0)]
 
 
 @pytest.mark.slow
@@ -92,11 +93,20 @@ async def test_asking_works_while_serving_and_a_stop_leaves_nothing_running(foot
 async def test_status_and_check_tell_what_is_there(footnote: Installation) -> None:
     await footnote.run("sync")
     status, check = await asyncio.gather(footnote.run("status", "--json"), footnote.run("check", "--json"))
-    (source,) = status.json["sources"]
+    source, added = status.json["sources"]
+    assert (added["source"], added["documents_in_index"]) == ("uploads", 0)
     assert (source["status"], source["documents_in_index"], source["failed"]) == ("done", 2, {})
     assert status.json["parts"] == {"qdrant": "up", "redis": "up"}
     assert check.status == 0, check.out
-    assert {row["part"] for row in check.json} == {"qdrant", "redis", "embeddings", "model", "audit", "source folder"}
+    assert {row["part"] for row in check.json} == {
+        "qdrant",
+        "redis",
+        "embeddings",
+        "model",
+        "audit",
+        "source folder",
+        "source uploads",
+    }
 
 
 @pytest.mark.slow

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from bots import sync
 from bots.app import App, open_app
+from bots.terminal import sync
 from core.settings import ConfigFile, Settings
 from tests.e2e.installation import Installation
 from tests.emulators.discord import DiscordServer
+from tests.emulators.discord_components import buttons_of
 from tests.emulators.discord_permissions import ADMINISTRATOR, SEND, VIEW
 from tests.emulators.discord_world import Channel, Interaction, Message, User
 
@@ -115,6 +116,7 @@ async def test_a_page_for_a_role_is_found_where_only_that_role_listens(data_dir:
         assert without(BONUS, await acme.asked(acme.ana, secret)) == without(NONSENSE, nonsense)
 
 
+@pytest.mark.slow
 async def test_whoever_is_let_into_a_channel_is_reckoned_with_in_its_next_answer(data_dir: Path) -> None:
     async with office(data_dir) as acme:
         discord = acme.discord
@@ -137,6 +139,7 @@ async def test_whoever_is_let_into_a_channel_is_reckoned_with_in_its_next_answer
         assert "nine thousand" in (await acme.asked(acme.ana, acme.eng)).content
 
 
+@pytest.mark.slow
 async def test_a_channel_follows_its_category_and_can_be_given_a_group_itself(data_dir: Path) -> None:
     async with DiscordServer() as discord:
         acme = Office(discord)
@@ -157,7 +160,9 @@ async def test_a_channel_follows_its_category_and_can_be_given_a_group_itself(da
 
 async def test_below_each_answer_of_a_channel_is_a_button_for_ones_own_and_it_is_shared_on_purpose(data_dir: Path) -> None:
     async with office(data_dir) as acme:
-        assert not (await acme.discord.answer_to(await acme.discord.dm(acme.bob, BONUS))).components
+        alone = await acme.discord.answer_to(await acme.discord.dm(acme.bob, BONUS))
+        await acme.discord.until(lambda: bool(buttons_of(alone.components)), what="the buttons")
+        assert PRIVATELY not in [button["label"] for button in buttons_of(alone.components)]
         answer = await acme.asked(acme.bob, acme.general)
         assert "nine thousand" not in answer.content
         mine = await acme.pressed(acme.ana, answer, PRIVATELY, shown=2)
@@ -205,3 +210,15 @@ async def test_an_account_that_is_linked_by_code_reads_in_private_what_its_perso
             assert "known as ana@acme.com" in await acme.told(acme.ana, "link", code=new)
             gone = await Installation(data_dir, settings).run("unlink", "ana@acme.com")
             assert gone.out == "links taken away from ana@acme.com: 1\n"
+
+
+async def test_a_source_is_offered_by_the_index_itself_and_a_question_narrowed_to_it(data_dir: Path) -> None:
+    async with DiscordServer() as discord, (office := Office(discord)).open(data_dir):
+        typed = await discord.type(office.bob, "ask", "source", "fo", channel=office.general)
+        await discord.until(lambda: typed.choices is not None, what="choices")
+        assert typed.choices == ["folder"]
+        assert typed.acknowledged_after is not None
+        assert typed.acknowledged_after < 1
+        question = "How many days of paid leave does everybody have?"
+        given = await discord.slash(office.bob, "ask", channel=office.general, question=question, source="folder")
+        assert "thirty days" in "".join(await discord.finished(given))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
+from bots.command import Command, CommandReply
 from core.indexing.ledger import Row
+from core.models import PUBLIC, Access
 from tests.e2e.discord_dialogue import Dialogue, dialogue, scene
 from tests.emulators.discord_world import Json
 
 
-@pytest.mark.parametrize("command", ["reindex", "footnote status", "footnote help", "forget"])
+@pytest.mark.parametrize("command", ["reindex", "footnote status", "footnote help", "forget", "config"])
 async def test_every_command_is_acknowledged_in_time_and_shown_to_its_giver_alone(command: str) -> None:
     async with dialogue() as talk:
         given = await talk.discord.slash(talk.root, command, channel=talk.general)
@@ -22,9 +25,78 @@ async def test_every_command_is_acknowledged_in_time_and_shown_to_its_giver_alon
         assert talk.discord.seen_by(talk.ana, talk.general) == []
 
 
+def _all_commands(talk: Dialogue) -> dict[str, Json]:
+    """By what is typed (``footnote help``), as Discord knows them."""
+    found: dict[str, Json] = {}
+    for command in talk.discord.rest.commands:
+        if command["type"] == 1:
+            below = [option for option in command.get("options", []) if option["type"] == 1]
+            named = {f"{command['name']} {option['name']}": option for option in below} or {command["name"]: command}
+            found |= {name: {**known, "hidden": bool(command["default_member_permissions"])} for name, known in named.items()}
+    return found
+
+
+def _required(talk: Dialogue, command: Json) -> dict[str, Any]:
+    some = {3: "something", 11: talk.discord.file("notes.md", b"# Notes")}
+    return {option["name"]: some[option["type"]] for option in command.get("options", []) if option.get("required")}
+
+
+async def test_whatever_discord_offers_is_acknowledged_in_time_and_ends_in_one_reply() -> None:
+    async with dialogue() as talk:
+        for name, command in _all_commands(talk).items():
+            given = await talk.discord.slash(talk.root, name, channel=talk.general, **_required(talk, command))
+            await talk.discord.finished(given)
+            assert given.acknowledged_after is not None, name
+            assert given.acknowledged_after < 1, name
+            assert given.ephemeral is (name != "ask"), name
+
+
+async def test_whatever_discord_hides_from_plain_members_is_refused_to_those_who_give_it_all_the_same() -> None:
+    async with dialogue() as talk:
+        hidden = {name: command for name, command in _all_commands(talk).items() if command["hidden"]}
+        assert set(hidden) == {"reindex", "forget-document", "config"}
+        for name, command in hidden.items():
+            wanted = _required(talk, command) | ({"policy": "mention"} if name == "config" else {})
+            with pytest.raises(AssertionError, match="does not offer"):
+                await talk.discord.slash(talk.ana, name, channel=talk.general, **wanted)
+            given = await talk.discord.slash(talk.ana, name, channel=talk.general, hidden=True, **wanted)
+            [text] = await talk.discord.finished(given)
+            assert "administrators" in text or "may change them" in text
+        assert talk.jobs.requests == []
+
+
+async def test_what_an_expert_wrote_below_an_answer_is_kept_for_the_conversation_of_that_answer() -> None:
+    async with scene() as talk:
+        kept: list[Command] = []
+
+        async def keep(command: Command, reply: CommandReply) -> None:
+            kept.append(command)
+            await reply.say("Kept.")
+
+        talk.more["keep"] = keep
+        async with talk.running():
+            question = await talk.discord.mention(talk.ana, talk.general, "Where do I park?")
+            answer = await talk.discord.answer_to(question)
+            said = await talk.discord.say(talk.root, talk.general, "In the **basement**.", reply_to=answer)
+            chosen = await talk.discord.menu(talk.root, "Keep as answer", said)
+            assert await talk.discord.finished(chosen) == ["Kept."]
+        [command] = kept
+        assert command.text.endswith(f"/{said.id} channel:discord:{talk.general.id}\nIn the **basement**.")
+        assert command.conversation_id == f"discord:{talk.general.id}:{question.id}"
+        assert f"channel:discord:{talk.general.id}" in command.principals
+
+
+async def test_it_is_installed_in_servers_and_not_in_the_accounts_of_people() -> None:
+    async with dialogue() as talk:
+        assert {tuple(command["integration_types"]) for command in talk.discord.rest.commands} == {(0,)}
+        contexts = {command["name"]: command["contexts"] for command in talk.discord.rest.commands}
+        assert contexts.pop("config") == [0]
+        assert {tuple(where) for where in contexts.values()} == {(0, 1)}
+
+
 async def test_reindex_shows_its_progress_in_place_and_ends_with_the_report() -> None:
     async with dialogue() as talk:
-        talk.jobs.steps, talk.jobs.pause = 30, 0.05
+        talk.jobs.steps, talk.jobs.pause = 30, 0.02
         given = await talk.discord.slash(talk.root, "reindex", channel=talk.general, source="handbook", full=True, dry_run=True)
         await talk.discord.until(lambda: "30" in "".join(given.texts), what="the report")
         [request] = talk.jobs.requests
@@ -33,7 +105,7 @@ async def test_reindex_shows_its_progress_in_place_and_ends_with_the_report() ->
         assert given.original is not None
         times = [at for at, _ in given.original.edits]
         assert len(times) >= 2
-        assert all((later - earlier).total_seconds() > 0.8 for earlier, later in pairwise(times))
+        assert all((later - earlier).total_seconds() > 0.8 * talk.edit_interval for earlier, later in pairwise(times))
 
 
 async def test_reindex_of_an_unknown_source_is_refused_with_the_known_ones() -> None:
@@ -154,6 +226,73 @@ async def test_an_administrator_has_a_document_forgotten_and_lets_it_come_back()
             assert text.startswith(said)
             assert given.ephemeral
         assert [request.scope for request in talk.jobs.requests] == ["handbook:travel"] * 2
+
+
+async def test_who_types_a_source_is_offered_those_of_which_they_may_read_something() -> None:
+    async with dialogue() as talk:
+        talk.sources = {
+            "handbook": PUBLIC,
+            "hr-wiki": Access(gates=(frozenset({f"role:discord:{talk.people_ops.id}"}),)),
+            "board": Access(gates=(frozenset({f"user:discord:{talk.root.id}"}),)),
+        }
+        typed = await talk.discord.type(talk.ana, "ask", "source", "", channel=talk.general)
+        await talk.discord.until(lambda: typed.choices is not None, what="choices")
+        assert typed.choices == ["handbook", "hr-wiki"]
+        assert typed.acknowledged_after is not None
+        assert typed.acknowledged_after < 1
+        typed = await talk.discord.type(talk.ana, "ask", "source", "WIKI", channel=talk.general)
+        await talk.discord.until(lambda: typed.choices is not None, what="choices")
+        assert typed.choices == ["hr-wiki"]
+        typed = await talk.discord.type(talk.root, "ask", "source", "boa")
+        await talk.discord.until(lambda: typed.choices is not None, what="choices in a direct message")
+        assert typed.choices == ["board"]
+
+
+async def test_of_many_sources_the_best_fitting_are_offered() -> None:
+    async with dialogue() as talk:
+        talk.sources = {f"team-{number:02}": PUBLIC for number in range(40)} | {"a-team": PUBLIC, "x" * 101: PUBLIC}
+        typed = await talk.discord.type(talk.ana, "ask", "source", "team", channel=talk.general)
+        await talk.discord.until(lambda: typed.choices is not None, what="choices")
+        assert typed.choices == [f"team-{number:02}" for number in range(25)]
+
+
+@pytest.mark.fault
+async def test_choices_that_cannot_be_told_in_time_are_none() -> None:
+    async with dialogue() as talk:
+        talk.sources_take = 30
+        typed = await talk.discord.type(talk.ana, "ask", "source", "", channel=talk.general)
+        await talk.discord.until(lambda: typed.choices is not None, what="choices")
+        assert typed.choices == []
+        assert typed.acknowledged_after is not None
+        assert typed.acknowledged_after < 1
+
+
+async def test_a_source_that_was_chosen_narrows_the_question_to_it() -> None:
+    async with dialogue() as talk:
+        asked = await talk.discord.slash(talk.ana, "ask", channel=talk.general, question="How many days?", source="handbook")
+        await talk.discord.finished(asked)
+        [(message, _)] = talk.assistant.asked
+        assert message.sources == ("handbook",)
+
+
+async def test_of_a_source_that_somebody_may_not_read_they_do_not_learn_that_there_is_one() -> None:
+    async with dialogue() as talk:
+        talk.sources["board"] = Access(gates=(frozenset({f"user:discord:{talk.root.id}"}),))
+        texts = []
+        for source in ("board", "bored"):
+            given = await talk.discord.slash(talk.ana, "ask", channel=talk.general, question="How many days?", source=source)
+            [text] = await talk.discord.finished(given)
+            texts.append(text.replace(source, "…"))
+        assert texts[0] == texts[1]
+        assert not talk.assistant.asked
+
+
+async def test_who_sets_the_sources_of_a_channel_is_offered_one_after_the_other() -> None:
+    async with dialogue() as talk:
+        talk.sources = {"handbook": PUBLIC, "wiki": PUBLIC}
+        typed = await talk.discord.type(talk.root, "config", "sources", "handbook,w", channel=talk.general)
+        await talk.discord.until(lambda: typed.choices is not None, what="choices")
+        assert typed.choices == ["handbook,wiki"]
 
 
 async def test_commands_work_in_a_direct_message() -> None:

@@ -11,6 +11,7 @@ import pytest
 from core.errors import ConfigError, TransientError
 from tests.e2e.discord_dialogue import Dialogue, dialogue, held, says, scene
 from tests.emulators.discord_permissions import HISTORY, SEND
+from tests.emulators.discord_world import Message as Shown
 
 pytestmark = pytest.mark.fault
 
@@ -108,6 +109,16 @@ async def test_two_processes_of_one_app_answer_once() -> None:
         await talk.discord.stays(lambda: len(talk.assistant.asked) == 2)
         assert len(talk.jobs.requests) == 1
         assert len(talk.discord.seen_by(talk.ana, talk.general)) == 3
+
+
+async def test_two_processes_of_one_app_complete_what_is_typed_without_a_word_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with scene() as talk, talk.running(), talk.running():
+        typed = await talk.discord.type(talk.ana, "ask", "source", "", channel=talk.general)
+        await talk.discord.until(lambda: len(talk.discord.calls("POST", f"/{typed.token}/callback$")) == 2, what="both to offer")
+        assert typed.choices == ["handbook"]
+        await talk.discord.stays(lambda: "Ignoring exception" not in caplog.text)
 
 
 @pytest.mark.parametrize("kind", [429, 500, "refused", "lost"])
@@ -222,16 +233,43 @@ async def test_where_the_bot_may_write_nowhere_it_goes_on_with_the_next_question
     assert "Traceback" not in caplog.text
 
 
-async def test_without_the_history_a_reply_begins_a_new_conversation() -> None:
+async def test_without_the_history_it_answers_without_a_link_to_the_question_and_a_reply_begins_a_new_conversation() -> None:
     async with scene() as talk:
+
+        async def asked(text: str, reply_to: Shown) -> Shown:
+            answered = len(talk.discord.said_by_bot(talk.general))
+            await talk.discord.say(talk.ana, talk.general, text, reply_to=reply_to)
+            await talk.discord.until(lambda: len(talk.discord.said_by_bot(talk.general)) > answered, what="an answer")
+            return talk.discord.said_by_bot(talk.general)[-1]
+
         async with talk.running():
             answer = await talk.discord.answer_to(await talk.discord.mention(talk.ana, talk.general, "How many days?"))
             talk.discord.overwrite(talk.general, talk.discord.bot, deny=HISTORY)
-            second = await talk.discord.answer_to(
-                await talk.discord.say(talk.ana, talk.general, "And in Spain?", reply_to=answer)
-            )
+            second = await asked("And in Spain?", answer)
         async with talk.running():
-            await talk.discord.answer_to(await talk.discord.say(talk.ana, talk.general, "And in France?", reply_to=second))
+            await asked("And in France?", second)
+        assert len(talk.assistant.asked) == 3
+
+
+async def test_the_answer_of_a_channel_that_is_deleted_meanwhile_comes_by_direct_message() -> None:
+    script, released = held("At last.")
+    async with dialogue(script) as talk:
+        threads = [talk.discord.thread(talk.general, name) for name in ("Leave", "Pay")]
+        places = [talk.discord.channel("doomed"), *threads]
+        for place in places:
+            await talk.discord.mention(talk.ana, place, "How many days?")
+        asked = await talk.discord.slash(talk.ana, "ask", channel=places[0], question="How many days?")
+        await talk.discord.until(lambda: len(talk.assistant.asked) == 4 and asked.loading, what="all to be heard")
+        talk.discord.delete_channel(places[0])
+        talk.discord.delete_channel(threads[0])
+        talk.discord.lock(threads[1])
+        released.set()
+        direct = talk.discord.dm_channel(talk.ana)
+        await talk.discord.until(lambda: len(talk.discord.said_by_bot(direct)) == 4, what="the answers")
+        answers = [said.content for said in talk.discord.said_by_bot(direct)]
+        assert sum("I may not write in #" in text for text in answers) == 3
+        assert sum("Ana asked" in text for text in answers) == 1
+        assert all(text.endswith("At last.") for text in answers)
 
 
 async def test_a_bad_token_is_a_configuration_error_within_ten_seconds() -> None:
@@ -303,17 +341,30 @@ async def test_stopping_lets_running_answers_finish() -> None:
         assert talk.discord.gateway.connections == 0
 
 
-async def test_an_answer_that_does_not_finish_in_time_is_ended_honestly() -> None:
-    async with scene(says("Too late.", seconds=60)) as talk:
+async def test_an_answer_that_does_not_finish_in_time_is_given_by_the_next_process() -> None:
+    script, released = held("Thirty days.")
+    async with scene(script) as talk:
         async with talk.running(drain=0.1):
             question = await talk.discord.mention(talk.ana, talk.general, "How many days?")
             asked = await talk.discord.slash(talk.ana, "ask", channel=talk.general, question="How many days?")
             await talk.discord.until(lambda: len(talk.assistant.asked) == 2, what="both to be heard")
             stopping = time.monotonic()
         assert time.monotonic() - stopping < 20
-        assert "restarted" in (await talk.discord.answer_to(question)).content
-        assert "restarted" in asked.texts[0]
-        assert not asked.loading
+        assert talk.discord.said_by_bot(talk.general) == []
+        released.set()
+        async with talk.running():
+            assert (await talk.discord.answer_to(question)).content == "Thirty days."
+            assert await talk.discord.finished(asked) == ["Thirty days."]
+            await talk.discord.stays(lambda: len(talk.discord.said_by_bot(talk.general)) == 2)
+
+
+async def test_a_command_that_does_not_finish_in_time_is_ended_honestly() -> None:
+    async with scene() as talk:
+        talk.jobs.steps, talk.jobs.pause = 1000, 0.1
+        async with talk.running(drain=0.1):
+            given = await talk.discord.slash(talk.root, "reindex", channel=talk.general)
+            await talk.discord.until(lambda: bool(given.texts), what="its progress")
+        assert "restarted" in given.texts[-1]
 
 
 async def test_stopping_ends_in_time_though_discord_lets_nothing_be_written() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import TransientError
 from core.models import EVERYONE, Audience, Message
-from tests.e2e.discord_dialogue import TRAVEL, Dialogue, dialogue, says, scene
+from tests.e2e.discord_dialogue import TRAVEL, Dialogue, dialogue, held, says, scene
 from tests.emulators.discord_world import LOADING
 
 
@@ -147,6 +147,34 @@ async def test_the_message_menu_asks_about_a_message_in_private() -> None:
         assert talk.assistant.asked[0][0].text == said.content
 
 
+async def test_asked_about_a_message_it_reads_what_people_see_of_it_its_names_and_its_files() -> None:
+    async with dialogue() as talk:
+        file = talk.discord.file("travel.md", b"Nights in Oslo may cost 190 euros.", "text/markdown")
+        first = await talk.discord.say(talk.root, talk.general, f"{talk.ana.mention} how much is a night?", files=[file])
+        bare = await talk.discord.say(talk.root, talk.general, "", files=[file])
+        forwarded = await talk.discord.forward(talk.root, talk.discord.channel("elsewhere"), first)
+        for message in (first, bare, forwarded):
+            await talk.discord.finished(await talk.discord.menu(talk.ana, "Ask about this", message))
+        named, unnamed, again = (message for message, _ in talk.assistant.asked)
+        assert named.text == "@Ana how much is a night?"
+        assert unnamed.text == "What does travel.md say?"
+        assert again.text.endswith("how much is a night?")
+        for asked, message in ((named, first), (unnamed, bare), (again, forwarded)):
+            [read] = asked.files
+            assert (read.name, read.address) == ("travel.md", file.url)
+            assert read.url.endswith(str(message.id))
+            assert read.place == f"channel:discord:{message.channel.id}"
+
+
+async def test_asked_about_what_other_software_wrote_it_reads_the_frames_of_it() -> None:
+    async with dialogue() as talk:
+        alert = await talk.discord.say(talk.root, talk.general, "", webhook=True)
+        alert.embeds = [{"type": "rich", "title": "Disk full", "description": "What to do when a disk is full?"}]
+        await talk.discord.finished(await talk.discord.menu(talk.ana, "Ask about this", alert))
+        [(asked, _)] = talk.assistant.asked
+        assert asked.text == "Disk full\n\nWhat to do when a disk is full?"
+
+
 async def test_other_mentions_are_read_as_names_and_code_is_left_alone() -> None:
     async with dialogue() as talk:
         text = f"who is {talk.root.mention} and what does `<@{talk.discord.bot.id}>` mean?"
@@ -209,7 +237,7 @@ async def test_a_long_answer_comes_whole_in_several_messages(text: str) -> None:
         )
         public = [said.content for said in talk.discord.said_by_bot(talk.general) if said.only_for is None]
         assert public == asked.texts
-        assert len(public) > 2
+        assert len(public) >= 2
         letters = "".join(filter(str.isalnum, "".join(public).replace("python", "").replace("Travel policy", "")))
         assert "".join(filter(str.isalnum, text.replace("python", ""))) in letters or text.startswith("😀")
         assert "".join(public).count("😀") == text.count("😀")
@@ -217,11 +245,14 @@ async def test_a_long_answer_comes_whole_in_several_messages(text: str) -> None:
 
 
 async def test_twenty_questions_at_once_are_each_acknowledged_in_time_and_answered_once() -> None:
-    async with dialogue(says("Thirty days.", seconds=4)) as talk:
+    script, released = held("Thirty days.")
+    async with dialogue(script) as talk:
         asked = [
             await talk.discord.slash(talk.ana, "ask", channel=talk.general, question=f"Question {number}?")
             for number in range(20)
         ]
+        await talk.discord.until(lambda: all(one.loading for one in asked), what="thinking…")
+        released.set()
         await asyncio.gather(*(talk.discord.finished(one) for one in asked))
         assert all(one.acknowledged_after is not None and one.acknowledged_after < 1 for one in asked)
         assert all(one.texts == ["Thirty days."] for one in asked)

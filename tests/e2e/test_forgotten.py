@@ -53,11 +53,11 @@ async def test_a_page_is_forgotten_for_good_and_comes_back_when_that_is_undone(t
 async def test_on_the_command_line_a_page_and_a_person_are_forgotten(team: Team) -> None:
     forgotten = await team.footnote.run("forget", "document", "kites.md")
     assert forgotten.out.startswith(f"Forgotten: `{PAGE}`"), forgotten.err
-    [synced] = (await team.footnote.run("sync", "--json")).json
+    [synced] = (await team.footnote.run("sync", "folder", "--json")).json
     assert (synced["indexed"], synced["coverage"]["skipped"]) == (1, {"forgotten by an administrator": 1})
     undone = await team.footnote.run("forget", "document", PAGE, "--undo")
     assert undone.out.startswith(f"No longer forgotten: `{PAGE}`"), undone.err
-    [synced] = (await team.footnote.run("sync", "--json")).json
+    [synced] = (await team.footnote.run("sync", "folder", "--json")).json
     assert (synced["coverage"]["in_index"], synced["coverage"]["skipped"]) == (2, {})
     assert "0 questions" in (await team.footnote.run("forget", "person", f"slack:{ANA}")).out
 
@@ -69,7 +69,7 @@ async def test_a_person_has_all_forgotten_that_is_kept_of_them(team: Team) -> No
         asked = await team.slack.mention(ANA, "C1", QUESTION)
         await team.slack.until_reply(asked)
         first = await says(team, "forget", ANA)
-        assert first.startswith("Forgotten: 2 questions with their answers, 1 kept for buttons, 0 syncs")
+        assert first.startswith("Forgotten: 2 questions with their answers, 0 that wait for one, 2 kept for buttons, 0 ratings")
         second = await says(team, "forget me", ANA)
-        assert second.startswith("Forgotten: 0 questions with their answers, 0 kept for buttons, 0 syncs")
+        assert second.startswith("Forgotten: 0 questions with their answers, 0 that wait for one, 0 kept for buttons, 0 ratings")
         assert "Nothing was left" in second

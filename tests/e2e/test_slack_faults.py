@@ -11,10 +11,11 @@ import pytest
 from core.errors import TransientError
 from core.models import Answer, Audience, Message
 from tests.e2e.slack_dialogue import ANA, GENERAL, dialogue, says
+from tests.e2e.test_slack_home import Library
 
 pytestmark = pytest.mark.fault
 
-METHODS = ["users.info", "chat.postMessage", "assistant.threads.setStatus"]
+METHODS = ["users.info", "conversations.info", "conversations.members", "chat.postMessage", "assistant.threads.setStatus"]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -29,6 +30,34 @@ async def test_a_rate_limit_on_any_method_delays_the_answer_by_what_slack_asks_f
         assert all(call.at - refused.at >= 1 for call in later)
         assert len(talk.slack.replies(question)) == 1
         assert talk.slack.status(question) is None
+
+
+OTHERS = {
+    "assistant.threads.setSuggestedPrompts",
+    "chat.delete",
+    "users.list",
+    "views.open",
+    "views.publish",
+}
+"""Those of streams are in test_slack_streams.py; those of notices, commands and looking for a post have tests of their own."""
+
+
+async def test_a_rate_limit_on_any_other_method_costs_no_answer_no_home_and_no_rating() -> None:
+    async with dialogue(says("Thirty days.")) as talk:
+        talk.overview = Library().overview
+        for method in OTHERS:
+            talk.slack.fail(method, status=429, retry_after=1)
+        async with talk.running():
+            await talk.slack.hands.open_home(ANA, "messages")
+            await talk.slack.hands.open_home(ANA)
+            await talk.slack.until_reply(await talk.slack.dm(ANA, "how many days?"))
+            question = await talk.slack.mention(ANA, GENERAL, "how many days?")
+            await talk.slack.press(ANA, await talk.slack.until_reply(question), "Bad answer")
+            await talk.slack.until(lambda: talk.commands.asked, what="the rating")
+            await talk.slack.delete(question)
+            await talk.slack.until(lambda: not talk.slack.replies(question), what="clearing away")
+            await talk.slack.hands.until_home(ANA)
+        assert {call.method for call in talk.slack.api.calls if call.error == "429"} == OTHERS
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -120,8 +149,8 @@ async def test_a_status_that_is_refused_is_no_trouble() -> None:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (TransientError("The model did not answer."), "The model did not answer. Ask again"),
-        (RuntimeError("secret sk-1234567890"), "Something went wrong on my side (error `"),
+        (TransientError("The model did not answer."), "The model did not answer. Nothing was lost"),
+        (RuntimeError("secret sk-1234567890"), "Something went wrong on my side."),
     ],
     ids=["model", "bug"],
 )

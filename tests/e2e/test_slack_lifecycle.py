@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bots.redis import connect_redis
 from core.errors import ConfigError
 from tests.e2e.slack_dialogue import ANA, GENERAL, Dialogue, dialogue, says
+from tests.fakes import ScriptedAssistant
 
 
 @pytest.mark.parametrize(
@@ -98,8 +101,23 @@ async def test_a_stop_waits_for_running_answers() -> None:
         assert talk.slack.workspace.statuses == {}
 
 
-async def test_a_stop_that_cannot_wait_longer_tells_each_person_honestly() -> None:
+async def test_a_stop_that_cannot_wait_longer_leaves_the_questions_to_the_next_process() -> None:
     async with dialogue() as talk:
+        shown, took = await stops(talk, seconds=60, drain=2)
+        assert shown == []
+        assert talk.slack.whispers(ANA) == []
+        assert took < 20
+        assert talk.slack.workspace.statuses == {}
+        talk.assistant = ScriptedAssistant(says("Thirty days."))
+        async with talk.running():
+            await talk.slack.until(lambda: len(talk.slack.posts(GENERAL)) == 5, timeout=10, what="five answers")
+            await talk.slack.until(lambda: set(talk.slack.streams.sessions.values()) == {"active"}, what="idle sessions")
+        assert [post.shown for post in talk.slack.posts(GENERAL)] == [talk.slack.posts(GENERAL)[0].shown] * 5
+
+
+async def test_without_redis_a_stop_that_cannot_wait_longer_tells_each_person_honestly(tmp_path: Path) -> None:
+    async with dialogue() as talk:
+        talk.redis = connect_redis(None, tmp_path / "nobody.sock")
         shown, took = await stops(talk, seconds=60, drain=2)
         assert shown == []
         whispers = talk.slack.whispers(ANA)

@@ -46,7 +46,7 @@ async def test_a_mention_is_answered_in_its_thread() -> None:
 async def test_footnotes_are_links_in_the_text_and_a_list_below_it() -> None:
     async with dialogue(cites("Thirty days [1].", LEAVE)) as talk, talk.running():
         reply = await talk.slack.until_reply(await talk.slack.mention(ANA, GENERAL, "how many days?"))
-        section, context = reply.blocks
+        section, context, *_ = reply.blocks
         assert section["text"]["text"] == "Thirty days <https://wiki.acme.com/leave?a=1&amp;b=2|[1]>."
         assert context["elements"][0]["text"] == (
             "1. <https://wiki.acme.com/leave?a=1&amp;b=2|Leave &amp; absence &lt;2026&gt;> · 2026-03-03"
@@ -57,7 +57,7 @@ async def test_quotes_look_like_quotes_and_say_so_first() -> None:
     script = cites("> Everybody has thirty days. [1]", LEAVE, notice="These are quotes.", mode=AnswerMode.QUOTES)
     async with dialogue(script) as talk, talk.running():
         reply = await talk.slack.until_reply(await talk.slack.mention(ANA, GENERAL, "how many days?"))
-        assert [block["type"] for block in reply.blocks] == ["context", "section", "context"]
+        assert [block["type"] for block in reply.blocks][:3] == ["context", "section", "context"]
         assert reply.shown.splitlines()[:2] == [
             "These are quotes.",
             "> Everybody has thirty days. <https://wiki.acme.com/leave?a=1&amp;b=2|[1]>",
@@ -180,6 +180,24 @@ async def test_the_status_shows_at_once_and_goes_with_the_answer() -> None:
         question = await talk.slack.mention(ANA, GENERAL, "how many days?")
         await talk.slack.until(lambda: talk.slack.status(question) == "is searching…", what="a status")
         seen.set()
+        await talk.slack.until_reply(question)
+        assert talk.slack.status(question) is None
+
+
+async def test_who_waits_in_line_sees_how_many_questions_come_first() -> None:
+    served = asyncio.Event()
+
+    async def waits(message: Message, _audience: Audience) -> AsyncIterator[str | Answer]:
+        await served.wait()
+        yield answer("Thirty days.", question=message.text)
+
+    async with dialogue(waits) as talk, talk.running():
+        question = await talk.slack.mention(ANA, GENERAL, "how many days?")
+        await talk.slack.until(lambda: talk.assistant.asked, what="the question")
+        for before, shown in ((3, "is looking up 3 other questions first…"), (0, "is searching…")):
+            await talk.assistant.waiting(before)
+            await talk.slack.until(lambda shown=shown: talk.slack.status(question) == shown, what=shown)
+        served.set()
         await talk.slack.until_reply(question)
         assert talk.slack.status(question) is None
 

@@ -79,15 +79,26 @@ async def test_its_own_answers_in_a_thread_that_it_is_in() -> None:
         assert len(talk.slack.replies(question)) == len(talk.assistant.asked) == 1
 
 
-async def test_edits_and_deletions_of_a_question() -> None:
+async def test_a_mention_that_slack_repeats_because_it_was_edited() -> None:
+    """The edit itself is heard as such, see test_slack_edits.py."""
     async with dialogue() as talk, talk.running():
         question = await talk.slack.mention(ANA, GENERAL, "how many days?")
         await talk.slack.until_reply(question)
-        await talk.slack.edit(question, f"<@{BOT_USER}> how many weeks?")
         talk.slack.emit(question.payload() | {"type": "app_mention", "channel": GENERAL, "edited": {"user": ANA, "ts": "1.2"}})
-        await talk.slack.delete(question)
         await talk.slack.settled()
         assert len(talk.assistant.asked) == 1
+
+
+async def test_edits_deletions_and_unfurled_links_of_what_was_not_said_to_it() -> None:
+    async with dialogue() as talk, talk.running():
+        said = await talk.slack.say(ANA, GENERAL, "thirty days, see https://acme.com")
+        thread = await talk.slack.say(BEN, GENERAL, "really?", thread=said)
+        await talk.slack.unfurl(said)
+        await talk.slack.edit(said, "twenty days, see https://acme.com")
+        await talk.slack.edit(thread, "oh, really?")
+        await talk.slack.delete(thread)
+        await talk.slack.delete(said)
+        await is_silent(talk)
 
 
 async def test_a_reply_that_begins_with_a_mention_of_somebody_else() -> None:

@@ -30,6 +30,7 @@ async def test_a_question_becomes_a_footnoted_answer_on_both_platforms(team: Tea
         assert "Leave" in in_slack.shown
         asked_there = await team.discord.mention(team.bo, team.general, "How many days of paid leave do I have?")
         in_discord = await team.discord.answer_to(asked_there)
+        await team.discord.until(lambda: bool(in_discord.components), what="its sources")
         assert "thirty days" in in_discord.content
         assert "Leave" in in_discord.content
 
@@ -55,7 +56,7 @@ async def test_a_stop_during_five_answers_finishes_all_five(team: Team) -> None:
         asked = [await team.slack.mention(ANA, "C1", f"How many days of paid leave, {number}?") for number in range(5)]
         await team.slack.until(lambda: len(team.model.requests) >= 5)
         process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(30):
             assert await process.wait() == 0
         assert [len(team.slack.replies(question)) for question in asked] == [1] * 5
         assert all("Thirty days" in team.slack.replies(question)[0].shown for question in asked)

@@ -63,6 +63,7 @@ async def test_a_qdrant_that_never_answers_stops_the_start_in_half_a_minute_too(
     assert time.monotonic() - began < 40
 
 
+@pytest.mark.slow
 async def test_a_key_that_qdrant_refuses_is_named_at_once(installation: Installation) -> None:
     async with qdrant_with_another_key() as url:
         ran = await installation.run("serve", QDRANT_URL=url, QDRANT_API_KEY="geheim")
@@ -70,6 +71,7 @@ async def test_a_key_that_qdrant_refuses_is_named_at_once(installation: Installa
     assert len(ran.err.splitlines()) == 1
 
 
+@pytest.mark.slow
 async def test_a_password_that_redis_refuses_is_named_and_stops_the_start(installation: Installation) -> None:
     async with behind_password(installation.home / "r") as url:
         wrong = url.replace(url.split(":")[2].split("@")[0], "geheim")

@@ -23,15 +23,21 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from tests.emulators.discord_gateway import Gateway
+from tests.emulators.discord_components import INPUT, SELECT, buttons_of
+from tests.emulators.discord_files import Cdn, File
+from tests.emulators.discord_gateway import MESSAGE_CONTENT, Gateway
 from tests.emulators.discord_permissions import MANAGE_GUILD, SEND, SEND_IN_THREADS, USUAL, VIEW, Overwrite, permissions
 from tests.emulators.discord_rest import Call, Fault, Rest
 from tests.emulators.discord_world import (
     CATEGORY,
     DM,
+    FORUM,
+    NEWS,
+    NEWS_THREAD,
     PRIVATE_THREAD,
     PUBLIC_THREAD,
     THREADS,
+    VOICE,
     Channel,
     Clock,
     Interaction,
@@ -42,7 +48,7 @@ from tests.emulators.discord_world import (
     mentioned,
 )
 
-_OPTION_TYPES = {str: 3, int: 4, bool: 5}
+_OPTION_TYPES = {str: 3, int: 4, bool: 5, User: 9, Role: 9, File: 11}
 
 
 class DiscordServer:
@@ -57,6 +63,9 @@ class DiscordServer:
         self.extra_latency = 0.0
         """Seconds added to the age of an interaction when its callback is judged."""
         self.guild_id = self.clock.snowflake()
+        while not self.guild_id >> 22 & 1:
+            # Of two shards the second is the server's; the first has the direct messages.
+            self.guild_id = self.clock.snowflake()
         self.everyone = Role(self.guild_id, "@everyone", USUAL)
         self.roles = [self.everyone]
         self.owner = self.user("Owner")
@@ -64,6 +73,7 @@ class DiscordServer:
         self.gateway = Gateway(self)
         self.bot.roles = (self.role("Footnote", USUAL, bot=self.bot),)
         self.rest = Rest(self)
+        self.cdn = Cdn()
         self._dms: dict[int, Channel] = {}
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -74,12 +84,14 @@ class DiscordServer:
         application = web.Application()
         application.add_routes(self.rest.routes())
         application.router.add_get("/gateway/", self.gateway.handle)
+        application.router.add_get("/attachments/{channel}/{id}/{name}", self.cdn.handle)
         application.router.add_get("/website/{page:.*}", _page)
         self._runner = web.AppRunner(application, shutdown_timeout=1, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self._port)
         await site.start()
         self._port = self._runner.addresses[0][1]
+        self.cdn.base = f"http://127.0.0.1:{self._port}"
         return self
 
     async def __aexit__(
@@ -142,6 +154,21 @@ class DiscordServer:
                 self.overwrite(channel, holder, allow=VIEW)
         return channel
 
+    def voice(self, name: str, kind: int = VOICE) -> Channel:
+        """A voice channel or a stage, which has a text chat of its own."""
+        return self._opened(Channel(self.clock.snowflake(), name, kind=kind, guild_id=self.guild_id))
+
+    def news(self, name: str) -> Channel:
+        """A channel for announcements, which other servers can follow."""
+        return self._opened(Channel(self.clock.snowflake(), name, kind=NEWS, guild_id=self.guild_id))
+
+    def forum(self, name: str) -> Channel:
+        return self._opened(Channel(self.clock.snowflake(), name, kind=FORUM, guild_id=self.guild_id))
+
+    def _opened(self, channel: Channel) -> Channel:
+        self.gateway.dispatch("CHANNEL_CREATE", channel.json())
+        return self._channel(channel)
+
     def overwrite(self, channel: Channel, holder: Role | User, *, allow: int = 0, deny: int = 0) -> None:
         """Change what a role or a member may in a channel; channels in sync with a category follow it."""
         assert channel.kind not in (DM, *THREADS), "only channels and categories have overwrites"
@@ -162,6 +189,24 @@ class DiscordServer:
         if invited:
             thread.kind, thread.invited = PRIVATE_THREAD, {*invited, self.bot}
         self.gateway.dispatch("THREAD_CREATE", thread.json())
+        return self._channel(thread)
+
+    def lock(self, thread: Channel) -> None:
+        """Close a thread, as a moderator does."""
+        thread.locked = True
+        self.gateway.dispatch("THREAD_UPDATE", thread.json())
+
+    def delete_channel(self, channel: Channel) -> None:
+        del self.channels[channel.id]
+        for message in channel.messages:
+            message.deleted = True
+        self.gateway.dispatch("THREAD_DELETE" if channel.kind in THREADS else "CHANNEL_DELETE", channel.json())
+
+    def thread_of(self, message: Message, name: str, owner: User) -> Channel:
+        """The thread that hangs on a message, whose id it has."""
+        kind = NEWS_THREAD if message.channel.kind == NEWS else PUBLIC_THREAD
+        thread = Channel(message.id, name, kind, guild_id=self.guild_id, parent=message.channel, owner=owner)
+        self.gateway.dispatch("THREAD_CREATE", thread.json() | {"newly_created": True})
         return self._channel(thread)
 
     def permissions(self, user: User, channel: Channel) -> int:
@@ -198,6 +243,7 @@ class DiscordServer:
         ping: bool = True,
         webhook: bool = False,
         kind: int | None = None,
+        files: Sequence[File] = (),
     ) -> Message:
         """Write in a channel; ``reply_to`` with or without pinging its author."""
         assert channel.kind == DM or self.may_write(user, channel), f"{user.name} may not write in #{channel.name}"
@@ -205,34 +251,68 @@ class DiscordServer:
         if reply_to is not None and ping and reply_to.author not in mentions:
             mentions = (*mentions, reply_to.author)
         message = self.add_message(channel, user, text, reply_to=reply_to)
-        message.mentions = mentions
+        message.mentions, message.files = mentions, tuple(files)
         message.kind = kind if kind is not None else 19 if reply_to else 0
         message.webhook_id = self.clock.snowflake() if webhook else None
         self.deliver(message)
         return message
 
-    async def mention(self, user: User, channel: Channel, text: str) -> Message:
-        return await self.say(user, channel, f"{self.bot.mention} {text}")
+    async def forward(self, user: User, channel: Channel, message: Message) -> Message:
+        """Show a message of another channel here."""
+        forwarded = self.add_message(channel, user, "")
+        forwarded.forwards = message
+        self.deliver(forwarded)
+        return forwarded
 
-    async def dm(self, user: User, text: str) -> Message:
-        return await self.say(user, self.dm_channel(user), text)
+    async def post(self, user: User, forum: Channel, title: str, text: str) -> Message:
+        """Begin a post in a forum: a thread with the id of its first message."""
+        assert forum.kind == FORUM, f"#{forum.name} is no forum"
+        post = Channel(self.clock.snowflake(), title, PUBLIC_THREAD, guild_id=self.guild_id, parent=forum, owner=user)
+        self._channel(post)
+        self.gateway.dispatch("THREAD_CREATE", post.json() | {"newly_created": True})
+        message = Message(post.id, post, user, text, self.clock(), mentions=mentioned(text, self.users))
+        post.messages.append(message)
+        self.messages[message.id] = message
+        self.deliver(message)
+        return message
+
+    async def mention(self, user: User, channel: Channel, text: str, *, files: Sequence[File] = ()) -> Message:
+        return await self.say(user, channel, f"{self.bot.mention} {text}", files=files)
+
+    async def dm(self, user: User, text: str, *, files: Sequence[File] = ()) -> Message:
+        return await self.say(user, self.dm_channel(user), text, files=files)
+
+    def file(self, name: str, body: bytes, content_type: str | None = None) -> File:
+        """To hang on a message, or to give to a command."""
+        return self.cdn.store(self.clock.snowflake(), name, body, content_type)
 
     async def edit(self, message: Message, text: str) -> None:
         message.content = text
         message.edits.append((self.clock(), text))
-        self.gateway.dispatch("MESSAGE_UPDATE", self.event_json(message))
+        # Whom the reply pinged stays pinged.
+        pinged = [user for user in message.mentions if message.reply_to and user is message.reply_to.author]
+        message.mentions = tuple(dict.fromkeys([*mentioned(text, self.users), *pinged]))
+        self._tell("MESSAGE_UPDATE", message)
+
+    async def unfurl(self, message: Message) -> None:
+        """Discord adds a preview to a message by itself, some time after it was written: no edit of a person's."""
+        self._tell("MESSAGE_UPDATE", message)
 
     async def delete(self, message: Message) -> None:
         message.deleted = True
-        self.gateway.dispatch(
-            "MESSAGE_DELETE",
-            {"id": str(message.id), "channel_id": str(message.channel.id), "guild_id": str(message.channel.guild_id)},
-        )
+        where = {"id": str(message.id), "channel_id": str(message.channel.id)}
+        if message.channel.guild_id is not None:
+            where["guild_id"] = str(message.channel.guild_id)
+        self.gateway.dispatch("MESSAGE_DELETE", where)
 
     def deliver(self, message: Message) -> None:
         """Send the event of a message, or send it once more, if the bot sees the channel."""
+        self._tell("MESSAGE_CREATE", message)
+
+    def _tell(self, event: str, message: Message) -> None:
         if self.sees(self.bot, message.channel):
-            self.gateway.dispatch("MESSAGE_CREATE", self.event_json(message))
+            stripped = self.event_json(message, stripped=self._is_privileged(message))
+            self.gateway.dispatch(event, self.event_json(message, stripped=False), stripped=stripped)
 
     async def slash(
         self, user: User, command: str, *, channel: Channel | None = None, hidden: bool = False, **options: Any
@@ -252,13 +332,38 @@ class DiscordServer:
         if missing := [key for key, option in types.items() if option.get("required") and key not in options]:
             raise AssertionError(f"/{command} needs {missing}")
         given: list[Json] = []
+        resolved: Json = {}
         for key, value in options.items():
             assert types[key]["type"] == _OPTION_TYPES[type(value)], f"/{command} {key} is of another type"
+            if isinstance(value, User | Role):
+                kind = "users" if isinstance(value, User) else "roles"
+                resolved.setdefault(kind, {})[str(value.id)] = value.json()
+                if isinstance(value, User):
+                    resolved.setdefault("members", {})[str(value.id)] = value.member() | {"permissions": "0"}
+                given.append({"name": key, "type": 9, "value": str(value.id)})
+                continue
+            if isinstance(value, File):
+                resolved.setdefault("attachments", {})[str(value.id)] = value.json()
+                given.append({"name": key, "type": 11, "value": str(value.id)})
+                continue
             assert len(str(value)) <= types[key].get("max_length", 6000), f"/{command} {key} is too long"
+            if choices := types[key].get("choices"):
+                assert value in [choice["value"] for choice in choices], f"/{command} {key} offers no {value!r}"
             given.append({"name": key, "type": types[key]["type"], "value": value})
         for subcommand in reversed(subcommands):
             given = [{"name": subcommand, "type": 1, "options": given}]
-        return self._interact(user, channel, {"id": registered["id"], "name": name, "type": 1, "options": given})
+        assert channel is not None or 1 in (registered["contexts"] or [0, 1]), f"Discord offers /{name} in servers only"
+        data = {"id": registered["id"], "name": name, "type": 1, "options": given, "resolved": resolved}
+        return self._interact(user, channel, data)
+
+    async def type(self, user: User, command: str, option: str, typed: str, *, channel: Channel | None = None) -> Interaction:
+        """Type in an option that completes itself: :attr:`Interaction.choices` are what is offered then."""
+        registered = self._registered(command, 1)
+        known = next(given for given in registered["options"] if given["name"] == option)
+        assert known.get("autocomplete"), f"/{command} {option} does not complete itself"
+        options = [{"name": option, "type": 3, "value": typed, "focused": True}]
+        data = {"id": registered["id"], "name": command, "type": 1, "options": options}
+        return self._interact(user, channel, data, completes=True)
 
     async def menu(self, user: User, name: str, message: Message) -> Interaction:
         """Choose an entry of a message's menu."""
@@ -275,17 +380,53 @@ class DiscordServer:
     async def press(self, user: User, message: Message, label: str) -> Interaction:
         """Press a button below a message that this person sees."""
         assert message.only_for in (None, user), f"{user.name} does not see the button"
-        buttons = [button for row in message.components for button in row["components"]]
-        (button,) = [button for button in buttons if button["label"] == label]
+        (button,) = [button for button in buttons_of(message.components) if button["label"] == label]
         data = {"id": button["id"], "component_type": 2, "custom_id": button["custom_id"]}
         return self._interact(user, message.channel, data, pressed_on=message)
+
+    async def choose(self, user: User, message: Message, value: str) -> Interaction:
+        """Choose from the list below a message that this person sees."""
+        assert message.only_for in (None, user), f"{user.name} does not see the list"
+        (chosen,) = [part for row in message.components for part in row.get("components", []) if part["type"] == SELECT]
+        assert value in [option["value"] for option in chosen["options"]], f"there is no {value!r}"
+        data = {"id": chosen["id"], "component_type": SELECT, "custom_id": chosen["custom_id"], "values": [value]}
+        return self._interact(user, message.channel, data, pressed_on=message)
+
+    async def submit(self, opened: Interaction, **fields: str) -> Interaction:
+        """Fill in the form that a press opened, and hand it in; what is not filled in stays empty."""
+        assert opened.form is not None, "no form was opened"
+        labels: list[Json] = []
+        for label in opened.form["components"]:
+            field = label["component"]
+            value = fields.pop(field["custom_id"], "")
+            if field["type"] == INPUT:
+                assert len(value) <= field.get("max_length", 4000), "the text is too long"
+            elif value:
+                assert value in [option["value"] for option in field["options"]], f"{value!r} is no option"
+            assert value or not field.get("required", True), f"{field['custom_id']} has to be filled in"
+            entered: Json = {"values": [value]} if field["type"] == SELECT else {"value": value or None}
+            if field["type"] == INPUT:
+                entered = {"value": value}
+            labels.append({"type": 18, "id": 0, "component": {"type": field["type"], "custom_id": field["custom_id"], **entered}})
+        assert not fields, f"the form has no {sorted(fields)}"
+        data = {"custom_id": opened.form["custom_id"], "components": labels}
+        return self._interact(opened.user, opened.channel, data, pressed_on=opened.pressed_on, submits=True)
 
     def _registered(self, name: str, kind: int) -> Json:
         found = [command for command in self.rest.commands if (command["type"], command["name"]) == (kind, name)]
         assert found, f"the command {name!r} is not registered"
         return found[0]
 
-    def _interact(self, user: User, channel: Channel | None, data: Json, *, pressed_on: Message | None = None) -> Interaction:
+    def _interact(
+        self,
+        user: User,
+        channel: Channel | None,
+        data: Json,
+        *,
+        pressed_on: Message | None = None,
+        submits: bool = False,
+        completes: bool = False,
+    ) -> Interaction:
         channel = channel or self.dm_channel(user)
         assert self.sees(user, channel), f"{user.name} does not see #{channel.name}"
         interaction = Interaction(
@@ -297,6 +438,8 @@ class DiscordServer:
             created_at=self.clock(),
             sent=time.monotonic(),
             pressed_on=pressed_on,
+            submits=submits,
+            completes=completes,
         )
         self.interactions[interaction.token] = interaction
         self.deliver_interaction(interaction)
@@ -348,7 +491,7 @@ class DiscordServer:
         ]
 
     def said_by_bot(self, channel: Channel) -> list[Message]:
-        return [message for message in channel.messages if message.author is self.bot and message.content]
+        return [message for message in channel.messages if message.author is self.bot and message.content and not message.deleted]
 
     async def answer_to(self, message: Message, timeout: float = 60.0) -> Message:
         """The first message of the bot that replies to this one."""
@@ -412,12 +555,24 @@ class DiscordServer:
         self.touch()
         return message
 
+    def grant_message_content(self) -> None:
+        """Switch the intent on in the portal."""
+        self.gateway.granted |= MESSAGE_CONTENT
+
+    @property
+    def flags(self) -> int:
+        """The application's, which tell that its intents are granted (to an app that is in few servers)."""
+        return 1 << 19 if self.gateway.granted & MESSAGE_CONTENT else 0
+
     def is_stripped(self, message: Message) -> bool:
-        """Whether an app without the message content intent gets no text."""
+        """Whether the app gets no text."""
+        return self._is_privileged(message) and not self.gateway.granted & MESSAGE_CONTENT
+
+    def _is_privileged(self, message: Message) -> bool:
         return not (message.author is self.bot or message.channel.kind == DM or self.bot in message.mentions)
 
-    def event_json(self, message: Message) -> Json:
-        event = message.json(stripped=self.is_stripped(message))
+    def event_json(self, message: Message, *, stripped: bool | None = None) -> Json:
+        event = message.json(stripped=self.is_stripped(message) if stripped is None else stripped)
         if message.channel.guild_id is not None:
             event["guild_id"] = str(self.guild_id)
             if message.webhook_id is None:
@@ -447,8 +602,8 @@ class DiscordServer:
             "summary": "",
             "type": None,
             "verify_key": "00",
-            "flags": 0,
-            "flags_new": "0",
+            "flags": self.flags,
+            "flags_new": str(self.flags),
             "redirect_uris": [],
             "interactions_endpoint_url": None,
             "role_connections_verification_url": None,
@@ -463,15 +618,15 @@ class DiscordServer:
             "bot_require_code_grant": False,
         }
 
-    def ready(self, session_id: str) -> Json:
+    def ready(self, session_id: str, shard: int, shards: int, *, guild: bool) -> Json:
         return {
             "v": 10,
             "user": self.bot.json() | {"verified": True, "email": None, "mfa_enabled": True},
-            "guilds": [{"id": str(self.guild_id), "unavailable": True}],
+            "guilds": [{"id": str(self.guild_id), "unavailable": True}] if guild else [],
             "session_id": session_id,
             "resume_gateway_url": self.gateway_url,
-            "shard": [0, 1],
-            "application": {"id": str(self.bot.id), "flags": 0},
+            "shard": [shard, shards],
+            "application": {"id": str(self.bot.id), "flags": self.flags},
         }
 
     def guild_json(self) -> Json:

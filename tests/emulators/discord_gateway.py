@@ -1,4 +1,4 @@
-"""The emulated gateway: one WebSocket, sessions that can be resumed, and ways to break them."""
+"""The emulated gateway: a WebSocket for each shard, sessions that can be resumed, and ways to break them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from tests.emulators.discord import DiscordServer
 
 DISPATCH, HEARTBEAT, IDENTIFY, RESUME, RECONNECT, INVALID, HELLO, ACK = 0, 1, 2, 6, 7, 9, 10, 11
-PRIVILEGED = 1 << 1 | 1 << 8 | 1 << 15
+MESSAGE_CONTENT = 1 << 15
+PRIVILEGED = 1 << 1 | 1 << 8 | MESSAGE_CONTENT
 """Members, presences, message content."""
 GUILDS, GUILD_MESSAGES, DIRECT_MESSAGES = 1 << 0, 1 << 9, 1 << 12
 
@@ -22,6 +23,8 @@ GUILDS, GUILD_MESSAGES, DIRECT_MESSAGES = 1 << 0, 1 << 9, 1 << 12
 class Session:
     id: str
     intents: int
+    shard: int = 0
+    shards: int = 1
     events: list[dict[str, Any]] = field(default_factory=list)
     socket: web.WebSocketResponse | None = None
 
@@ -35,6 +38,10 @@ class Gateway:
         self._over: dict[web.WebSocketResponse, asyncio.Event] = {}
         self.refused_handshakes = 0
         """How many of the next connections are refused with 503."""
+        self.shards = 1
+        """How many Discord recommends, and the fewest that it takes."""
+        self.granted = 0
+        """Privileged intents that are switched on in the portal."""
         self.closes_identify_with: int | None = None
         """A close code for the next IDENTIFY."""
         self.identified = 0
@@ -47,8 +54,16 @@ class Gateway:
     def connections(self) -> int:
         return sum(1 for session in self._sessions.values() if session.socket is not None)
 
-    async def cut(self) -> None:
-        """Break all connections without a word, as a network does."""
+    async def cut(self, shard: int | None = None) -> None:
+        """Break all connections, or those of one shard, without a word, as a network does."""
+        if shard is not None:
+            for session in self._sessions.values():
+                if session.shard == shard and session.socket is not None:
+                    transport = self._transports.get(session.socket)
+                    session.socket = None
+                    if isinstance(transport, asyncio.Transport):
+                        transport.abort()
+            return
         for socket in list(self._sockets):
             transport = self._transports.get(socket)
             if isinstance(transport, asyncio.Transport):
@@ -69,10 +84,19 @@ class Gateway:
         for socket in list(self._sockets):
             await socket.close(code=code)
 
-    def dispatch(self, event: str, data: dict[str, Any]) -> None:
-        """Send to every session; one that is cut off gets it when it resumes."""
+    def dispatch(self, event: str, data: dict[str, Any], *, stripped: dict[str, Any] | None = None) -> None:
+        """Send to every session; one that is cut off gets it when it resumes. What is ``stripped`` is for those that did not ask
+        for the content of messages.
+        """
         for session in self._sessions.values():
-            self._dispatch_to(session, event, data)
+            if self._shard_of(event, data, session.shards) == session.shard:
+                plain = stripped is None or session.intents & MESSAGE_CONTENT
+                self._dispatch_to(session, event, data if plain else stripped or {})
+
+    def _shard_of(self, event: str, data: dict[str, Any], shards: int) -> int:
+        """Direct messages are the first one's."""
+        guild = data.get("guild_id") or (data["id"] if event.startswith("GUILD_") else 0)
+        return (int(guild) >> 22) % shards
 
     # The protocol.
 
@@ -128,14 +152,21 @@ class Gateway:
         if data["token"] != self._server.token:
             await socket.close(code=4004)
             return None
-        if data["intents"] & PRIVILEGED:
+        if data["intents"] & PRIVILEGED & ~self.granted:
             await socket.close(code=4014)
             return None
+        shard, shards = data.get("shard") or (0, 1)
+        if not 0 <= shard < shards or shards < self.shards:
+            await socket.close(code=4010 if not 0 <= shard < shards else 4011)
+            return None
         self.identified += 1
-        session = Session(id=secrets.token_hex(8), intents=data["intents"], socket=socket)
+        session = Session(id=secrets.token_hex(8), intents=data["intents"], shard=shard, shards=shards, socket=socket)
         self._sessions[session.id] = session
-        self._dispatch_to(session, "READY", self._server.ready(session.id))
-        self._dispatch_to(session, "GUILD_CREATE", self._server.guild_json())
+        guild = self._server.guild_json()
+        own = self._shard_of("GUILD_CREATE", guild, shards) == shard
+        self._dispatch_to(session, "READY", self._server.ready(session.id, shard, shards, guild=own))
+        if own:
+            self._dispatch_to(session, "GUILD_CREATE", guild)
         return session
 
     async def _resume(self, socket: web.WebSocketResponse, data: dict[str, Any]) -> Session | None:

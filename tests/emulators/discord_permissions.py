@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from tests.emulators.discord_world import Channel, Role, User
 
 ADMINISTRATOR, MANAGE_GUILD, VIEW, SEND, HISTORY = 1 << 3, 1 << 5, 1 << 10, 1 << 11, 1 << 16
-MANAGE_THREADS, SEND_IN_THREADS = 1 << 34, 1 << 38
+MANAGE_CHANNELS, MANAGE_THREADS, PUBLIC_THREADS, SEND_IN_THREADS = 1 << 4, 1 << 34, 1 << 35, 1 << 38
 ALL = (1 << 53) - 1
-USUAL = VIEW | SEND | HISTORY | SEND_IN_THREADS
+USUAL = VIEW | SEND | HISTORY | PUBLIC_THREADS | SEND_IN_THREADS
 """What a new server gives to everybody, and the invitation to the bot."""
 
 

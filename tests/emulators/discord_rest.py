@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import re
 import time
+from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from tests.emulators import discord_spec
-from tests.emulators.discord_permissions import HISTORY
+from tests.emulators.discord_components import V2, Unfit, check_form, check_message, text_of
+from tests.emulators.discord_permissions import HISTORY, PUBLIC_THREADS
 from tests.emulators.discord_world import (
     DM,
     EPHEMERAL,
     LOADING,
+    NEWS,
     SUPPRESS_EMBEDS,
+    TEXT,
     Channel,
     Interaction,
     Json,
@@ -30,9 +33,11 @@ from tests.emulators.discord_world import (
 if TYPE_CHECKING:
     from tests.emulators.discord import DiscordServer
 
-MOST_CHARACTERS = 2000
 CALLBACK_SECONDS = 3.0
+_HELD_SECONDS = 60.0
 TOKEN_LIFE = timedelta(minutes=15)
+MOST_EDITS, EDIT_SECONDS = 5, 5.0
+"""Of the messages of a channel, or of the answers to an interaction."""
 
 
 class Refusal(Exception):
@@ -47,7 +52,9 @@ class Fault:
     method: str
     path: re.Pattern[str]
     kind: int | str
-    """A status (429, 500 ...), ``lost`` (done, but the answer never arrives) or ``refused`` (not done, no answer)."""
+    """A status (429, 500 ...), ``lost`` (done, but the answer never arrives), ``held`` (done, and answered after a minute: time
+    to kill whoever waits for it) or ``refused`` (not done, no answer).
+    """
     times: int
     retry_after: float = 0.05
 
@@ -68,7 +75,11 @@ class Rest:
         self.faults: list[Fault] = []
         self.commands: list[Json] = []
         self.command_writes = 0
+        self.edit_seconds = EDIT_SECONDS
+        self.throttled = 0
+        """Edits that were refused because there were too many."""
         self._nonces: dict[tuple[int, str], Message] = {}
+        self._edits: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=MOST_EDITS))
 
     def routes(self) -> list[web.RouteDef]:
         table: list[tuple[str, str, Callable[..., Awaitable[Any]]]] = [
@@ -83,9 +94,11 @@ class Rest:
             ("GET", "/channels/{channel}", self._channel),
             ("POST", "/channels/{channel}/typing", self._typing),
             ("POST", "/channels/{channel}/messages", self._create_message),
+            ("GET", "/channels/{channel}/messages", self._history),
             ("GET", "/channels/{channel}/messages/{message}", self._get_message),
             ("PATCH", "/channels/{channel}/messages/{message}", self._edit_message),
             ("DELETE", "/channels/{channel}/messages/{message}", self._delete_message),
+            ("POST", "/channels/{channel}/messages/{message}/threads", self._create_thread),
             ("POST", "/interactions/{interaction}/{token}/callback", self._callback),
             ("GET", "/webhooks/{application}/{token}/messages/@original", self._get_original),
             ("PATCH", "/webhooks/{application}/{token}/messages/@original", self._edit_original),
@@ -108,11 +121,15 @@ class Rest:
                     body = await self._body(request)
                     self._authorize(request, path)
                     answer = await handler(request, body)
-                    status = 204 if answer is None else 200
+                    status = 204 if answer is None else 201 if path.endswith("/threads") else 200
                 except Refusal as refusal:
                     status, answer = refusal.status, refusal.body
+                except Unfit as unfit:
+                    status, answer = 400, _invalid(unfit.field, unfit.message, unfit.code).body | {"code": unfit.number}
             self.calls.append(Call(request.method, path, body, status, time.monotonic()))
             self._judge(request.method, path, body, status, answer)
+            if fault is not None and fault.kind == "held":
+                await asyncio.sleep(_HELD_SECONDS)
             if fault is not None and fault.kind == "lost":
                 return _cut(request)
             return self._answer(status, answer)
@@ -163,7 +180,7 @@ class Rest:
             "X-RateLimit-Limit": "50",
             "X-RateLimit-Remaining": "0" if status == 429 else "49",
             "X-RateLimit-Reset": f"{time.time() + 1:.3f}",
-            "X-RateLimit-Reset-After": "1.000",
+            "X-RateLimit-Reset-After": f"{answer['retry_after']:.3f}" if status == 429 else "1.000",
             "X-RateLimit-Bucket": "emulated",
         }
         if answer is None:
@@ -185,7 +202,7 @@ class Rest:
     async def _gateway(self, _request: web.Request, _body: Any) -> Json:
         return {
             "url": self._server.gateway_url,
-            "shards": 1,
+            "shards": self._server.gateway.shards,
             "session_start_limit": {"total": 1000, "remaining": 999, "reset_after": 0, "max_concurrency": 1},
         }
 
@@ -250,26 +267,39 @@ class Rest:
 
     async def _create_message(self, request: web.Request, body: Any) -> Json:
         channel = self._writable_channel(request)
-        self._check_text(body)
+        components = check_message(body, body.get("flags", 0))
         self._check_silence(body)
         nonce = body.get("nonce")
         if nonce and body.get("enforce_nonce") and (known := self._nonces.get((channel.id, nonce))):
             return known.json()
         reply_to = None
         if reference := body.get("message_reference"):
+            if channel.kind != DM and not self._server.permissions(self._server.bot, channel) & HISTORY:
+                raise Refusal(403, 160002, "Cannot reply without permission to read message history")
             reply_to = self._server.messages.get(int(reference["message_id"]))
             if reply_to is None or reply_to.deleted:
                 if reference.get("fail_if_not_exists", True):
                     raise _invalid("message_reference", "Unknown message")
                 reply_to = None
+        flags = body.get("flags", 0)
         message = self._server.add_message(
-            channel, self._server.bot, body["content"], reply_to=reply_to, flags=body.get("flags", 0), payload=body
+            channel, self._server.bot, _read(body, components), reply_to=reply_to, flags=flags, payload=body
         )
-        message.components = _components(body.get("components") or [])
+        message.components = components
         if nonce:
             self._nonces[channel.id, nonce] = message
         self._server.gateway.dispatch("MESSAGE_CREATE", self._server.event_json(message))
         return message.json()
+
+    async def _history(self, request: web.Request, _body: Any) -> list[Json]:
+        channel = self._seen_channel(request)
+        if channel.kind != DM and not self._server.permissions(self._server.bot, channel) & HISTORY:
+            return []
+        after, limit = int(request.query.get("after", 0)), int(request.query.get("limit", 50))
+        there = [message for message in channel.messages if message.id > after and not (message.deleted or message.only_for)]
+        # Those next to the id, the newest first.
+        found = (there[:limit] if after else there[-limit:])[::-1]
+        return [message.json(stripped=self._server.is_stripped(message)) for message in found]
 
     async def _get_message(self, request: web.Request, _body: Any) -> Json:
         channel = self._seen_channel(request)
@@ -283,10 +313,31 @@ class Rest:
         message = self._message(request)
         if message.author is not self._server.bot:
             raise Refusal(403, 50005, "Cannot edit a message authored by another user")
+        if message.channel.locked:
+            raise Refusal(400, 50083, "Thread is archived")
+        self._limit(f"channel {message.channel.id}")
         return self._edited(message, body)
 
     async def _delete_message(self, request: web.Request, _body: Any) -> None:
-        self._message(request).deleted = True
+        message = self._message(request)
+        if message.author is not self._server.bot:
+            raise Refusal(403, 50013, "Missing Permissions")
+        await self._server.delete(message)
+        self._server.touch()
+
+    async def _create_thread(self, request: web.Request, body: Any) -> Json:
+        channel, message = self._seen_channel(request), self._message(request)
+        if channel.kind not in (TEXT, NEWS):
+            raise Refusal(400, 50024, "Cannot execute action on this channel type")
+        if not self._server.permissions(self._server.bot, channel) & PUBLIC_THREADS:
+            raise Refusal(403, 50013, "Missing Permissions")
+        if not 1 <= len(body["name"]) <= 100:
+            raise _invalid("name", "Must be between 1 and 100 in length.", "BASE_TYPE_BAD_LENGTH")
+        if body.get("auto_archive_duration") not in (None, 60, 1440, 4320, 10080):
+            raise _invalid("auto_archive_duration", "Value must be one of (60, 1440, 4320, 10080).")
+        if message.id in self._server.channels:
+            raise Refusal(400, 160004, "A thread has already been created for this message")
+        return self._server.thread_of(message, body["name"], self._server.bot).json()
 
     # Interactions.
 
@@ -302,15 +353,22 @@ class Rest:
         data = body.get("data") or {}
         if body["type"] == 5 and (set(data) - {"flags"} or data.get("flags", 0) & ~EPHEMERAL):
             self._server.violations.append(f"a deferral takes nothing but the EPHEMERAL flag, and got {data}")
+        components: list[Json] = []
         if body["type"] == 4:
-            self._check_text(data)
+            components = check_message(data, data.get("flags", 0))
             self._check_silence(data, edits=True)
+        elif body["type"] == 8:
+            self._offered(interaction, data, after)
+            return None
+        elif body["type"] == 9:
+            self._opened(interaction, data, after)
+            return None
         elif body["type"] != 5:
             raise _invalid("type", f"the emulator does not know the callback type {body['type']}")
         interaction.acknowledged_after = after
         interaction.ephemeral = bool(data.get("flags", 0) & EPHEMERAL)
         interaction.loading = body["type"] == 5
-        interaction.original = self._respond(interaction, data.get("content", ""))
+        interaction.original = self._respond(interaction, components, data)
         if interaction.loading:
             interaction.original.flags |= LOADING
         self._server.touch()
@@ -330,11 +388,32 @@ class Rest:
             answer["resource"] = {"type": body["type"], "message": interaction.original.json()}
         return answer
 
+    def _offered(self, interaction: Interaction, data: Json, after: float) -> None:
+        if interaction.kind != 4:
+            raise _invalid("type", "Only what completes itself can be answered with choices")
+        choices = data["choices"]
+        if len(choices) > 25:
+            raise _invalid("choices", "Must be 25 or fewer in length.", "BASE_TYPE_MAX_LENGTH")
+        if any(not 1 <= len(choice["name"]) <= 100 or len(choice["value"]) > 100 for choice in choices):
+            raise _invalid("choices", "Must be between 1 and 100 in length.", "BASE_TYPE_BAD_LENGTH")
+        interaction.acknowledged_after, interaction.choices = after, [choice["value"] for choice in choices]
+        self._server.touch()
+
+    def _opened(self, interaction: Interaction, form: Json, after: float) -> None:
+        if interaction.kind == 5:
+            raise _invalid("type", "A form cannot answer a form")
+        check_form(form)
+        interaction.acknowledged_after, interaction.form = after, form
+        self._server.touch()
+
     async def _get_original(self, request: web.Request, _body: Any) -> Json:
         return self._answered(request)[1].json()
 
     async def _edit_original(self, request: web.Request, body: Any) -> Json:
         interaction, original = self._answered(request)
+        if original.deleted:
+            raise Refusal(404, 10008, "Unknown Message")
+        self._limit(f"interaction {interaction.id}")
         answer = self._edited(original, body)
         interaction.loading = False
         original.flags &= ~LOADING
@@ -342,20 +421,21 @@ class Rest:
 
     async def _follow_up(self, request: web.Request, body: Any) -> Json | None:
         interaction, original = self._answered(request)
-        self._check_text(body)
+        components = check_message(body, body.get("flags", 0))
         self._check_silence(body)
         if interaction.loading:
             self._server.violations.append("the first follow-up to a deferral edits the original, which is deprecated")
         if bool(body.get("flags", 0) & EPHEMERAL) != interaction.ephemeral:
             self._server.violations.append("a follow-up of another visibility than its deferral")
-        message = self._respond(interaction, body["content"], body=body)
+        message = self._respond(interaction, components, body)
         message.reply_to = original
         interaction.follow_ups.append(message)
         self._server.touch()
         return message.json() if request.query.get("wait") in ("1", "true") else None
 
     async def _edit_follow_up(self, request: web.Request, body: Any) -> Json:
-        self._answered(request)
+        interaction, _ = self._answered(request)
+        self._limit(f"interaction {interaction.id}")
         return self._edited(self._message(request), body)
 
     def _answered(self, request: web.Request) -> tuple[Interaction, Message]:
@@ -366,10 +446,10 @@ class Rest:
             raise Refusal(401, 50027, "Invalid Webhook Token")
         return interaction, interaction.original
 
-    def _respond(self, interaction: Interaction, content: str, body: Json | None = None) -> Message:
-        message = self._server.add_message(interaction.channel, self._server.bot, content, payload=body or {})
-        message.components = _components((body or {}).get("components") or [])
-        message.flags = (body or {}).get("flags", 0) | (EPHEMERAL if interaction.ephemeral else 0)
+    def _respond(self, interaction: Interaction, components: list[Json], body: Json) -> Message:
+        message = self._server.add_message(interaction.channel, self._server.bot, _read(body, components), payload=body)
+        message.components = components
+        message.flags = body.get("flags", 0) | (EPHEMERAL if interaction.ephemeral else 0)
         message.only_for = interaction.user if interaction.ephemeral else None
         message.webhook_id = self._server.bot.id
         message.interaction = interaction
@@ -392,6 +472,8 @@ class Rest:
             raise Refusal(403, 50007, "Cannot send messages to this user")
         if channel.kind != DM and not self._server.may_write(self._server.bot, channel):
             raise Refusal(403, 50013, "Missing Permissions")
+        if channel.locked:
+            raise Refusal(400, 160005, "Thread is locked")
         return channel
 
     def _message(self, request: web.Request) -> Message:
@@ -401,27 +483,44 @@ class Rest:
         return message
 
     def _edited(self, message: Message, body: Json) -> Json:
-        self._check_text(body)
+        flags = message.flags
+        if body.get("flags") is not None:
+            if flags & V2 and not body["flags"] & V2:
+                raise _invalid("flags", "The flag IS_COMPONENTS_V2 cannot be removed", "MESSAGE_CANNOT_REMOVE_COMPONENTS_V2_FLAG")
+            flags = flags & ~(SUPPRESS_EMBEDS | V2) | body["flags"] & (SUPPRESS_EMBEDS | V2)
+        stays = {} if message.flags & V2 else {"content": message.content}
+        wanted = {**stays, "components": message.components, **body}
+        components = check_message(wanted, flags)
         self._check_silence(body, edits=True)
-        message.content = body["content"]
+        message.flags = flags
+        message.components = components
+        message.content = _read(wanted, components)
         message.payload = body
-        if "components" in body:
-            message.components = _components(body["components"])
-        message.edits.append((self._server.clock(), body["content"]))
+        message.edits.append((self._server.clock(), message.content))
         self._server.touch()
         return message.json()
 
-    def _check_text(self, body: Json) -> None:
-        content = body.get("content") or ""
-        if len(content.encode("utf-16-le")) // 2 > MOST_CHARACTERS:
-            raise _invalid("content", f"Must be {MOST_CHARACTERS} or fewer in length.", "BASE_TYPE_MAX_LENGTH")
-        if not content.strip():
-            raise Refusal(400, 50006, "Cannot send an empty message")
+    def _limit(self, key: str) -> None:
+        """Five edits in five seconds, unless a test has its server in more of a hurry."""
+        made, at = self._edits[key], time.monotonic()
+        if len(made) == MOST_EDITS and at - made[0] < self.edit_seconds:
+            self.throttled += 1
+            after = made[0] + self.edit_seconds - at
+            raise Refusal(429, 0, "You are being rate limited.", retry_after=round(after, 3), **{"global": False})
+        made.append(at)
 
     def _check_silence(self, body: Json, *, edits: bool = False) -> None:
         """Nothing pings and nothing unfurls; Discord would let it pass, a team would not."""
         allowed = body.get("allowed_mentions")
-        if allowed is None or allowed.get("parse") != [] or allowed.get("replied_user") or {"users", "roles"} & set(allowed):
+        # Who is called is named first, and nobody else is.
+        called = re.match(r"<@&?(\d+)> ", body.get("content") or "")
+        named = [] if allowed is None else [*(allowed.get("users") or []), *(allowed.get("roles") or [])]
+        if (
+            allowed is None
+            or allowed.get("parse") != []
+            or allowed.get("replied_user")
+            or {*map(str, named)} - {called and called[1]}
+        ):
             self._server.violations.append(f"allowed_mentions must be present and empty, and is {allowed}")
         if not edits and not body.get("flags", 0) & SUPPRESS_EMBEDS:
             self._server.violations.append("embeds are not suppressed")
@@ -432,27 +531,9 @@ def _invalid(field: str, message: str, code: str = "BASE_TYPE_BAD") -> Refusal:
     return Refusal(400, 50035, "Invalid Form Body", errors=errors)
 
 
-def _components(rows: list[Json]) -> list[Json]:
-    """Rows of buttons as Discord keeps them: each part gets a number."""
-    if len(rows) > 5:
-        raise _invalid("components", "Must be 5 or fewer in length.", "BASE_TYPE_MAX_LENGTH")
-    numbers = itertools.count(1)
-    kept: list[Json] = []
-    for row in rows:
-        buttons = row.get("components", [])
-        if row.get("type") != 1 or not 1 <= len(buttons) <= 5:
-            raise _invalid("components", "Must be between 1 and 5 in length.", "BASE_TYPE_BAD_LENGTH")
-        for button in buttons:
-            if button.get("type") != 2 or not 1 <= len(button.get("label", "")) <= 80 or button.get("style") not in range(1, 5):
-                raise _invalid("components", f"the emulator does not know the component {button}")
-            if not 1 <= len(button.get("custom_id", "")) <= 100:
-                raise _invalid("custom_id", "Must be between 1 and 100 in length.", "BASE_TYPE_BAD_LENGTH")
-        inner = [{key: value for key, value in button.items() if value is not None} for button in buttons]
-        kept.append({"type": 1, "id": next(numbers), "components": [button | {"id": next(numbers)} for button in inner]})
-    ids = [button["custom_id"] for row in kept for button in row["components"]]
-    if len(ids) != len(set(ids)):
-        raise _invalid("custom_id", "Component custom id cannot be duplicated", "COMPONENT_CUSTOM_ID_DUPLICATED")
-    return kept
+def _read(body: Json, components: list[Json]) -> str:
+    """What people read of a message."""
+    return body.get("content") or text_of(components)
 
 
 def _check_command(command: Json) -> None:

@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tests.emulators.discord_components import V2
+from tests.emulators.discord_files import File
 from tests.emulators.discord_permissions import Overwrite
 
 Json = dict[str, Any]
 
 EPOCH_MS = 1_420_070_400_000
 EPHEMERAL, LOADING, SUPPRESS_EMBEDS = 1 << 6, 1 << 7, 1 << 2
-TEXT, DM, CATEGORY, PUBLIC_THREAD, PRIVATE_THREAD = 0, 1, 4, 11, 12
-THREADS = (PUBLIC_THREAD, PRIVATE_THREAD)
+TEXT, DM, VOICE, CATEGORY, NEWS, NEWS_THREAD, PUBLIC_THREAD, PRIVATE_THREAD, STAGE, FORUM = 0, 1, 2, 4, 5, 10, 11, 12, 13, 15
+THREADS = (NEWS_THREAD, PUBLIC_THREAD, PRIVATE_THREAD)
 CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
 
 
@@ -114,12 +116,16 @@ class Channel:
     parent: Channel | None = None
     """Of a thread its channel, of a channel its category."""
     recipient: User | None = None
+    owner: User | None = None
+    """Of a thread: who began it."""
     overwrites: dict[int, Overwrite] = field(default_factory=dict)
     """By the id of a role or a member."""
     members: set[int] = field(default_factory=set)
     """Those of them that are members'."""
     invited: set[User] | None = None
     """Of a private thread: who is in it."""
+    locked: bool = False
+    """Of a thread: closed by a moderator."""
     messages: list[Message] = field(default_factory=list)
     typing: int = 0
     """How often the bot's typing indicator was sent."""
@@ -134,19 +140,23 @@ class Channel:
             assert self.recipient is not None
             return {"id": str(self.id), "type": DM, "flags": 0, "last_message_id": None, "recipients": [self.recipient.json()]}
         common: Json = {"id": str(self.id), "type": self.kind, "flags": 0, "guild_id": str(self.guild_id), "name": self.name}
+        if self.kind != CATEGORY:
+            # Also of one that was deleted since.
+            said = [message for message in self.messages if not message.only_for]
+            common["last_message_id"] = str(said[-1].id) if said else None
         if self.kind in THREADS:
             assert self.parent is not None
             return common | {
                 "parent_id": str(self.parent.id),
-                "owner_id": "1",
+                "owner_id": str(self.owner.id) if self.owner else "1",
                 "message_count": 0,
                 "member_count": 1,
                 "total_message_sent": 0,
                 "thread_metadata": {
-                    "archived": False,
+                    "archived": self.locked,
                     "archive_timestamp": "2026-01-05T09:00:00+00:00",
                     "auto_archive_duration": 1440,
-                    "locked": False,
+                    "locked": self.locked,
                     "create_timestamp": "2026-01-05T09:00:00+00:00",
                 },
             }
@@ -156,7 +166,13 @@ class Channel:
             for id, overwrite in reversed(self.overwrites.items())
         ]
         common |= {"position": 0, "permission_overwrites": overwrites, "parent_id": str(self.parent.id) if self.parent else None}
-        return common if self.kind == CATEGORY else common | {"nsfw": False, "topic": None}
+        more: dict[int, Json] = {
+            CATEGORY: {},
+            VOICE: {"nsfw": False, "bitrate": 64_000, "user_limit": 0, "rtc_region": None},
+            STAGE: {"nsfw": False, "bitrate": 64_000, "user_limit": 0, "rtc_region": None, "topic": None},
+            FORUM: {"nsfw": False, "topic": None, "available_tags": [], "default_forum_layout": 0},
+        }
+        return common | more.get(self.kind, {"nsfw": False, "topic": None})
 
 
 @dataclass(eq=False)
@@ -165,6 +181,7 @@ class Message:
     channel: Channel
     author: User
     content: str
+    """What people read, in components, too."""
     sent_at: datetime
     flags: int = 0
     kind: int = 0
@@ -181,7 +198,10 @@ class Message:
     payload: Json = field(default_factory=dict)
     """The request that made it, when the bot did."""
     components: list[Json] = field(default_factory=list)
-    """Rows of buttons."""
+    files: tuple[File, ...] = ()
+    embeds: list[Json] = field(default_factory=list)
+    forwards: Message | None = None
+    """What it shows instead of words of its own."""
 
     def json(self, *, nested: bool = False, stripped: bool = False) -> Json:
         body: Json = {
@@ -189,21 +209,37 @@ class Message:
             "type": self.kind,
             "channel_id": str(self.channel.id),
             "author": self.author.json(),
-            "content": "" if stripped else self.content,
+            "content": "" if stripped or self.flags & V2 else self.content,
             "timestamp": self.sent_at.isoformat(),
             "edited_timestamp": self.edits[-1][0].isoformat() if self.edits else None,
             "flags": self.flags,
             "mentions": [user.json() for user in self.mentions],
             "mention_roles": [],
             "mention_everyone": False,
-            "attachments": [],
-            "embeds": [],
-            "components": self.components,
+            "attachments": [] if stripped else [file.json() for file in self.files],
+            "embeds": [] if stripped else self.embeds,
+            "components": [] if stripped else self.components,
             "pinned": False,
             "tts": False,
         }
         if self.webhook_id is not None:
             body["webhook_id"] = str(self.webhook_id)
+        if self.forwards is not None and not stripped:
+            told = (
+                "type",
+                "content",
+                "timestamp",
+                "edited_timestamp",
+                "flags",
+                "mentions",
+                "mention_roles",
+                "attachments",
+                "embeds",
+            )
+            first = self.forwards.json()
+            body["message_snapshots"] = [{"message": {name: first[name] for name in (*told, "components")}}]
+            where = {"message_id": str(self.forwards.id), "channel_id": str(self.forwards.channel.id)}
+            body["message_reference"] = where | {"type": 1, "guild_id": str(self.channel.guild_id)}
         if self.reply_to is not None:
             body["message_reference"] = {
                 "type": 0,
@@ -230,7 +266,15 @@ class Interaction:
     sent: float
     """Monotonic seconds."""
     pressed_on: Message | None = None
-    """The message whose button was pressed; None of a command."""
+    """The message whose button was pressed, also of a form that it opened; None of a command."""
+    form: Json | None = None
+    """The form that the press opened."""
+    submits: bool = False
+    """It hands in a form."""
+    completes: bool = False
+    """Somebody types, and has not given the command yet."""
+    choices: list[str] | None = None
+    """What was offered to them then."""
     acknowledged_after: float | None = None
     """Seconds from the event to the callback; None until then."""
     ephemeral: bool = False
@@ -240,6 +284,10 @@ class Interaction:
 
     @property
     def kind(self) -> int:
+        if self.submits:
+            return 5
+        if self.completes:
+            return 4
         return 3 if self.pressed_on else 2
 
     @property

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from tests.emulators.slack_rules import Refused
-from tests.emulators.slack_workspace import BOT_USER, TEAM, Channel, Workspace
+from tests.emulators.slack_workspace import Channel, Workspace
 
 LIMIT = 999
 """``limit`` must be under 1,000."""
@@ -33,7 +33,7 @@ def info(workspace: Workspace, channel: Channel) -> dict[str, Any]:
         "is_im": channel.kind == "im",
         "is_org_shared": False,
         "is_mpim": channel.kind == "mpim",
-        "context_team_id": TEAM,
+        "context_team_id": workspace.home.team,
     }
     if channel.kind == "im":
         return {"channel": base | {"user": channel.id.removeprefix("D"), "is_user_deleted": False, "priority": 0}}
@@ -41,10 +41,10 @@ def info(workspace: Workspace, channel: Channel) -> dict[str, Any]:
         "is_shared": channel.shared,
         "is_ext_shared": channel.shared,
         "is_pending_ext_shared": False,
-        "shared_team_ids": [TEAM, *(["T0OTHER"] if channel.shared else [])],
+        "shared_team_ids": [workspace.home.team, *(["T0OTHER"] if channel.shared else [])],
     }
     names = {"name": channel.id.lower(), "is_channel": channel.kind == "channel", "is_group": channel.kind == "group"}
-    member = BOT_USER in workspace.members(channel)
+    member = workspace.home.bot_user in workspace.members(channel)
     return {
         "channel": base | names | shared | {"is_private": channel.kind != "channel", "is_member": member, "is_general": False}
     }
@@ -57,6 +57,18 @@ def users(workspace: Workspace, arguments: dict[str, Any], *, with_email: bool) 
         raise Refused("limit_required")
     found = _page("members", [user.profile(with_email=with_email) for user in ours], arguments, len(ours))
     return found | {"cache_ts": int(time.time())}
+
+
+def by_email(workspace: Workspace, email: str) -> dict[str, Any]:
+    """users.lookupByEmail: nobody who is deactivated, and nobody of another workspace."""
+    found = [
+        user
+        for user in workspace.users.values()
+        if user.email == email.lower() and not (user.foreign or user.flags.get("deleted"))
+    ]
+    if not found:
+        raise Refused("users_not_found")
+    return {"user": found[0].profile(with_email=True)}
 
 
 def _page(name: str, rows: Sequence[T], arguments: dict[str, Any], default: int) -> dict[str, Any]:

@@ -14,6 +14,8 @@ class Fault:
     error: str | None = None
     retry_after: int | None = None
     seconds: float = 0.0
+    late: float = 0.0
+    """The call takes effect, and its answer comes so many seconds later."""
     lost: bool = False
     """The call takes effect, then the connection breaks before the answer."""
     body: str | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from slack_sdk.errors import SlackObjectFormationError
@@ -17,6 +17,7 @@ BLOCKS = 50
 SECTION = 3_000
 CONTEXT_ELEMENTS = 10
 ACTIONS_ELEMENTS = 25
+CONTEXT_ACTIONS_ELEMENTS = 5
 BUTTON = 75
 ACTION_ID = 255
 VALUE = 2_000
@@ -30,10 +31,12 @@ _KEYS = {
     "context": {"elements"},
     "header": {"text"},
     "actions": {"elements"},
+    "context_actions": {"elements"},
     "divider": set[str](),
 }
 _ENTITY = re.compile(r"&(?!(?:amp|lt|gt);)")
 _CONTROL = re.compile(r"<([^<>]*)>")
+_MENTION = re.compile(r"(?:@|!subteam\^)([UWS][A-Z0-9]+)")
 _LINK = re.compile(r"https?://[^\s|<>]+(\|[^|<>\n]+)?")
 
 
@@ -61,32 +64,34 @@ def _blocks_refusal(blocks: object) -> str | None:
     if not isinstance(blocks, list) or not blocks or len(blocks) > BLOCKS:
         return "invalid_blocks"
     ids = [block.get("block_id") for block in blocks if isinstance(block, dict) and block.get("block_id")]
-    if len(ids) != len(set(ids)) or not all(isinstance(block, dict) and _good(block) for block in blocks):
+    if len(ids) != len(set(ids)) or not all(isinstance(block, dict) and good_block(block) for block in blocks):
         return "invalid_blocks"
     if sum(len(text) for block in blocks for text in texts([block])) > ALL_BLOCKS:
         return "msg_blocks_too_long"
     return None
 
 
-def _good(block: dict[str, Any]) -> bool:
+def good_block(block: dict[str, Any]) -> bool:
     kind = block.get("type")
     if kind not in _KEYS or set(block) - _KEYS[kind] - {"type", "block_id"} or len(block.get("block_id", "")) > 255:
         return False
-    if kind == "section" and not _good_text(block.get("text"), SECTION):
+    if kind == "section" and not good_text(block.get("text"), SECTION):
         return False
-    if kind == "header" and not (_good_text(block.get("text"), HEADER) and block["text"]["type"] == "plain_text"):
+    if kind == "header" and not (good_text(block.get("text"), HEADER) and block["text"]["type"] == "plain_text"):
         return False
     if kind == "context":
         elements = block.get("elements")
         if not isinstance(elements, list) or not 1 <= len(elements) <= CONTEXT_ELEMENTS:
             return False
-        if not all(_good_text(element, SECTION) for element in elements):
+        if not all(good_text(element, SECTION) for element in elements):
             return False
+    if kind == "context_actions" and not good_feedback(block.get("elements")):
+        return False
     if kind == "actions":
         elements = block.get("elements")
         if not isinstance(elements, list) or not 1 <= len(elements) <= ACTIONS_ELEMENTS:
             return False
-        if not all(_good_button(element) for element in elements):
+        if not all(good_button(element) for element in elements):
             return False
         if len({element["action_id"] for element in elements}) < len(elements):
             return False
@@ -100,7 +105,7 @@ def _good(block: dict[str, Any]) -> bool:
     return True
 
 
-def _good_button(element: object) -> bool:
+def good_button(element: object) -> bool:
     if not isinstance(element, dict) or element.get("type") != "button":
         return False
     if set(element) - {"type", "action_id", "text", "value", "style"} or element.get("style", "danger") not in {
@@ -108,12 +113,31 @@ def _good_button(element: object) -> bool:
         "danger",
     }:
         return False
-    if not _good_text(element.get("text"), BUTTON) or element["text"]["type"] != "plain_text":
+    if not good_text(element.get("text"), BUTTON) or element["text"]["type"] != "plain_text":
         return False
     return 0 < len(element.get("action_id", "")) <= ACTION_ID and len(element.get("value", "")) <= VALUE
 
 
-def _good_text(text: object, limit: int) -> bool:
+def good_feedback(elements: object) -> bool:
+    """The only elements of a context_actions block that are known here: two-sided feedback buttons."""
+    if not isinstance(elements, list) or not 1 <= len(elements) <= CONTEXT_ACTIONS_ELEMENTS:
+        return False
+    for element in elements:
+        if not isinstance(element, dict) or set(element) != {"type", "action_id", "positive_button", "negative_button"}:
+            return False
+        if element["type"] != "feedback_buttons" or not 0 < len(element["action_id"]) <= ACTION_ID:
+            return False
+        for side in (element["positive_button"], element["negative_button"]):
+            if not isinstance(side, dict) or set(side) - {"text", "accessibility_label", "value"}:
+                return False
+            if not good_text(side.get("text"), BUTTON) or side["text"]["type"] != "plain_text":
+                return False
+            if len(side.get("accessibility_label", "")) > BUTTON or not 0 < len(side.get("value", "")) <= VALUE:
+                return False
+    return len({element["action_id"] for element in elements}) == len(elements)
+
+
+def good_text(text: object, limit: int) -> bool:
     if not isinstance(text, dict) or not isinstance(text.get("text"), str):
         return False
     allowed = {"mrkdwn": {"type", "text", "verbatim"}, "plain_text": {"type", "text", "emoji"}}.get(str(text.get("type")))
@@ -128,19 +152,29 @@ def texts(blocks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
                 yield part["text"]["text"] if part.get("type") == "button" else part["text"]
 
 
-def flaws(message: Mapping[str, Any]) -> list[str]:
-    """What people would see wrongly, or be pinged by, although Slack accepts it."""
+def flaws(message: Mapping[str, Any], pings: Collection[str] = ()) -> list[str]:
+    """What people would see wrongly, or be pinged by, although Slack accepts it. ``pings`` are ids of those whom a channel's
+    settings allow to be mentioned.
+    """
     found = []
     if not str(message.get("text") or "").strip():
         found.append("no text for notifications")
     if message.get("unfurl_links") is not False or message.get("unfurl_media") is not False:
         found.append("links unfurl")
-    for text in [str(message.get("text") or ""), *texts(message.get("blocks") or [])]:
-        found += markup_flaws(text)
+    for text in [str(message.get("text") or ""), *formatted(message.get("blocks") or [])]:
+        found += markup_flaws(text, pings)
     return found
 
 
-def markup_flaws(text: str) -> list[str]:
+def formatted(blocks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """The texts that Slack takes for mrkdwn; the plain ones show as they are."""
+    for block in blocks:
+        for part in [block.get("text"), *block.get("elements", []), *block.get("fields", [])]:
+            if isinstance(part, dict) and part.get("type") == "mrkdwn":
+                yield part["text"]
+
+
+def markup_flaws(text: str, pings: Collection[str] = ()) -> list[str]:
     """Open code blocks, cut links and entities, raw Markdown of links, and pings in one mrkdwn text."""
     found = []
     if text.count("```") % 2:
@@ -149,7 +183,8 @@ def markup_flaws(text: str) -> list[str]:
     if _ENTITY.search(text):
         found.append(f"a raw or cut '&': {text!r}")
     for control in _CONTROL.findall(text):
-        if not _LINK.fullmatch(control):
+        mentioned = _MENTION.fullmatch(control)
+        if not _LINK.fullmatch(control) and not (mentioned and mentioned[1] in pings):
             found.append(f"not a link: <{control}>")
     rest = re.sub(r"^> ?", "", _CONTROL.sub("", text), flags=re.MULTILINE)
     if "<" in rest or ">" in rest:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,15 +15,40 @@ TEAM, APP, BOT, BOT_USER = "T0FOOT", "A0FOOT", "B0FOOT", "U0FOOT"
 
 
 @dataclass
+class Home:
+    """Whose workspace it is, and who the app is there."""
+
+    team: str = TEAM
+    name: str = "Footnote Inc"
+    bot: str = BOT
+    bot_user: str = BOT_USER
+    org: str | None = None
+    """The Enterprise Grid organisation that it belongs to."""
+    org_wide: bool = False
+    """Whether the app was installed for that organisation, not for this workspace alone."""
+
+    @property
+    def enterprise(self) -> dict[str, str] | None:
+        """What interactions tell of the organisation."""
+        return {"id": str(self.org), "name": f"{self.org} Corp"} if self.org_wide else None
+
+    @property
+    def told(self) -> dict[str, str] | None:
+        """What interactions tell of the workspace: nothing where the app was installed for the organisation."""
+        return None if self.org_wide else {"id": self.team, "domain": self.name.partition(" ")[0].lower()}
+
+
+@dataclass
 class User:
     id: str
     name: str
     email: str | None
     flags: dict[str, Any]
+    team: str = TEAM
 
     @property
     def foreign(self) -> bool:
-        return bool(self.flags.get("is_stranger")) or self.flags.get("team_id", TEAM) != TEAM
+        return bool(self.flags.get("is_stranger")) or self.flags.get("team_id", self.team) != self.team
 
     def profile(self, *, with_email: bool) -> dict[str, Any]:
         """As users.info and users.list show it."""
@@ -31,7 +56,7 @@ class User:
         email = {"email": self.email} if self.email and with_email else {}
         base = {
             "id": self.id,
-            "team_id": TEAM,
+            "team_id": self.team,
             "name": self.name.lower(),
             "real_name": self.name,
             "deleted": False,
@@ -72,6 +97,11 @@ class Post:
     client_msg_id: str | None = None
     at: float = field(default_factory=time.monotonic)
     edits: list[float] = field(default_factory=list)
+    edited: str = ""
+    """The ts of its last edit by a person."""
+    subtype: str = ""
+    files: list[dict[str, Any]] = field(default_factory=list)
+    team: str = TEAM
 
     @property
     def root(self) -> str:
@@ -83,17 +113,23 @@ class Post:
         return "\n".join(texts(self.blocks)) if self.blocks else self.text
 
     def payload(self, *, metadata: bool = False) -> dict[str, Any]:
-        fields: dict[str, Any] = {"type": "message", "user": self.user, "ts": self.ts, "text": self.text, "team": TEAM}
+        fields: dict[str, Any] = {"type": "message", "user": self.user, "ts": self.ts, "text": self.text, "team": self.team}
         if self.thread_ts:
             fields["thread_ts"] = self.thread_ts
         if self.client_msg_id:
             fields["client_msg_id"] = self.client_msg_id
         if self.bot_id:
             fields |= {"bot_id": self.bot_id, "app_id": APP, "bot_profile": {"id": self.bot_id, "app_id": APP}}
+        if self.edited:
+            fields["edited"] = {"user": self.user, "ts": self.edited}
+        if self.subtype:
+            fields["subtype"] = self.subtype
         if self.blocks:
             fields["blocks"] = self.blocks
         if metadata and self.metadata:
             fields["metadata"] = self.metadata
+        if self.files:
+            fields |= {"files": self.files, "upload": False}
         return fields
 
 
@@ -117,27 +153,30 @@ class Whisper:
 
 
 class Workspace:
-    def __init__(self) -> None:
-        self.users = {BOT_USER: User(BOT_USER, "Footnote", None, {"is_bot": True})}
+    def __init__(self, home: Home | None = None) -> None:
+        self.home = home or Home()
+        bot = self.home.bot_user
+        self.users = {bot: User(bot, "Footnote", None, {"is_bot": True}, self.home.team)}
         self.channels: dict[str, Channel] = {}
         self.posts: list[Post] = []
         self.whispers: list[Whisper] = []
         self.statuses: dict[tuple[str, str], str] = {}
         """Status by channel and thread; the empty ones are gone."""
+        self.clock: Callable[[], float] = time.time
         self._ticks = itertools.count(100, 100)
 
     def next_ts(self) -> str:
         """Unique and rising, as Slack's are."""
-        return f"{int(time.time())}.{next(self._ticks):06d}"
+        return f"{int(self.clock())}.{next(self._ticks):06d}"
 
     def members(self, channel: Channel) -> list[str]:
         """Ids, our bot's as well."""
         if channel.kind == "im":
-            return [channel.id.removeprefix("D"), BOT_USER]
+            return [channel.id.removeprefix("D"), self.home.bot_user]
         inside = channel.inside
         if inside is None:
             inside = {user.id for user in self.users.values() if not user.foreign and not user.flags.get("deleted")}
-        return sorted(inside | {BOT_USER} if channel.with_bot else inside - {BOT_USER})
+        return sorted(inside | {self.home.bot_user} if channel.with_bot else inside - {self.home.bot_user})
 
     def find(self, channel: str, ts: str) -> Post | None:
         return next((post for post in self.posts if post.channel == channel and post.ts == ts), None)
@@ -146,7 +185,7 @@ class Workspace:
         return [post for post in self.posts if post.channel == channel and post.root == root]
 
     def write(self, channel: str, user: str, text: str, *, thread_ts: str | None = None, **fields: Any) -> Post:
-        post = Post(channel, self.next_ts(), user, text, thread_ts=thread_ts, **fields)
+        post = Post(channel, self.next_ts(), user, text, thread_ts=thread_ts, team=self.home.team, **fields)
         self.posts.append(post)
         return post
 
@@ -155,21 +194,32 @@ class Workspace:
         channel = self.channels[post.channel]
         if not channel.with_bot:
             return
-        if f"<@{BOT_USER}" in post.text and channel.kind != "im":
+        if f"<@{self.home.bot_user}" in post.text and channel.kind != "im":
             yield post.payload() | {"type": "app_mention", "channel": post.channel, "event_ts": post.ts}
-        yield post.payload() | {"channel": post.channel, "channel_type": channel.kind, "event_ts": post.ts}
+        subtype = {"subtype": "file_share"} if post.files else {}
+        yield post.payload() | subtype | {"channel": post.channel, "channel_type": channel.kind, "event_ts": post.ts}
 
-    def changed(self, post: Post, text: str) -> dict[str, Any]:
-        """The event of an edit."""
+    def changed(self, post: Post, text: str, *, after: float = 0.0) -> dict[str, Any]:
+        """The event of an edit; ``after`` so many seconds, if it is not made now."""
         before = post.payload()
         post.text = text
-        after = post.payload() | {"edited": {"user": post.user, "ts": self.next_ts()}}
-        return self._subtype(post, "message_changed") | {"hidden": True, "message": after, "previous_message": before}
+        post.edited = f"{float(post.ts) + after:.6f}" if after else self.next_ts()
+        return self.change_of(post, before)
+
+    def change_of(self, post: Post, before: dict[str, Any], **fields: Any) -> dict[str, Any]:
+        """The event of a message that looks different now; ``fields`` are what else is new in it."""
+        change = {"hidden": True, "message": post.payload() | fields, "previous_message": before}
+        return self._subtype(post, "message_changed") | change
 
     def deleted(self, post: Post) -> dict[str, Any]:
-        """The event of a deletion."""
+        """The event of a deletion. A message with replies leaves a tombstone, so that its thread stays."""
+        before = post.payload()
+        if len(self.thread(post.channel, post.ts)) > 1:
+            post.text, post.user, post.client_msg_id, post.subtype = "This message was deleted.", "USLACKBOT", None, "tombstone"
+            return self.change_of(post, before, hidden=True)
         self.posts.remove(post)
-        gone = {"hidden": True, "deleted_ts": post.ts, "previous_message": post.payload()}
+        self.statuses.pop((post.channel, post.ts), None)
+        gone = {"hidden": True, "deleted_ts": post.ts, "previous_message": before}
         return self._subtype(post, "message_deleted") | gone
 
     def _subtype(self, post: Post, subtype: str) -> dict[str, Any]:
@@ -178,19 +228,24 @@ class Workspace:
         return {"type": "message", "subtype": subtype, "ts": ts, "event_ts": ts} | place
 
 
-def envelope(event: dict[str, Any], event_id: str | None = None) -> dict[str, Any]:
+def envelope(event: dict[str, Any], event_id: str | None = None, home: Home | None = None) -> dict[str, Any]:
     """The body in which the Events API delivers an event."""
+    home = home or Home()
+    # Of an installation for an organisation Slack does not say the workspace here, only beside it.
+    team = {} if home.org_wide else {"team_id": home.team}
     return {
         "token": "verification",
-        "team_id": TEAM,
-        "context_team_id": TEAM,
+        "team_id": home.team or None,
+        "enterprise_id": home.org,
+        "context_team_id": home.team or None,
+        "context_enterprise_id": home.org,
         "api_app_id": APP,
         "event": event,
         "type": "event_callback",
         "event_id": event_id or f"Ev{uuid.uuid4().hex[:10].upper()}",
         "event_time": int(time.time()),
         "authorizations": [
-            {"enterprise_id": None, "team_id": TEAM, "user_id": BOT_USER, "is_bot": True, "is_enterprise_install": False}
+            {"enterprise_id": home.org, "user_id": home.bot_user, "is_bot": True, "is_enterprise_install": home.org_wide} | team
         ],
         "is_ext_shared_channel": False,
         "event_context": "4-emulated",

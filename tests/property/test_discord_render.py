@@ -8,7 +8,8 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bots.discord.render import LIMIT, length, notice, render
+from bots.discord.cards import LIMIT, Card, length
+from bots.discord.render import growing, notice, render
 from core.models import Citation
 from tests.fakes import NOON, answer
 
@@ -38,11 +39,19 @@ def _outside_code(text: str) -> str:
     return _CODE.sub("", text)
 
 
+def _shown(card: Card) -> str:
+    return "\n\n".join(filter(None, (card.text, card.small)))
+
+
 @settings(max_examples=200)
 @given(_MARKDOWN)
 def test_discord_accepts_every_message(markdown: str) -> None:
-    for text in (*notice(markdown), *render(replace(answer(markdown), citations=_CITATIONS))):
-        assert 0 < length(text.strip()) <= length(text) <= LIMIT
+    notices = notice(markdown)
+    assert all(card.plain for card in notices)
+    for card in (*notices, *render(replace(answer(markdown), citations=_CITATIONS))):
+        text = _shown(card)
+        assert length(text.strip()) > 0
+        assert length(card.text) + length(card.small) <= LIMIT
         assert text.encode("utf-8")
         assert len(re.findall(r"(?m)^(?:> )?```", text)) % 2 == 0
 
@@ -50,12 +59,25 @@ def test_discord_accepts_every_message(markdown: str) -> None:
 @settings(max_examples=200)
 @given(_MARKDOWN)
 def test_nothing_pings_and_nothing_unfurls(markdown: str) -> None:
-    for text in render(replace(answer(markdown), citations=_CITATIONS)):
-        outside = _outside_code(text)
+    for card in render(replace(answer(markdown), citations=_CITATIONS)):
+        outside = _outside_code(_shown(card))
         assert not re.search(r"@everyone|@here|<@[!&]?\d+>|<#\d+>|<a?:\w+:\d+>", outside)
         assert not re.search(r"https?://", _LINK.sub("", outside), re.IGNORECASE)
         masked = re.findall(r"\]\(<([^>]*)>\)", outside)
         assert all(url.startswith("https://wiki.acme.example/") for url in masked)
+
+
+@settings(max_examples=100)
+@given(_MARKDOWN, st.floats(0, 1))
+def test_what_is_streamed_breaks_off_anywhere_and_is_as_harmless(markdown: str, share: float) -> None:
+    card = growing(markdown[: int(len(markdown) * share)])
+    if card is None:
+        return
+    assert 0 < length(card.text.strip()) <= length(card.text) + length(card.small) <= LIMIT
+    assert len(re.findall(r"(?m)^(?:> )?```", card.text)) % 2 == 0
+    outside = _outside_code(card.text)
+    assert not re.search(r"@everyone|@here|<@[!&]?\d+>|<#\d+>|<a?:\w+:\d+>", outside)
+    assert not re.search(r"https?://|\]\(<", outside, re.IGNORECASE)
 
 
 @settings(max_examples=100)
@@ -66,5 +88,5 @@ def test_nothing_pings_and_nothing_unfurls(markdown: str) -> None:
 )
 def test_no_word_is_lost_or_moved(words: list[str]) -> None:
     markdown = " ".join(words)
-    shown = re.findall(r"[a-z]+", " ".join(notice(markdown)))
+    shown = re.findall(r"[a-z]+", " ".join(card.text for card in notice(markdown)))
     assert shown == re.findall(r"[a-z]+", markdown)

@@ -6,15 +6,27 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bots.command import Button
 from bots.slack.markup import size
 from bots.slack.mrkdwn import sections
-from bots.slack.render import render, render_card, render_text
-from core.models import Citation
+from bots.slack.render import (
+    SlackMessage,
+    render,
+    render_call,
+    render_card,
+    render_error,
+    render_offer,
+    render_settled,
+    render_text,
+)
+from core.models import Answer, Citation
 from tests.emulators.slack_rules import UPDATE_TEXT, flaws, markup_flaws, refusal, texts
 from tests.fakes import answer
+from tests.property.answers import LONGEST, generated
 
 MARKUP = [
     *("**", "*", "_", "~~", "`", "``", "```", "```py\n", "\n", "\n\n", "# ", "- ", "1. ", "> ", "    ", "---\n", "\\"),
@@ -76,3 +88,57 @@ def test_no_word_is_lost_or_doubled_by_splitting(words: list[str]) -> None:
     shown = " ".join(text for message in render(answer(markdown)) for text in texts(message.blocks))
     for word in ("alpha", "beta", "gamma", "delta", "eps"):
         assert len(re.findall(word, shown)) == sum(word in each for each in words)
+
+
+def _accepted(message: SlackMessage, *, pings: tuple[str, ...] = ()) -> None:
+    """As it is posted, and as it takes the place of what streamed."""
+    assert refusal(message.arguments(), text_limit=UPDATE_TEXT) is None
+    assert flaws(message.arguments(), pings) == []
+
+
+def _offered(answer: Answer) -> list[str]:
+    return [f"ask {' '.join(question.split())}" for question in answer.follow_ups]
+
+
+def _all_accepted(numbers: range) -> int:
+    """How many messages these answers are."""
+    messages = 0
+    for number in numbers:
+        made = generated(number)
+        rendered = render(made)
+        for message in rendered:
+            _accepted(message)
+        buttons = [e for block in rendered[-1].blocks if block["type"] == "actions" for e in block["elements"]]
+        assert [button["value"] for button in buttons if button["value"].startswith("ask ")] == [
+            command for command in _offered(made) if size(command) <= 2000
+        ]
+        assert rendered[-1].blocks[-1]["type"] == "context_actions"
+        assert all(block["type"] in {"section", "context"} for message in rendered[:-1] for block in message.blocks)
+        messages += len(rendered)
+    return messages
+
+
+def test_no_payload_of_five_hundred_generated_answers_is_refused() -> None:
+    assert _all_accepted(range(500)) > 500
+
+
+@pytest.mark.slow
+@pytest.mark.long
+def test_no_payload_of_two_thousand_generated_answers_is_refused() -> None:
+    assert _all_accepted(range(500, 2_500)) > 2_000
+
+
+def test_the_generated_answers_are_as_long_as_answers_get() -> None:
+    lengths = [len(generated(number).text) for number in range(0, 500, 10)]
+    assert max(lengths) == LONGEST
+    assert min(lengths) < 1_000
+
+
+@given(markdowns, st.lists(st.text(max_size=90), max_size=30))
+def test_every_error_every_offer_and_every_call_is_accepted(text: str, labels: list[str]) -> None:
+    buttons = [Button(label=label.strip() or "x", command="status") for label in labels]
+    for message in [*render_error(text, buttons), *render_offer(text, buttons)]:
+        _accepted(message)
+    call = render_call("slack:U123ABC", text, buttons or [Button(label="Done", command="resolved a1")])
+    _accepted(call, pings=("U123ABC",))
+    _accepted(render_settled(call.blocks, text), pings=("U123ABC",))

@@ -6,7 +6,7 @@ import asyncio
 import random
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AsyncExitStack, nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime
@@ -47,17 +47,20 @@ class Worker:
         *,
         helping: Helping | None = None,
         parallel: int = 2,
+        awaited: Collection[str] = (),
         audit: Audit = OFF,
         clock: Callable[[], datetime] = now,
     ) -> None:
         """``helping`` takes documents off the hands of other workers while there is nothing to sync here; as the helpers of
-        the ``syncer``, it hands them out.
+        the ``syncer``, it hands them out. ``parallel`` sources are synced at once; those that are ``awaited``, because
+        somebody looks at the clock, besides.
         """
         self._jobs = jobs
         self._sources = sources
         self._syncer = syncer
         self._helping = helping
         self._parallel = parallel
+        self._awaited = frozenset(awaited)
         self._audit = audit
         self._clock = clock
         self._working: dict[str, asyncio.Task[None]] = {}
@@ -88,8 +91,8 @@ class Worker:
         idle = [name for name in self._sources if name not in self._working]
         # In any order, so that busy sources do not always come before the same others.
         for name in random.sample(idle, len(idle)):
-            if len(self._working) >= self._parallel:
-                return
+            if name not in self._awaited and len(self._working.keys() - self._awaited) >= self._parallel:
+                continue
             try:
                 claim = await self._jobs.claim(name)
             except TransientError as error:

@@ -13,9 +13,9 @@ import pytest
 from redis.asyncio import Redis
 
 from bots.command import Command, CommandReply
-from bots.commands import Commands
+from bots.commands.private import PrivateAnswers
+from bots.commands.registry import Commands
 from bots.desk import AnswerDesk
-from bots.private import PrivateAnswers
 from bots.responder import Responder
 from core.answering.gate import Gate
 from core.audit import Audit, question_facts, verify
@@ -23,7 +23,7 @@ from core.errors import TransientError
 from core.models import ANYONE, Answer, Audience, Citation, Message
 from tests.answering import LEAVE_HIT, TRAVEL_HIT
 from tests.fakes import NOON, MemoryGate, RecordingReply, ScopedSource, ScriptedAssistant, answer, groups, message
-from tests.unit.bots.test_commands import ScriptedIndex, ScriptedJobs
+from tests.unit.bots.commands.test_registry import ScriptedIndex, ScriptedJobs
 
 SECRET_WORDS = "Who is paid 90,000 euros?"
 

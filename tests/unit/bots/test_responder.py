@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
+from redis.asyncio import Redis
 
+from bots.commands.memory import ANEW
 from bots.responder import GREETING, Responder
+from core.answering.line import Waiting, unheard
+from core.answering.memory import Memory
+from core.channels import DEFAULT, ChannelConfig, Channels
 from core.errors import TransientError, UserError
-from core.models import ANYONE, Answer, Audience, Message
-from tests.fakes import MemoryGate, RecordingReply, ScriptedAssistant, answer, message
+from core.models import ANYONE, Answer, Audience, Message, Turn
+from tests.answering import public
+from tests.fakes import NOON, MemoryGate, RecordingReply, ScriptedAssistant, answer, message
 
 
 async def anyone(_message: Message) -> Audience:
@@ -70,9 +77,8 @@ async def test_when_search_is_down_the_person_is_told_to_ask_again() -> None:
 
     reply = RecordingReply()
     await Responder(ScriptedAssistant(down), MemoryGate()).respond(message(), reply, anyone)
-    assert len(reply.replies) == 1
-    assert "Search is unavailable" in reply.replies[0]
-    assert "Ask again" in reply.replies[0]
+    assert reply.seen[-1] == ("fail", "Search is unavailable. Please ask again in a minute.")
+    assert reply.buttons == [], "nothing was kept that could be tried again"
 
 
 async def test_an_unforeseen_error_is_owned_up_to_with_an_id_and_without_its_text() -> None:
@@ -111,7 +117,7 @@ async def test_a_question_whose_apology_was_cut_off_by_a_stop_may_be_asked_again
         async def answer(self, answer: Answer) -> None:
             raise ConnectionError
 
-        async def say(self, text: str) -> None:
+        async def fail(self, text: str, again: str) -> None:
             apologising.set()
             await asyncio.sleep(60)
 
@@ -129,7 +135,7 @@ async def test_when_no_reply_could_be_delivered_a_redelivery_is_not_a_duplicate(
         async def answer(self, answer: Answer) -> None:
             raise ConnectionError
 
-        async def say(self, text: str) -> None:
+        async def fail(self, text: str, again: str) -> None:
             raise ConnectionError
 
     gate = MemoryGate()
@@ -137,4 +143,49 @@ async def test_when_no_reply_could_be_delivered_a_redelivery_is_not_a_duplicate(
     await responder.respond(message(), Unreachable(), anyone)
     reply = RecordingReply()
     await responder.respond(message(), reply, anyone)
+    assert reply.replies == ["Thirty days [1]."]
+
+
+async def test_an_answer_is_made_as_its_channel_is_set(redis: Redis) -> None:
+    channels = Channels(redis)
+    german = ChannelConfig(language="German", sources=("wiki",), escalate_to="slack:U1")
+    await channels.change("test", "test:channel", german)
+    seen: list[ChannelConfig] = []
+
+    class Listening(ScriptedAssistant):
+        def answer(
+            self, message: Message, audience: Audience, config: ChannelConfig = DEFAULT, *, waiting: Waiting = unheard
+        ) -> AsyncIterator[str | Answer]:
+            seen.append(config)
+            return super().answer(message, audience, config, waiting=waiting)
+
+    responder = Responder(Listening(), MemoryGate(), channels=channels)
+    for number, channel in enumerate(["test:channel", "test:elsewhere"]):
+        await responder.respond(message(id=f"m{number}", channel_id=channel), RecordingReply(), anyone)
+    assert seen == [german, DEFAULT]
+
+
+async def test_a_new_topic_is_begun_and_what_is_asked_with_it_is_answered(redis: Redis) -> None:
+    assistant = ScriptedAssistant()
+    memory = Memory(redis, turns=10, ttl=timedelta(hours=1), accesses=public)
+    responder = Responder(assistant, MemoryGate(), memory=memory, clock=lambda: NOON)
+    before = Turn(
+        question="And?", answer="So.", accesses=(), asked_by="test:ana", asked_by_name="Ana", at=NOON - timedelta(minutes=1)
+    )
+    for number, text in enumerate(["New topic", "new topic: where is the office?", "New topics of the offsite?"]):
+        await memory.add("test:thread", before)
+        reply = RecordingReply()
+        await responder.respond(message(text, id=f"m{number}"), reply, anyone)
+        assert await memory.read("test:thread", ANYONE) == []
+        assert (reply.replies == [ANEW]) is (number == 0)
+    assert [asked.text for asked, _ in assistant.asked] == ["where is the office?", "New topics of the offsite?"]
+
+
+async def test_an_answer_that_was_given_is_not_taken_back_by_what_fails_after_it() -> None:
+    async def fails_late(asked: Message, _audience: Audience) -> AsyncIterator[str | Answer]:
+        yield answer(question=asked.text)
+        raise RuntimeError("after the answer")
+
+    reply = RecordingReply()
+    await Responder(ScriptedAssistant(fails_late), MemoryGate()).respond(message(), reply, anyone)
     assert reply.replies == ["Thirty days [1]."]

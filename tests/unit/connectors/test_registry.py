@@ -48,6 +48,7 @@ def test_people_open_documents_at_the_hosts_of_their_source():
         "gateway": {".atlassian.net"},
         "inside": {"docs.acme.com"},
         "drive": {"docs.google.com", "drive.google.com"},
+        "uploads": ("slack.com", ".slack.com", ".slack-gov.com", "discord.com", ".discord.com"),
     }
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
 from bots.redis import connect_redis
-from core.embedded.keeper import Engines
 from core.limits import LocalLimiter, RedisLimiter
 
 
@@ -89,8 +89,8 @@ class TestALocalLimiter:
 
 class TestLimitersOfSeveralWorkers:
     @pytest.fixture
-    async def others(self, engines: Engines) -> AsyncIterator[Redis]:
-        client = connect_redis(None, engines.redis_socket)
+    async def others(self, redis: Redis) -> AsyncIterator[Redis]:
+        client = connect_redis(None, Path(redis.connection_pool.connection_kwargs["path"]))
         yield client
         await client.aclose()
 

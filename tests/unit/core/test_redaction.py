@@ -126,6 +126,13 @@ def test_a_line_of_a_known_private_key_is_no_less_secret() -> None:
     assert redact("cannot decode AQEFAASCBKcwggSjAgEAAoIB") == f"cannot decode {MARK}"
 
 
+@pytest.mark.usefixtures("_registered")
+def test_a_known_private_key_hides_no_other_one_from_being_known_by_its_first_line() -> None:
+    another = PRIVATE_KEY.replace("MIIEvQIBADANBgkqhkiG9w0B", "MIIEanotherkey1234567890")
+
+    assert "MIIE" not in redact(f"signing with {another}")
+
+
 def test_secrets_are_found_inside_whatever_is_logged() -> None:
     token = SHAPED["OpenAI's key"]
 

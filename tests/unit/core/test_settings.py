@@ -15,6 +15,7 @@ from core.errors import ConfigError
 from core.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[3]
+SEVERAL = "SLACK_CLIENT_ID=1.2\nSLACK_CLIENT_SECRET=s\nSLACK_TEAMS=T1ACME"
 NAMES = {name.upper() for name in Settings.model_fields if name != "file"}
 
 
@@ -48,6 +49,15 @@ def test_durations_are_written_as_people_write_them(text: str, value: timedelta)
         ("SLACK_BOT_TOKEN=xoxb-1", "SLACK_APP_TOKEN"),
         ("SLACK_APP_TOKEN=xapp-1", "SLACK_BOT_TOKEN"),
         ("SLACK_SIGNING_SECRET=s", "SLACK_BOT_TOKEN"),
+        ("SLACK_CLIENT_ID=1.2", "SLACK_CLIENT_ID is set, but SLACK_CLIENT_SECRET and SLACK_TEAMS and FOOTNOTE_TOKEN_KEY not"),
+        ("FOOTNOTE_TOKEN_KEY=" + "k" * 32, "FOOTNOTE_TOKEN_KEY is set, but SLACK_CLIENT_ID"),
+        (
+            "SLACK_BOT_TOKEN=xoxb-1\nSLACK_APP_TOKEN=xapp-1\nSLACK_CLIENT_ID=1.2",
+            "SLACK_BOT_TOKEN and SLACK_CLIENT_ID are both set",
+        ),
+        (f"{SEVERAL}\nFOOTNOTE_TOKEN_KEY={'k' * 32}", "neither SLACK_APP_TOKEN .* nor SLACK_SIGNING_SECRET"),
+        (f"{SEVERAL}\nSLACK_APP_TOKEN=xapp-1\nFOOTNOTE_TOKEN_KEY={'k' * 32},short", "FOOTNOTE_TOKEN_KEY: a key has 32"),
+        (f"{SEVERAL}\nSLACK_TEAMS=T1ACME acme", "SLACK_TEAMS.*'acme' is no id of a workspace"),
         ("QDRANT_URL=localhost:6333", "QDRANT_URL"),
         ("FOOTNOTE_SYNC_INTERVAL=soon", "FOOTNOTE_SYNC_INTERVAL"),
         ("FOOTNOTE_HTTP_PORT=70000", "FOOTNOTE_HTTP_PORT"),

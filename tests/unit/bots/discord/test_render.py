@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 
-from bots.discord.render import LIMIT, length, notice, render
+from bots.discord import render as discord
+from bots.discord.cards import LIMIT, PLAIN_LIMIT, length
 from core.models import Answer, AnswerMode, Citation
 from tests.fakes import NOON, answer
 
@@ -17,6 +19,17 @@ def cited(text: str, *urls: str, title: str = "Travel policy", notice: str = "")
         for number, url in enumerate(urls, 1)
     )
     return replace(answer(text), citations=citations, notice=notice)
+
+
+def render(answer: Answer) -> list[str]:
+    """What people read in each message: the text, and below it the small print."""
+    return ["\n\n".join(filter(None, (card.text, card.small))) for card in discord.render(answer)]
+
+
+def notice(markdown: str) -> list[str]:
+    cards = discord.notice(markdown)
+    assert all(card.plain for card in cards)
+    return [card.text for card in cards]
 
 
 WIKI = "https://wiki.acme.example/travel"
@@ -161,7 +174,7 @@ def test_paragraphs_are_not_torn_apart_when_they_fit() -> None:
 
 def test_a_long_paragraph_breaks_behind_a_sentence() -> None:
     texts = notice("This is a sentence of some length. " * 100)
-    assert all(text.endswith(".") and length(text) <= LIMIT for text in texts)
+    assert all(text.endswith(".") and length(text) <= PLAIN_LIMIT for text in texts)
 
 
 def test_html_is_shown_as_it_was_written() -> None:
@@ -176,3 +189,47 @@ def test_nothing_to_show_is_never_an_empty_message() -> None:
 def test_text_that_no_encoder_takes_is_mended() -> None:
     [text] = notice("half a pair \ud800 and a bell \x07")
     assert text.encode() == b"half a pair ? and a bell "[:-1]
+
+
+def test_an_answer_takes_as_few_messages_as_components_allow() -> None:
+    cards = discord.render(answer("This is a sentence of some length. " * 300))
+    assert len(cards) == 4
+    assert all(length(card.text) + length(card.small) <= LIMIT for card in cards)
+
+
+def _grown(markdown: str) -> list[str]:
+    """What is seen while it is written, letter by letter."""
+    cards = [discord.growing(markdown[:end]) for end in range(1, len(markdown) + 1)]
+    return [card.text for card in cards if card is not None]
+
+
+def test_what_grows_shows_no_half_mark() -> None:
+    seen = _grown("You have **thirty days** of `paid` leave, ~~not~~ *never* less.")
+    assert not any("\\" in text for text in seen)
+    assert seen[-1] == "You have **thirty days** of `paid` leave, ~~not~~ *never* less."
+
+
+def test_what_grows_shows_a_link_neither_half_nor_whole() -> None:
+    seen = _grown("See [the page](https://evil.example/x) for more.")
+    assert not any("evil" in text or "](" in text for text in seen)
+    assert seen[-1] == "See the page for more."
+
+
+def test_what_grows_shows_a_table_once_it_is_one_and_code_before_it_ends() -> None:
+    seen = _grown("Days:\n\n| Country | Days |\n|---|---|\n| Spain | 30 |\n\n```py\ncode()\n```")
+    assert not any("|" in text for text in seen)
+    assert all(text.count("```") % 2 == 0 for text in seen)
+    assert any(text.endswith("```py\ncode()\n```") for text in seen)
+
+
+def test_what_grows_pings_nobody_at_any_moment() -> None:
+    for text in _grown("Ask @everyone, @here, <@123456789>, <@&1> or <#1> at https://evil.example/?q=1."):
+        assert not re.search(r"@everyone|@here|<@[!&]?\d|<#\d", text)
+        assert not re.search(r"https?://", re.sub(r"`[^`]*`", "", text))
+
+
+def test_what_grows_stays_one_message_and_says_that_there_is_more_to_come() -> None:
+    card = discord.growing("word " * 3000)
+    assert card is not None
+    assert length(card.text) + length(card.small) <= LIMIT
+    assert card.small == "-# Writing…"

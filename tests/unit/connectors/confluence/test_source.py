@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -24,6 +25,21 @@ class TestDocuments:
         assert leave.updated_at == either.time
         assert leave.url.startswith(either.api.base)
         assert leave.version
+
+    async def test_a_page_is_looked_after_by_its_owner_and_what_hangs_on_it_too(self, either: Acme):
+        page = either.site.page(either.eng, "Leave", "<p>Thirty.</p>")
+        either.site.attach(page, "days.pdf", PDF)
+        owner = f"account:confluence:{page.created.author.id}"
+        assert {document.owners for document in (await either.documents()).values()} == {(owner,)}
+
+    async def test_a_page_that_was_handed_over_has_its_new_owner_without_being_embedded(self, either: Acme):
+        page = either.site.page(either.eng, "Leave", "<p>Thirty.</p>")
+        await either.sync()
+        page.versions[0] = replace(page.created, author=either.ana)
+        report = await either.sync()
+        [point] = either.index.points.values()
+        assert point.owners[0] == f"account:confluence:{either.ana.id}"
+        assert (report.indexed, report.unchanged, len(either.index.embedded)) == (0, 1, 1)
 
     async def test_blog_posts_are_told_below_their_space(self, either: Acme):
         either.site.blog(either.eng, "We won", "<p>Really.</p>")

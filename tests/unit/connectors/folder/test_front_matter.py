@@ -94,3 +94,18 @@ def test_a_yaml_bomb_is_not_unfolded():
 def test_whatever_the_head_says_it_is_read_or_refused(head: str):
     with suppress(AccessUnknown):
         assert split_front_matter(f"---\n{head}\n---\nbody")[1].endswith("body")
+
+
+@pytest.mark.parametrize(
+    ("owner", "owners"),
+    [
+        ("owner: Ana@ACME.com", ("user:ana@acme.com",)),
+        ("owner: [user:ana@acme.com, ben@acme.com, ana@acme.com]", ("user:ana@acme.com", "user:ben@acme.com")),
+        ("owner: the people team", ()),
+        ("owner: {name: ana@acme.com}", ()),
+        ("owner:", ()),
+        ("title: x", ()),
+    ],
+)
+def test_who_looks_after_a_page_is_named_by_address(owner: str, owners: tuple[str, ...]):
+    assert split_front_matter(f"---\n{owner}\n---\nbody")[0].owners == owners

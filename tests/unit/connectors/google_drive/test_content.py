@@ -203,3 +203,9 @@ async def test_a_login_page_is_no_content(acme, policies, source):
     acme.drive.doc("Leave", policies, "Thirty days.")
     acme.api.fail("files.export", "html", times=2)
     assert (await the_one(acme, source)).body == b"Thirty days."
+
+
+async def test_a_file_is_looked_after_by_its_owner_and_whoever_changed_it_last(acme, policies, source):
+    file = acme.drive.doc("Leave", policies, "# Leave\n\nThirty days.")
+    document = await the_one(acme, source)
+    assert document.owners == (f"user:{file.owner}",)

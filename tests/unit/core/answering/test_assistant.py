@@ -16,12 +16,14 @@ from core.answering.assistant import Assistant
 from core.answering.memory import Memory
 from core.answering.model import build_model
 from core.answering.prompts import PROMPT_VERSION
-from core.errors import TransientError
+from core.channels import ChannelConfig
+from core.errors import TransientError, UserError
 from core.models import ANYONE, PUBLIC, Access, AnswerMode, Audience, Hit
 from core.settings import Settings
 from tests.answering import LEAVE_HIT, TRAVEL, TRAVEL_HIT, ScriptedSearch, asked, hit
 from tests.emulators.openai import Cuts, Garbage, Hangs, OpenAIServer, RateLimited, Refuses, Request, Says, Step
 from tests.fakes import NOON, message
+from tests.one_redis import redis_away
 
 HR = Access(gates=(frozenset({"group:hr"}),))
 SALARIES = hit("wiki:salaries", "Leave is paid at the salary band of 90,000 euros.", title="Salaries", access=HR, score=0.95)
@@ -73,7 +75,7 @@ async def test_an_answer_is_streamed_and_then_given_whole_with_its_footnotes(red
         *("answer-1", QUESTION, "gpt-5.4-mini", PROMPT_VERSION, ""),
     )
     assert answer.hits == (LEAVE_HIT, TRAVEL_HIT)
-    assert {"retrieve", "first_token", "generate", "total"} == set(answer.timings)
+    assert {"line", "retrieve", "first_token", "generate", "total"} == set(answer.timings)
     assert 0 < answer.timings["first_token"] <= answer.timings["generate"] <= answer.timings["total"]
 
 
@@ -186,7 +188,7 @@ async def test_what_an_audience_may_not_read_reaches_neither_the_model_nor_the_a
 
 async def test_a_search_that_returned_too_much_is_checked_once_more(redis: Redis, server: OpenAIServer) -> None:
     class Leaky(ScriptedSearch):
-        async def __call__(self, query: str, audience: Audience, k: int) -> list[Hit]:
+        async def __call__(self, query: str, audience: Audience, k: int, sources: Collection[str] = ()) -> list[Hit]:
             return list(self.hits)
 
     _, answer = await asked(World(redis, server, search=Leaky(LEAVE_HIT, SALARIES)).assistant, message(QUESTION), ANYONE)
@@ -231,7 +233,7 @@ async def test_a_follow_up_is_condensed_with_the_conversation_and_asked_with_it(
     condense, generate = server.requests[1:]
     assert f"Ana: {QUESTION}\nFootnote: Thirty days." in condense.prompt
     assert generate.messages[1:3] == [("user", f"Ana: {QUESTION}"), ("assistant", "Thirty days.")]
-    assert generate.prompt.endswith("Question: And in France?")
+    assert generate.prompt.endswith("It is Ben who asks now.\nQuestion: And in France?")
     assert "condense" in answer.timings
     assert [turn.asked_by_name for turn in await world.memory.read("test:thread", ANYONE)] == ["Ana", "Ben"]
 
@@ -291,7 +293,7 @@ async def test_what_became_private_is_not_repeated_from_an_answer_that_was_made_
 
 
 async def test_without_redis_an_answer_is_given_without_its_conversation(server: OpenAIServer) -> None:
-    world = World(Redis(host="127.0.0.1", port=1), server)
+    world = World(redis_away(), server)
     for _ in range(2):
         _, answer = await asked(world.assistant, message(QUESTION), ANYONE)
         assert answer.mode is AnswerMode.GENERATED
@@ -373,3 +375,112 @@ async def test_the_question_in_a_refusal_carries_no_links_and_no_markers(redis: 
 async def test_quotes_are_given_in_the_words_of_the_document(redis: Redis) -> None:
     _, answer = await asked(World(redis, None).assistant, message("Who approves a trip above 1,000 euros?"), ANYONE)
     assert answer.citations[0].quote in TRAVEL
+
+
+DRIVE_HIT = hit(
+    "drive:leave", "The drive says 30 days of paid leave for employees.", title="Leave form", source="drive", score=0.8
+)
+
+
+class Scoped(World):
+    """Two sources, of which some may be read: everybody reads ``wiki`` and ``drive``, those in HR ``payroll``, too."""
+
+    def __init__(self, redis: Redis, server: OpenAIServer | None) -> None:
+        super().__init__(redis, server, LEAVE_HIT, TRAVEL_HIT, DRIVE_HIT)
+        self.assistant._sources = self.sources
+
+    async def sources(self, audience: Audience) -> set[str]:
+        return {"wiki", "drive"} | ({"payroll"} if audience == HR_READER else set())
+
+
+@pytest.mark.parametrize(
+    ("said", "config", "documents", "notice"),
+    [
+        ((), ChannelConfig(), {"wiki:leave", "wiki:travel", "drive:leave"}, ""),
+        (("drive",), ChannelConfig(), {"drive:leave"}, "Only from drive."),
+        ((), ChannelConfig(sources=("drive",)), {"drive:leave"}, "Only from drive."),
+        (("wiki",), ChannelConfig(sources=("drive", "wiki")), {"wiki:leave", "wiki:travel"}, "Only from wiki."),
+        (("wiki", "drive"), ChannelConfig(), {"wiki:leave", "wiki:travel", "drive:leave"}, "Only from wiki and drive."),
+        ((), ChannelConfig(sources=("gone",)), set(), "Only from gone."),
+    ],
+)
+async def test_an_answer_comes_from_the_sources_that_the_person_or_the_channel_names_and_says_so(
+    redis: Redis, said: tuple[str, ...], config: ChannelConfig, documents: set[str], notice: str
+) -> None:
+    world = Scoped(redis, None)
+    _, answer = await asked(world.assistant, message(QUESTION, sources=said), ANYONE, config)
+    assert {found.chunk.document_id for found in answer.hits} == documents
+    assert answer.notice.replace("Quoted word for word from the documents.", "").strip() == notice
+
+
+@pytest.mark.parametrize(
+    ("audience", "config", "unknown", "listed"),
+    [
+        (ANYONE, ChannelConfig(), "payroll", "`drive`, `wiki`"),
+        (ANYONE, ChannelConfig(), "nothing", "`drive`, `wiki`"),
+        (HR_READER, ChannelConfig(), "nothing", "`drive`, `payroll`, `wiki`"),
+        (ANYONE, ChannelConfig(sources=("wiki",)), "drive", "`wiki`"),
+        (ANYONE, ChannelConfig(sources=("payroll",)), "payroll", "none that you may read"),
+    ],
+)
+async def test_a_source_that_cannot_be_asked_is_refused_with_those_that_may_be_read(
+    redis: Redis, audience: Audience, config: ChannelConfig, unknown: str, listed: str
+) -> None:
+    world = Scoped(redis, None)
+    with pytest.raises(UserError, match=f"no source `{unknown}` .* Choose among: {listed}") as refused:
+        await asked(world.assistant, message(QUESTION, sources=(unknown,)), audience, config)
+    assert "payroll" not in str(refused.value).replace(f"`{unknown}`", "", 1) or audience == HR_READER
+    assert world.search.queries == []
+
+
+async def test_what_a_search_finds_elsewhere_is_not_used(redis: Redis) -> None:
+    class Careless(ScriptedSearch):
+        async def __call__(self, query: str, audience: Audience, k: int, sources: Collection[str] = ()) -> list[Hit]:
+            return list(self.hits)
+
+    world = World(redis, None, search=Careless(LEAVE_HIT, DRIVE_HIT))
+    _, answer = await asked(world.assistant, message(QUESTION), ANYONE, ChannelConfig(sources=("drive",)))
+    assert answer.hits == (DRIVE_HIT,)
+
+
+async def test_a_channels_language_and_tone_reach_the_model_behind_the_rules(redis: Redis, server: OpenAIServer) -> None:
+    config = ChannelConfig(language="German", tone="kind, for newcomers")
+    await asked(World(redis, server).assistant, message(QUESTION), ANYONE, config)
+    (role, rules), *_ = server.requests[0].messages
+    assert role == "system"
+    assert rules.endswith('- Language: German, whatever the language of the question.\n- Tone: "kind, for newcomers"')
+
+
+async def test_what_could_be_asked_next_comes_with_the_answer_and_is_not_asked_twice(redis: Redis) -> None:
+    more = [
+        hit("wiki:leave", f"{heading}: employees find here all that there is to know of it.", headings=(heading,), position=n)
+        for n, heading in enumerate(["Parental leave", "Carrying days over"], 1)
+    ]
+    world = World(redis, None, LEAVE_HIT, *more)
+    _, answer = await asked(world.assistant, message(QUESTION), ANYONE)
+    assert answer.follow_ups == ("What about parental leave?", "What about carrying days over?")
+    _, answer = await asked(world.assistant, message("What about carrying days over?"), ANYONE)
+    assert answer.follow_ups == ("What about parental leave?",)
+
+
+@pytest.mark.slow
+async def test_of_two_hundred_questions_at_once_in_fifty_conversations_none_sees_anothers_memory(
+    redis: Redis, server: OpenAIServer
+) -> None:
+    world = World(redis, server)
+    server.script(Says(text=lambda request: f"Noted {request.messages[-1][1].rsplit(' ', 1)[1]} [1].", between_tokens=0.001))
+
+    async def asks(conversation: int, number: int) -> None:
+        said = message(f"What of word{conversation}x{number}", id=f"{conversation}:{number}", conversation_id=f"c{conversation}")
+        await asked(world.assistant, said, ANYONE)
+
+    for numbers in (range(2), range(2, 4)):
+        await asyncio.gather(*(asks(conversation, number) for conversation in range(50) for number in numbers))
+    assert len(server.requests) >= 200
+    for request in server.requests:
+        seen = set(re.findall(r"word(\d+)x\d", request.prompt))
+        assert len(seen) == 1, f"the conversations {seen} in one prompt"
+    for conversation in range(50):
+        remembered = await world.memory.read(f"c{conversation}", ANYONE)
+        assert {turn.question.split("x")[0] for turn in remembered} == {f"What of word{conversation}"}
+        assert len(remembered) == 4

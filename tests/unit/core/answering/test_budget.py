@@ -18,6 +18,7 @@ from core.settings import Settings
 from tests.answering import LEAVE_HIT, TRAVEL_HIT, ScriptedSearch, asked
 from tests.emulators.openai import Hangs, OpenAIServer, Refuses, Request, Says
 from tests.fakes import message
+from tests.one_redis import redis_away
 
 QUESTION = "How many days of paid leave do employees get?"
 SAID = "Employees get 30 days of paid leave a year [1]."
@@ -191,7 +192,7 @@ async def test_a_model_that_says_nothing_is_not_paid(redis: Redis, server: OpenA
 
 
 async def test_without_redis_the_budget_holds_within_the_process(server: OpenAIServer, clock: Clock) -> None:
-    team = Team(Redis(host="127.0.0.1", port=1), server, clock, daily=10)
+    team = Team(redis_away(), server, clock, daily=10)
     assert (await team.asks()).mode is AnswerMode.GENERATED
     assert (await team.asks()).mode is AnswerMode.QUOTES
     clock.now += timedelta(days=1)

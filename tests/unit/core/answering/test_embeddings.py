@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from aiohttp import web
+from langchain_core.embeddings import Embeddings
 
 from core.answering.embeddings import LangChainEmbedder
 from core.errors import ConfigError, FootnoteError
@@ -104,3 +106,78 @@ async def test_a_model_that_was_exchanged_while_we_run_never_fills_the_index_wit
         server.reply = lambda: web.json_response(vectors([1.0, 0.0], [0.0, 1.0]))
         with pytest.raises(FootnoteError, match="1 texts with 2 vectors"):
             await embedder.embed_documents(["text"])
+
+
+class Narrow:
+    """Takes ``most`` texts in a request, and never one with the word poison; counts those of each request."""
+
+    def __init__(self, most: int = 32) -> None:
+        self.most = most
+        self.requests: list[int] = []
+
+    async def __aenter__(self) -> LangChainEmbedder:
+        app = web.Application()
+        app.router.add_post("/v1/embeddings", self._embed)
+        self._runner = web.AppRunner(app)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/v1"
+        embedder = await LangChainEmbedder.connect("openai:m", settings(url))
+        self.requests.clear()
+        return embedder
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()
+
+    async def _embed(self, http: web.Request) -> web.Response:
+        texts = (await http.json())["input"]
+        self.requests.append(len(texts))
+        await asyncio.sleep(0.02)
+        if len(texts) > self.most or any("poison" in text for text in texts):
+            return web.json_response({"error": {"message": "too large"}}, status=413)
+        return web.json_response(vectors(*([float(len(text)), 1.0] for text in texts)))
+
+
+def asked_at_once(embedder: LangChainEmbedder, *texts: str) -> asyncio.Future[list[list[float] | BaseException]]:
+    return asyncio.gather(*map(embedder.embed_query, texts), return_exceptions=True)
+
+
+async def test_questions_that_come_together_share_a_request() -> None:
+    server = Narrow()
+    async with server as embedder:
+        texts = ["a" * length for length in range(1, 101)]
+        found = await asked_at_once(embedder, *texts)
+        assert sum(server.requests) == 100
+        assert max(server.requests) <= 32
+        assert len(server.requests) <= 8
+        alone = [await embedder.embed_query(text) for text in texts[::20]]
+    assert found[::20] == alone
+
+
+async def test_a_server_that_takes_fewer_is_asked_for_each_alone() -> None:
+    server = Narrow(most=1)
+    async with server as embedder:
+        found = await asked_at_once(embedder, "one", "three", "seventeen")
+    assert server.requests == [3, 1, 1, 1]
+    assert all(isinstance(vector, list) for vector in found)
+
+
+async def test_a_question_that_the_server_refuses_spoils_no_other() -> None:
+    async with Narrow() as embedder:
+        good, bad, other = await asked_at_once(embedder, "good", "poison", "other")
+    assert isinstance(bad, FootnoteError)
+    assert isinstance(good, list)
+    assert isinstance(other, list)
+
+
+async def test_questions_of_models_that_tell_them_from_documents_are_embedded_as_questions() -> None:
+    class Telling(Embeddings):
+        def embed_query(self, text: str) -> list[float]:
+            return [1.0, 0.0]
+
+        def embed_documents(self, texts: list[str]) -> list[list[float]]:
+            return [[0.0, 1.0] for _ in texts]
+
+    embedder = LangChainEmbedder("other:m", 2, Telling())
+    assert await asked_at_once(embedder, "one", "two") == [[1.0, 0.0]] * 2
+    assert await embedder.embed_documents(["one"]) == [[0.0, 1.0]]

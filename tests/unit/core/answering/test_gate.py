@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from core.answering.gate import LONGEST_QUESTION, Gate, TooMany
 from core.errors import UserError
 from tests.fakes import message
+from tests.one_redis import redis_away
 
 
 class Clock:
@@ -35,7 +36,7 @@ def gate(redis: Redis, clock: Clock) -> Gate:
 @pytest.fixture
 def lost(clock: Clock) -> Gate:
     """A gate whose server is not there."""
-    return Gate(Redis(host="127.0.0.1", port=1), rate_limit=3, clock=clock)
+    return Gate(redis_away(), rate_limit=3, clock=clock)
 
 
 async def test_a_message_is_claimed_once_under_all_its_names(gate: Gate, redis: Redis) -> None:
@@ -173,7 +174,7 @@ async def test_a_channel_may_ask_so_many_questions_in_any_minute_and_what_is_pri
 
 
 async def test_without_redis_the_channels_limit_holds_within_the_process(clock: Clock) -> None:
-    await check_channel(Gate(Redis(host="127.0.0.1", port=1), **BUSY, clock=clock), clock)
+    await check_channel(Gate(redis_away(), **BUSY, clock=clock), clock)
 
 
 async def check_uncharged(gate: Gate, clock: Clock) -> None:
@@ -195,7 +196,7 @@ async def test_what_one_limit_refuses_is_not_charged_to_the_other(redis: Redis, 
 
 
 async def test_without_redis_what_one_limit_refuses_is_not_charged_to_the_other(clock: Clock) -> None:
-    await check_uncharged(Gate(Redis(host="127.0.0.1", port=1), **BUSY, clock=clock), clock)
+    await check_uncharged(Gate(redis_away(), **BUSY, clock=clock), clock)
 
 
 async def test_whom_both_limits_refuse_is_told_of_the_one_that_lasts_longer(redis: Redis, clock: Clock) -> None:

@@ -18,6 +18,7 @@ from core.answering.memory import Memory
 from core.errors import TransientError
 from core.models import ANYONE, NOBODY, PUBLIC, Access, Audience, Turn
 from tests.answering import public
+from tests.one_redis import redis_away
 
 HR = Access(gates=(frozenset({"group:hr"}),))
 HR_READER = Audience.of({"group:hr"})
@@ -67,7 +68,7 @@ def memory(redis: Redis, shelf: Shelf) -> Memory:
 @pytest.fixture
 def lost() -> Memory:
     """A memory whose server is not there."""
-    return Memory(Redis(host="127.0.0.1", port=1), turns=3, ttl=timedelta(minutes=5), accesses=public)
+    return Memory(redis_away(), turns=3, ttl=timedelta(minutes=5), accesses=public)
 
 
 async def test_what_is_remembered_comes_back_as_it_was(memory: Memory) -> None:
@@ -151,6 +152,7 @@ async def test_turns_can_be_exchanged_with_versions_that_know_no_documents(memor
     (new,) = await redis.lrange("footnote:turns:{c1}", 0, -1)
     stored = json.loads(new)
     assert stored.pop("documents") == ["wiki:leave"]
+    assert (stored.pop("said_as"), stored.pop("people"), stored.pop("messages")) == ("", [], [])
     assert stored.keys() == {"question", "answer", "accesses", "asked_by", "asked_by_name", "at"}
     await redis.rpush("footnote:turns:{c1}", json.dumps(stored | {"accesses": [], "from_tomorrow": 1}))
     assert [item.documents for item in await memory.read("c1", ANYONE)] == [("wiki:leave",), ()]
@@ -229,3 +231,26 @@ async def test_an_answer_that_does_not_say_what_it_was_made_from_is_replayed_to_
     assert await history.aget_messages() == []
     with pytest.raises(ValueError, match="pairs"):
         await history.aadd_messages([question])
+
+
+async def test_after_a_new_topic_nothing_that_was_said_before_is_read_and_it_lasts_as_long_as_the_conversation(
+    memory: Memory, redis: Redis
+) -> None:
+    begun = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+    await memory.add("c1", turn("Before?"))
+    await memory.begin_anew("c1", begun)
+    assert await memory.read("c1", ANYONE) == []
+    await memory.add("c1", replace(turn("After?"), at=begun + timedelta(seconds=1)))
+    assert [item.question for item in await memory.read("c1", ANYONE)] == ["After?"]
+    assert await redis.ttl("footnote:turns:{c1}:anew") == await redis.ttl("footnote:turns:{c1}")
+    assert await memory.forget("c1") == 2
+    assert await redis.keys("footnote:turns:*") == []
+
+
+async def test_what_a_person_asked_is_told_by_conversation_and_in_all(memory: Memory) -> None:
+    await memory.add("c1", turn("a1", by="slack:ana"))
+    await memory.add("c1", turn("b1", by="slack:ben"))
+    await memory.add("c2", replace(turn("a0", by="slack:ana"), at=datetime(2026, 2, 1, tzinfo=UTC)))
+    assert [item.question for item in await memory.asked("slack:ana")] == ["a0", "a1"]
+    assert [item.question for item in await memory.asked("slack:ana", "c1")] == ["a1"]
+    assert await memory.asked("slack:eve") == []

@@ -13,6 +13,7 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import RunnableGenerator, RunnableLambda, RunnableSequence
 
 from core.answering.chain import Ask, Draft, build_chain
+from core.answering.line import Line
 from core.models import ANYONE, AnswerMode
 from tests.answering import LEAVE_HIT, ScriptedSearch
 
@@ -47,7 +48,7 @@ class PlanningModel(BaseChatModel):
 
 async def drafted(model: BaseChatModel) -> tuple[str, Draft]:
     search = ScriptedSearch(LEAVE_HIT)
-    chain = build_chain(search, search.accesses, model, model_timeout=30, search_timeout=30)
+    chain = build_chain(search, search.accesses, model, model_timeout=30, line=Line(30))
     *pieces, draft = [part async for part in chain.astream(Ask(question=QUESTION, audience=ANYONE))]
     assert isinstance(draft, Draft)
     return "".join(map(str, pieces)), draft
@@ -56,7 +57,7 @@ async def drafted(model: BaseChatModel) -> tuple[str, Draft]:
 def test_the_chain_is_four_functions_and_the_model_is_asked_by_one_of_them() -> None:
     model = PlanningModel()
     search = ScriptedSearch()
-    chain = build_chain(search, search.accesses, model, model_timeout=30, search_timeout=30)
+    chain = build_chain(search, search.accesses, model, model_timeout=30, line=Line(30))
     assert isinstance(chain, RunnableSequence)
     assert [type(step) for step in chain.steps] == [RunnableLambda, RunnableLambda, RunnableGenerator, RunnableGenerator]
     condense, retrieve, generate, cite = (_function(step) for step in chain.steps)
@@ -64,7 +65,7 @@ def test_the_chain_is_four_functions_and_the_model_is_asked_by_one_of_them() -> 
     # What a step can reach is what it closes over: no index to write to, no queue, no source, no client.
     assert [sorted(names) for names in reached] == [
         ["model", "model_timeout"],
-        ["accesses", "search", "search_timeout"],
+        ["accesses", "line", "search"],
         ["model", "model_timeout"],
         ["model"],
     ]

@@ -108,6 +108,7 @@ class TestTicks:
         for name in ("pages", "wiki"):
             assert len((await jobs.record(name)).waiting) == 1
 
+    @pytest.mark.slow
     async def test_come_again_when_the_interval_is_over(self, valkey: Valkey, jobs: Jobs):
         schedule = Schedule(jobs, ["pages"], timedelta(seconds=2))
         async with running(Ticks(valkey.url, schedule)):

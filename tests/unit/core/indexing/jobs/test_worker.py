@@ -93,6 +93,30 @@ async def test_a_request_is_worked_off_at_once_and_reported(jobs: Jobs):
     assert (await jobs.state("pages")).cursor
 
 
+async def test_what_somebody_waits_for_is_taken_up_however_much_else_is_synced(jobs: Jobs):
+    busy = asyncio.Event()
+
+    class Slow(Scripted):
+        async def run(self, source, request, state, ledger) -> SyncReport:
+            if source.name != "uploads":
+                await busy.wait()
+            return SyncReport(seen=1)
+
+    sources = {name: MemorySource(name) for name in ("one", "two", "three", "uploads")}
+    async with working(Worker(jobs, sources, Slow(nothing), parallel=2, awaited=("uploads",))):
+        for name in ("one", "two", "three"):
+            await jobs.submit(request(id=name, source=name))
+        async with asyncio.timeout(30):
+            while [(await jobs.state(name)).status for name in ("one", "two", "three")].count(SyncStatus.RUNNING) < 2:
+                await asyncio.sleep(0.02)
+        added = request(id="added", source="uploads")
+        await jobs.submit(added)
+        assert (await end_of(jobs, added, 10)).status is SyncStatus.DONE
+        assert [(await jobs.state(name)).status for name in ("one", "two", "three")].count(SyncStatus.WAITING) == 1
+        busy.set()
+        assert (await end_of(jobs, request(id="three", source="three"))).status is SyncStatus.DONE
+
+
 async def test_a_sync_that_changed_who_may_read_stands_in_the_audit_log_and_no_other(jobs: Jobs, tmp_path: Path):
     reports = iter([SyncReport(seen=9, access_changed=2, removed=1), SyncReport(seen=9, indexed=3)])
 
