@@ -19,6 +19,7 @@ import structlog
 
 from core.errors import TransientError
 from core.outage import Outage
+from core.redis import text
 from core.retry import retry
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class Missed:
         for member, last in known:
             after = self._after(datetime.fromtimestamp(last / 1000, UTC))
             with suppress(discord.HTTPException, aiohttp.ClientError, OSError):
-                channel = await client.fetch_channel(int(member.decode().partition(":")[2]))
+                channel = await client.fetch_channel(int(text(member).partition(":")[2]))
                 if isinstance(channel, discord.DMChannel):
                     missed += await _since(channel, after)
         return missed

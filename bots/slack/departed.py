@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 
 from core.errors import TransientError
-from core.redis import AWAY
+from core.redis import AWAY, text
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -70,4 +70,4 @@ class Departed:
 
     async def _keys(self, pattern: str) -> AsyncIterator[str]:
         async for key in self._redis.scan_iter(match=pattern, count=1000):
-            yield key.decode() if isinstance(key, bytes) else key
+            yield text(key)

@@ -30,10 +30,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
-def _nothing(_id: str) -> None:
-    """Nothing is done there."""
-
-
 _BARE = ("slack:U", "slack:W")
 
 
@@ -48,7 +44,7 @@ class Several:
         *,
         departed: Departed | None = None,
         audit: Audit = OFF,
-        left: Callable[[str], None] = _nothing,
+        left: Callable[[str], None] = lambda _id: None,
     ) -> None:
         """``left`` is called when a workspace is no more. Raises ConfigError for an administrator who is nobody."""
         if bare := sorted(name for name in settings.admins if name.startswith(_BARE)):

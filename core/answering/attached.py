@@ -20,6 +20,7 @@ from core.errors import TransientError
 from core.models import Access, Audience, Chunk, Hit
 from core.outage import Outage
 from core.ports import Accesses, Embedder
+from core.redis import text
 
 MOST_CHARACTERS = 200_000
 """Of text that is kept of the files of one message: some hundred pages."""
@@ -126,7 +127,7 @@ class Attached:
 
     async def _members(self, key: str) -> list[str]:
         members: set[bytes | str] = await self._redis.smembers(key)
-        return sorted(member.decode() if isinstance(member, bytes) else member for member in members)
+        return sorted(map(text, members))
 
     async def _read(self, ids: Sequence[str]) -> list[AttachedFile]:
         # One by one: in a cluster they are not in one place.

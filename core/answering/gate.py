@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 from core.errors import TransientError, UserError
 from core.models import Message
 from core.outage import Outage
+from core.redis import text
 
 LONGEST_QUESTION = 4000
 """Characters."""
@@ -117,7 +118,7 @@ class Gate:
             return False
         mine = self._claim_of(message)
         try:
-            owner = _text(await self._eval(_CLAIM, [_claim_key(id) for id in ids], mine, CLAIM_TTL))
+            owner = text(await self._eval(_CLAIM, [_claim_key(id) for id in ids], mine, CLAIM_TTL))
         except TransientError:
             return True
         return owner == mine or (taken_over and owner.partition(" ")[2] == message.id)
@@ -211,7 +212,3 @@ def _too_many(limit: _Limit, wait: float) -> TooMany:
 
 def _claim_key(id: str) -> str:
     return f"footnote:{{claims}}:{id}"
-
-
-def _text(raw: bytes | str) -> str:
-    return raw.decode() if isinstance(raw, bytes) else raw

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from core.errors import TransientError
+from core.patience import Patience
 
 WIDTH = 8
 """Searches at once: as many as keep a remote embedder and the index busy, and few enough to be over soon on two cores."""
@@ -15,8 +16,6 @@ SOON, AGAIN = 3.0, 5.0
 """Seconds after which somebody who waits is told so, and after which again."""
 PATIENCE = 120.0
 """Seconds in line after which a question is given up: who asked hears of it rather than wonder."""
-AT_MOST = 4.0
-"""So many times its limit a search may take, however well the others do."""
 
 Waiting = Callable[[int], Awaitable[None]]
 """Told how many questions are before this one, now and then while it waits, and 0 when its turn came after that."""
@@ -36,8 +35,7 @@ class Line:
         self._seconds = seconds
         self._free = width
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._taken: dict[asyncio.Timeout, float] = {}
-        """The limits of the turns that are taken, with the time to which they may be put off."""
+        self._patience = Patience()
 
     @asynccontextmanager
     async def turn(self, waiting: Waiting = unheard) -> AsyncIterator[None]:
@@ -49,13 +47,8 @@ class Line:
         self._call()
         try:
             await self._until(called, waiting)
-            async with asyncio.timeout(self._seconds) as limit:
-                self._taken[limit] = _now() + AT_MOST * self._seconds
-                try:
-                    yield
-                finally:
-                    del self._taken[limit]
-            self._put_off()
+            async with self._patience.within(self._seconds):
+                yield
         finally:
             if called.done():
                 self._free += 1
@@ -84,11 +77,6 @@ class Line:
         while self._free and self._waiting:
             self._free -= 1
             self._waiting.popleft().set_result(None)
-
-    def _put_off(self) -> None:
-        for limit, latest in self._taken.items():
-            if not limit.expired():
-                limit.reschedule(min(_now() + self._seconds, latest))
 
 
 def _now() -> float:

@@ -19,6 +19,7 @@ from core.errors import TransientError
 from core.models import Audience, Turn
 from core.outage import Outage
 from core.ports import Accesses
+from core.redis import text
 
 log = structlog.get_logger(__name__)
 
@@ -163,7 +164,7 @@ class Memory:
 
     async def _asked_in(self, user: str) -> list[str]:
         members = cast("list[bytes | str]", await self._redis.zrange(_person_key(user), 0, -1))
-        return [member.decode() if isinstance(member, bytes) else member for member in members]
+        return [text(member) for member in members]
 
     async def _of_this_topic(self, conversation_id: str) -> list[_Stored]:
         began, stored = await self._redis.get(_anew_key(conversation_id)), await self._stored(conversation_id)

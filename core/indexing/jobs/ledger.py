@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, cast
 from core.errors import TransientError
 from core.groups import fields_of, groups_key, stored_groups
 from core.indexing.jobs.claim import Claim, ClaimLost
-from core.indexing.jobs.records import CLEAR, KEEP, ROWS, SWAP, Keys, ask, text
+from core.indexing.jobs.records import CLEAR, KEEP, ROWS, SWAP, Keys, ask
 from core.indexing.ledger import Row
 from core.models import Principal, SyncReport, SyncState, now
+from core.redis import text
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

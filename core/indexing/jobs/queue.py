@@ -27,12 +27,11 @@ from core.indexing.jobs.records import (
     read,
     script,
     stored_state,
-    text,
     wake,
 )
 from core.indexing.ledger import Row
 from core.models import PUSH, SCHEDULE, SyncRequest, SyncState, SyncStatus
-from core.redis import AWAY
+from core.redis import AWAY, text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable

@@ -31,7 +31,7 @@ from pydantic import TypeAdapter
 from core.errors import TransientError
 from core.indexing.ledger import Row
 from core.models import SyncReport, SyncRequest, SyncState, SyncStatus
-from core.redis import AWAY
+from core.redis import AWAY, text
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -258,8 +258,3 @@ async def script(redis: Redis, lua: str, keys: Sequence[str], *arguments: str) -
 
 async def wake(redis: Redis, source: str) -> None:
     await ask(redis.publish(WAKE, source))
-
-
-def text(value: str | bytes) -> str:
-    """Clients answer in bytes or text, as they were configured."""
-    return value.decode() if isinstance(value, bytes) else value

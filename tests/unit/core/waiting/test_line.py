@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
-from core.answering.line import AGAIN, AT_MOST, PATIENCE, SOON, Line
+from core.answering.line import AGAIN, PATIENCE, SOON, Line
 from core.errors import TransientError
+from core.patience import AT_MOST
 
 LONG = 1_000.0
 """Seconds that a turn may take, where that does not matter."""
