@@ -299,13 +299,16 @@ def write_pages(folder: Path, chance: random.Random, count: int) -> None:
 
 
 async def chunks(data_dir: Path) -> dict[str, dict[str, Any]]:
-    """Everything that an index holds, by chunk."""
+    """Everything that an index holds, by chunk, but versions: a file gets one a while after its last change only."""
     engines = await attach(data_dir)
     client = connect(socket=engines.qdrant_socket)
     try:
         points, rest = await client.scroll("footnote", limit=10_000, with_payload=True, with_vectors=False)
         assert rest is None
-        return {str(point.id): point.payload or {} for point in points}
+        return {
+            str(point.id): {field: value for field, value in (point.payload or {}).items() if field != "version"}
+            for point in points
+        }
     finally:
         await client.close()
         await engines.release()
