@@ -191,6 +191,54 @@ class Hit:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Scope:
+    """What a question is limited to, for certain. Empty: nothing."""
+
+    people: tuple[Principal, ...] = ()
+    """Documents that one of them looks after."""
+    path: tuple[str, ...] = ()
+    """Documents that lie below these headings: a space, a folder. Outermost first."""
+    since: datetime | None = None
+    until: datetime | None = None
+    """Documents that were edited last within this time; the end is not in it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """What is looked for. A follow-up says by ``before`` and ``answered`` what it follows: they count less than ``text``."""
+
+    text: str
+    before: str = ""
+    """What the same people asked before."""
+    answered: str = ""
+    """What was answered to that."""
+    sources: tuple[str, ...] = ()
+    """Of these only; of all without any."""
+    scope: Scope = Scope()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signals:
+    """How much what was found looks like an answer. What may not be read has no part in it."""
+
+    coverage: float
+    """The best chunk's BM25 score, of the most that the words of the query could get: 0 to about 1."""
+    agreement: float
+    """Cosine of the query and the chunk that is best by words."""
+    lead: float
+    """Cosine of the query and the chunk that is best by meaning, less the mean of the best ten."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retrieved:
+    """What a search found, best first."""
+
+    hits: tuple[Hit, ...] = ()
+    signals: Signals | None = None
+    """None when one of its parts is missing: there is no embedding, or nothing was found."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Citation:
     """A footnote: ``quote`` is the passage of the document that supports the statement."""
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from core.models import Access, Answer, Audience, Change, Document, Hit, Known, Message
+from core.models import Access, Answer, Audience, Change, Document, Known, Message, Query, Retrieved
 
 
 class Search(Protocol):
-    async def __call__(self, query: str, audience: Audience, k: int, sources: Collection[str] = ()) -> list[Hit]:
-        """The ``k`` best chunks that every reader of ``audience`` may read, best first; of these ``sources`` only, if any."""
+    async def __call__(self, query: Query, audience: Audience, k: int) -> Retrieved:
+        """The ``k`` best chunks for the query that every reader of ``audience`` may read."""
         ...
 
 
