@@ -199,7 +199,9 @@ def search(query: str, readers: tuple[str, ...], limit: int, as_json: bool) -> N
 
     async def work(app: App) -> int:
         started = time.perf_counter()
-        hits = await app.index.search(query, await app.audience(readers), limit)
+        from core.models import Query
+
+        hits = (await app.index.search(Query(text=query), await app.audience(readers), limit)).hits
         total = (time.perf_counter() - started) * 1000
         if as_json:
             rows = [

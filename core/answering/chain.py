@@ -27,7 +27,7 @@ from core.answering.retriever import UNAVAILABLE, SearchRetriever
 from core.answering.style import PLAIN, Style
 from core.answering.thoughts import without_thoughts
 from core.errors import FootnoteError, TransientError
-from core.models import AnswerMode, Audience, Citation, Hit
+from core.models import AnswerMode, Audience, Citation, Hit, Query, Signals
 from core.ports import Accesses, Search
 
 log = structlog.get_logger(__name__)
@@ -65,6 +65,7 @@ class Found:
     query: str
     hits: tuple[Hit, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    signals: Signals | None = None
     failure: str = ""
     """Why the model cannot be used: it is not to be asked, or failed when it condensed the question."""
     timings: Mapping[str, float] = field(default_factory=dict)
@@ -126,19 +127,19 @@ def build_chain(
             search=search,
             accesses=accesses,
             audience=found.ask.audience,
-            sources=found.ask.sources,
             k=HITS,
         )
         try:
             async with line.turn(found.ask.waiting):
                 started = time.perf_counter()
-                hits = tuple(await retriever.hits(found.query))
+                retrieved = await retriever.retrieve(Query(text=found.query, sources=found.ask.sources))
         except TimeoutError as error:
             raise TransientError(UNAVAILABLE) from error
+        hits = retrieved.hits
         if found.ask.attached is not None:
             hits = scaled(await found.ask.attached(found.query), hits)
         timings = {**found.timings, "line": (started - joined) * 1000, "retrieve": _since(started)}
-        return replace(found, hits=hits, evidence=collapse(hits), timings=timings)
+        return replace(found, hits=hits, evidence=collapse(hits), signals=retrieved.signals, timings=timings)
 
     async def generate(inputs: AsyncIterator[Found]) -> AsyncIterator[Found | str | Timed | Failure]:
         async for found in inputs:

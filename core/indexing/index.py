@@ -21,7 +21,7 @@ from core.indexing.payloads import access_of, gates_of, payload_of
 from core.indexing.qdrant import SEARCH_SECONDS, Missing, ask
 from core.indexing.ranking import best
 from core.indexing.tombstones import Forgotten, Tombstone, Tombstones
-from core.models import NOBODY, Access, Audience, Chunk, Document, Hit, Principal
+from core.models import NOBODY, Access, Audience, Chunk, Document, Principal, Query, Retrieved
 from core.ports import Embedder
 
 WRITE = 64
@@ -434,18 +434,17 @@ class Index:
                     found.append((payload, access))
         return found
 
-    async def search(self, query: str, audience: Audience, k: int, sources: Collection[str] = ()) -> list[Hit]:
-        """The ``k`` best chunks that every reader may read, by meaning and by words together; equal scores by id. With
-        ``sources``, of these only.
+    async def search(self, query: Query, audience: Audience, k: int) -> Retrieved:
+        """The ``k`` best chunks that every reader may read, by meaning and by words together; equal scores by id.
 
         Who may read is part of the query, in every branch of it, and is checked again on what comes back.
         Without an embedding (a remote model that does not answer) words alone decide. What is invisible in a query
         counts as little as in a document.
         """
-        query = clean(query)
-        if not query.strip() or k < 1:
-            return []
-        return await self._here(lambda answering: best(self._client, answering, query, audience, k, sources))
+        query = replace(query, text=clean(query.text), before=clean(query.before), answered=clean(query.answered))
+        if not query.text.strip() or k < 1:
+            return Retrieved()
+        return await self._here(lambda answering: best(self._client, answering, query, audience, k))
 
     async def _here(self, question: Callable[[Answering], Awaitable[Result]]) -> Result:
         """Ask what answers now; again, if it was exchanged a moment ago."""

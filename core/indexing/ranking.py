@@ -13,7 +13,7 @@ from core.indexing.answering import Answering
 from core.indexing.generations import DENSE, SPARSE
 from core.indexing.payloads import chunk_of
 from core.indexing.qdrant import SEARCH_SECONDS, ask
-from core.models import Access, Audience, Hit
+from core.models import Access, Audience, Hit, Query, Retrieved
 
 PREFETCH = 100
 """Candidates of each kind before fusion."""
@@ -21,20 +21,17 @@ RARE = 10
 """Hits at most that count as exact matches of rare words."""
 
 
-async def best(
-    client: AsyncQdrantClient, answering: Answering, query: str, audience: Audience, k: int, sources: Collection[str] = ()
-) -> list[Hit]:
-    """The ``k`` best, of these ``sources`` if any. Raises TransientError, and Missing when the collection was exchanged a moment
-    ago.
-    """
+async def best(client: AsyncQdrantClient, answering: Answering, query: Query, audience: Audience, k: int) -> Retrieved:
+    """The ``k`` best. Raises TransientError, and Missing when the collection was exchanged a moment ago."""
+    sources = query.sources
     allowed = await answering.classes.readable_by(audience)
     if not allowed:
-        return []
+        return Retrieved()
     readable = _readable(allowed, sources)
     chunks = await _chunks(client, answering, readable) if sources else answering.classes.chunks(allowed)
-    branches = await _branches(answering, query, readable, chunks)
+    branches = await _branches(answering, query.text, readable, chunks)
     if not branches:
-        return []
+        return Retrieved()
     found = await ask(
         client.query_points(
             answering.generation.collection,
@@ -50,7 +47,7 @@ async def best(
         if point.payload and (access := allowed.get(point.payload["access"])) and audience.may_read(access):
             hits.append(Hit(chunk=chunk_of(point.payload, access), score=point.score))
     hits = [hit for hit in hits if not sources or hit.chunk.source in sources]
-    return sorted(hits, key=lambda hit: (-hit.score, hit.chunk.id))
+    return Retrieved(hits=tuple(sorted(hits, key=lambda hit: (-hit.score, hit.chunk.id))))
 
 
 def _readable(allowed: Mapping[str, Access], sources: Collection[str]) -> models.Filter:

@@ -19,6 +19,7 @@ from core.indexing.index import Index
 from core.indexing.qdrant import connect
 from core.indexing.ranking import PREFETCH
 from core.models import PUBLIC, Access, Audience, Chunk, Document
+from tests.answering import hits_of
 from tests.benchmarks.prose import pages
 
 pytestmark = pytest.mark.benchmark
@@ -146,13 +147,13 @@ async def test_search_costs_little_more_than_embedding_and_the_engines_own_query
         )
 
     await milliseconds(parts, questions[:20])
-    await milliseconds(lambda question: index.search(question, SOME, 10), questions[:20])
+    await milliseconds(lambda question: hits_of(index, question, SOME, 10), questions[:20])
     alone: list[float] = []
     searches: list[float] = []
     for start in range(0, len(questions), 20):
         # In turns, so that a noisy neighbour meets both.
         alone += await milliseconds(parts, questions[start : start + 20])
-        searches += await milliseconds(lambda question: index.search(question, SOME, 10), questions[start : start + 20])
+        searches += await milliseconds(lambda question: hits_of(index, question, SOME, 10), questions[start : start + 20])
     ratio = p95(searches) / p95(alone)
     print(
         f"\n{documents * CHUNKS} chunks: embedding and query p50 {statistics.median(alone):.1f} p95 {p95(alone):.1f} ms, "
@@ -164,7 +165,7 @@ async def test_search_costs_little_more_than_embedding_and_the_engines_own_query
         LocalEmbedder().embed_documents([f"{number} {questions[number % 200]} " * 8 for number in range(600)])
     )
     await asyncio.sleep(0.5)
-    busy = await milliseconds(lambda question: index.search(question, SOME, 10), questions[:60])
+    busy = await milliseconds(lambda question: hits_of(index, question, SOME, 10), questions[:60])
     assert not batches.done()
     batches.cancel()
     print(f"while documents are embedded on all cores: search p50 {statistics.median(busy):.1f} p95 {p95(busy):.1f} ms")
@@ -172,5 +173,5 @@ async def test_search_costs_little_more_than_embedding_and_the_engines_own_query
 
     for number in range(7, documents, RARE_EVERY):
         for question in (rare(number), f"what is the {rare(number)} for", f"how do I set {rare(number)} in the file"):
-            found = [hit.chunk.document_id for hit in await index.search(question, ALL, 10)]
+            found = [hit.chunk.document_id for hit in await hits_of(index, question, ALL, 10)]
             assert f"wiki:{number}" in found, question

@@ -18,7 +18,7 @@ from core.answering.model import build_model
 from core.answering.prompts import PROMPT_VERSION
 from core.channels import ChannelConfig
 from core.errors import TransientError, UserError
-from core.models import ANYONE, PUBLIC, Access, AnswerMode, Audience, Hit
+from core.models import ANYONE, PUBLIC, Access, AnswerMode, Audience, Hit, Query, Retrieved
 from core.settings import Settings
 from tests.answering import LEAVE_HIT, TRAVEL, TRAVEL_HIT, ScriptedSearch, asked, hit
 from tests.emulators.openai import Cuts, Garbage, Hangs, OpenAIServer, RateLimited, Refuses, Request, Says, Step
@@ -188,8 +188,8 @@ async def test_what_an_audience_may_not_read_reaches_neither_the_model_nor_the_a
 
 async def test_a_search_that_returned_too_much_is_checked_once_more(redis: Redis, server: OpenAIServer) -> None:
     class Leaky(ScriptedSearch):
-        async def __call__(self, query: str, audience: Audience, k: int, sources: Collection[str] = ()) -> list[Hit]:
-            return list(self.hits)
+        async def __call__(self, query: Query, audience: Audience, k: int) -> Retrieved:
+            return Retrieved(hits=self.hits)
 
     _, answer = await asked(World(redis, server, search=Leaky(LEAVE_HIT, SALARIES)).assistant, message(QUESTION), ANYONE)
     assert "90,000" not in server.requests[0].prompt
@@ -435,8 +435,8 @@ async def test_a_source_that_cannot_be_asked_is_refused_with_those_that_may_be_r
 
 async def test_what_a_search_finds_elsewhere_is_not_used(redis: Redis) -> None:
     class Careless(ScriptedSearch):
-        async def __call__(self, query: str, audience: Audience, k: int, sources: Collection[str] = ()) -> list[Hit]:
-            return list(self.hits)
+        async def __call__(self, query: Query, audience: Audience, k: int) -> Retrieved:
+            return Retrieved(hits=self.hits)
 
     world = World(redis, None, search=Careless(LEAVE_HIT, DRIVE_HIT))
     _, answer = await asked(world.assistant, message(QUESTION), ANYONE, ChannelConfig(sources=("drive",)))
