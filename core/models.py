@@ -188,6 +188,8 @@ class Hit:
     chunk: Chunk
     score: float
     """Fused score of the query; comparable within one result only."""
+    words: float | None = None
+    """BM25 scores of the best chunks of its document, summed: comparable within one result only. None: not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,6 +217,27 @@ class Query:
     sources: tuple[str, ...] = ()
     """Of these only; of all without any."""
     scope: Scope = Scope()
+    also: tuple[str, ...] = ()
+    """Other words for what ``text`` means: what an acronym stands for, the spelling that is known here, the question as it
+    was asked before it was rewritten. They count less than ``text``.
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Label:
+    """What a chunk is called in the index, and in what it lies. Not for people before it is known that they may read it."""
+
+    document_id: str
+    source: str
+    access: str
+    """Name of its access class."""
+    title: str
+    headings: tuple[str, ...] = ()
+    """Those above it, outermost first."""
+    path: tuple[str, ...] = ()
+    """As of :class:`Document`; on its first chunk alone."""
+    owners: tuple[Principal, ...] = ()
+    """As of :class:`Document`; on its first chunk alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,7 +245,7 @@ class Signals:
     """How much what was found looks like an answer. What may not be read has no part in it."""
 
     coverage: float
-    """The best chunk's BM25 score, of the most that the words of the query could get: 0 to about 1."""
+    """The share of the query's words that the chunk has which is best by words (BM25); rare words count more."""
     agreement: float
     """Cosine of the query and the chunk that is best by words."""
     lead: float
@@ -239,6 +262,15 @@ class Retrieved:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Link:
+    """A document as people open it."""
+
+    document_id: str
+    title: str
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Citation:
     """A footnote: ``quote`` is the passage of the document that supports the statement."""
 
@@ -248,6 +280,8 @@ class Citation:
     url: str
     quote: str
     updated_at: datetime
+    also_at: tuple[Link, ...] = ()
+    """Other documents in which the quote stands, too."""
 
 
 class AnswerMode(StrEnum):
