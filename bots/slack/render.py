@@ -13,7 +13,7 @@ from bots.commands.feedback import RATE
 from bots.slack.markup import cut, link, size
 from bots.slack.mrkdwn import SECTION, sections
 from core.errors import UserError
-from core.models import Answer, Citation
+from core.models import Answer, Citation, Link
 
 Block = dict[str, Any]
 
@@ -141,9 +141,13 @@ def _sources(citations: Sequence[Citation]) -> Iterator[Block]:
 
 
 def _source(citation: Citation) -> str:
-    title = citation.title.strip() or citation.document_id
-    title = title if len(title) <= _TITLE else f"{title[: _TITLE - 1]}…"
-    return f"{citation.number}. {link(citation.url, title)} · {citation.updated_at:%Y-%m-%d}"
+    also = "".join(f" · also at {_linked(place)}" for place in citation.also_at)
+    return f"{citation.number}. {_linked(citation)} · {citation.updated_at:%Y-%m-%d}{also}"
+
+
+def _linked(document: Citation | Link) -> str:
+    title = document.title.strip() or document.document_id
+    return link(document.url, title if len(title) <= _TITLE else f"{title[: _TITLE - 1]}…")
 
 
 def section(text: str) -> Block:

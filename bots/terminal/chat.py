@@ -70,6 +70,8 @@ class TerminalReply:
         for citation in answer.citations:
             self._write(f"\n  [{citation.number}] {citation.title} ({citation.updated_at:%Y-%m-%d})")
             self._write(f"\n      {citation.url}" if citation.url else "")
+            for place in citation.also_at:
+                self._write(f"\n      also at {place.title}{f': {place.url}' if place.url else ''}")
         if answer.citations:
             self._write("\n")
         if answer.notice:

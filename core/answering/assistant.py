@@ -147,7 +147,7 @@ class Assistant:
 
     def _turn(self, message: Message, ask: Ask, draft: Draft) -> Turn:
         """With all that the answer may repeat: the documents it was made from, cited or not, and what earlier answers were."""
-        hits = [hit for item in draft.found.evidence for hit in item.hits]
+        hits = [hit for item in draft.found.evidence for some in (item.hits, *item.copies) for hit in some]
         earlier = [said.additional_kwargs for said in ask.history if isinstance(said, AIMessage)]
         accesses = [hit.chunk.access for hit in hits] + [access for said in earlier for access in said["accesses"]]
         documents = [hit.chunk.document_id for hit in hits] + [id for said in earlier for id in said["documents"]]

@@ -66,7 +66,7 @@ def test_hits_that_are_about_something_else_are_not_quoted() -> None:
 
 
 def test_hits_collapse_to_few_documents_with_few_chunks_and_lose_what_is_far_below_the_best() -> None:
-    hits = [hit(f"wiki:{n}", "text", position=p, score=1 - n / 100 - p / 1000) for n in range(10) for p in range(5)]
+    hits = [hit(f"wiki:{n}", f"Text {n}.", position=p, score=1 - n / 100 - p / 1000) for n in range(10) for p in range(5)]
     found = collapse([*hits, hit("wiki:far", "text", score=0.5)])
     assert [item.number for item in found] == list(range(1, DOCUMENTS + 1))
     assert {len(item.hits) for item in found} == {CHUNKS_PER_DOCUMENT}
