@@ -20,6 +20,7 @@ from core.indexing.generations import DENSE, SPARSE, Generation, Generations
 from core.indexing.payloads import access_of, gates_of, payload_of
 from core.indexing.qdrant import SEARCH_SECONDS, Missing, ask
 from core.indexing.ranking import best
+from core.indexing.recipe import ALL, Recipe
 from core.indexing.tombstones import Forgotten, Tombstone, Tombstones
 from core.models import NOBODY, Access, Audience, Chunk, Document, Principal, Query, Retrieved
 from core.ports import Embedder
@@ -119,11 +120,18 @@ class Index:
     """
 
     def __init__(
-        self, client: AsyncQdrantClient, embedder: Embedder, alias: str = "footnote", *, embedder_of: EmbedderOf = bundled
+        self,
+        client: AsyncQdrantClient,
+        embedder: Embedder,
+        alias: str = "footnote",
+        *,
+        embedder_of: EmbedderOf = bundled,
+        recipe: Recipe = ALL,
     ) -> None:
         """``embedder_of`` builds the models of collections that were made before ``embedder`` was chosen."""
         self._client = client
         self._embedder = embedder
+        self._recipe = recipe
         self._generations = Generations(client, embedder, alias)
         self._tombstones = Tombstones(client, alias)
         self._answerer = Answerer(self._generations, embedder, embedder_of, self._facet)
@@ -444,7 +452,7 @@ class Index:
         query = replace(query, text=clean(query.text), before=clean(query.before), answered=clean(query.answered))
         if not query.text.strip() or k < 1:
             return Retrieved()
-        return await self._here(lambda answering: best(self._client, answering, query, audience, k))
+        return await self._here(lambda answering: best(self._client, answering, query, audience, k, self._recipe))
 
     async def _here(self, question: Callable[[Answering], Awaitable[Result]]) -> Result:
         """Ask what answers now; again, if it was exchanged a moment ago."""
@@ -521,7 +529,7 @@ def _batches(pairs: Sequence[tuple[Document, Sequence[Chunk]]]) -> Iterator[list
 
 
 def _point(document: Document, chunk: Chunk, chunks: Sequence[Chunk], dense: list[float]) -> models.PointStruct:
-    indices, values = sparse.document_vector(chunk.indexed_text)
+    indices, values = sparse.document_vector(chunk.title, chunk.indexed_text)
     vector: dict[str, Any] = {DENSE: dense, SPARSE: models.SparseVector(indices=indices, values=values)}
     return models.PointStruct(id=chunk.id, vector=vector, payload=payload_of(document, chunk, chunks))
 

@@ -2,100 +2,230 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Mapping
+import statistics
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
+import numpy as np
 from qdrant_client import AsyncQdrantClient, models
 
 from core.errors import TransientError
 from core.indexing import sparse
 from core.indexing.answering import Answering
+from core.indexing.fusion import Candidate, dbsf, fused, lifted, rrf, with_parents, words_together
 from core.indexing.generations import DENSE, SPARSE
 from core.indexing.payloads import chunk_of
 from core.indexing.qdrant import SEARCH_SECONDS, ask
-from core.models import Access, Audience, Hit, Query, Retrieved
+from core.indexing.rarity import idf
+from core.indexing.recipe import ALL, Recipe
+from core.models import Access, Audience, Hit, Query, Retrieved, Signals
 
 PREFETCH = 100
 """Candidates of each kind before fusion."""
-RARE = 10
-"""Hits at most that count as exact matches of rare words."""
+BEFORE, ANSWERED = 0.4, 0.1
+"""What the turn before a follow-up and the answer to it count beside it. Measured on human conversations of several turns:
+nDCG@10 .838 → .927."""
+RARE_CHUNKS, RARE_DOCUMENTS = 8, 2
+"""A word in no more chunks and documents than these is a name, a number or an error code: its document is lifted."""
+RARE_IDF = 6.5
+"""... if there is so much that it could stand in, too: about 1,000 chunks for one. In a small index ordinary words are as rare.
+Measured on two company knowledge bases: without this, lifting costs .001 nDCG@10; with it, .0009 and nothing."""
+PLACE = 3
+"""Where what has a rare word of a question is at the latest; it is first when rare words are most of what is asked for."""
+_LEAD = 10
+_WORDS_MOST = 24
+"""Words of a question that are looked up for being rare: the first ones."""
 
 
-async def best(client: AsyncQdrantClient, answering: Answering, query: Query, audience: Audience, k: int) -> Retrieved:
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    words: Sequence[Candidate] = ()
+    meaning: Sequence[Candidate] = ()
+    asked: Sequence[int] = ()
+    """The words of the question."""
+    having: Mapping[int, Sequence[Candidate]] = field(default_factory=dict)
+    """The chunks that have a word, by word. Common words are missing."""
+    chunks: int = 0
+    """Among so many."""
+
+    def document_of(self) -> dict[str, str]:
+        lists = (self.words, self.meaning, *self.having.values())
+        return {candidate.id: candidate.document_id for found in lists for candidate in found}
+
+    def weight(self, word: int) -> float:
+        return idf(len(self.having.get(word, range(RARE_CHUNKS + 1))), self.chunks)
+
+    def rare(self) -> list[int]:
+        """Of the words that are asked for."""
+        return [word for word, found in self.having.items() if self._is_rare(word, found)]
+
+    def _is_rare(self, word: int, found: Sequence[Candidate]) -> bool:
+        few = 0 < len({candidate.document_id for candidate in found}) <= RARE_DOCUMENTS
+        return few and self.weight(word) >= RARE_IDF
+
+
+async def best(
+    client: AsyncQdrantClient, answering: Answering, query: Query, audience: Audience, k: int, recipe: Recipe = ALL
+) -> Retrieved:
     """The ``k`` best. Raises TransientError, and Missing when the collection was exchanged a moment ago."""
-    sources = query.sources
     allowed = await answering.classes.readable_by(audience)
     if not allowed:
         return Retrieved()
-    readable = _readable(allowed, sources)
-    chunks = await _chunks(client, answering, readable) if sources else answering.classes.chunks(allowed)
-    branches = await _branches(answering, query.text, readable, chunks)
-    if not branches:
+    found = await _found(client, answering, query, allowed, recipe)
+    scores = _ranked(found, recipe)
+    ids = sorted(scores, key=lambda id: (-scores[id], id))[:k]
+    if not ids:
         return Retrieved()
-    found = await ask(
-        client.query_points(
-            answering.generation.collection,
-            prefetch=branches,
-            query=models.FusionQuery(fusion=models.Fusion.DBSF),
-            limit=k,
-            with_payload=True,
-        ),
-        seconds=SEARCH_SECONDS,
-    )
-    hits = []
-    for point in found.points:
+    # The signals are about the one that is best by words, wherever it ranks.
+    wanted = dict.fromkeys([*ids, *(candidate.id for candidate in found.words[:1])])
+    points = await ask(client.retrieve(answering.generation.collection, list(wanted), with_payload=True), seconds=SEARCH_SECONDS)
+    together = words_together(found.words)
+    hits: dict[str, Hit] = {}
+    for point in points:
         if point.payload and (access := allowed.get(point.payload["access"])) and audience.may_read(access):
-            hits.append(Hit(chunk=chunk_of(point.payload, access), score=point.score))
-    hits = [hit for hit in hits if not sources or hit.chunk.source in sources]
-    return Retrieved(hits=tuple(sorted(hits, key=lambda hit: (-hit.score, hit.chunk.id))))
-
-
-def _readable(allowed: Mapping[str, Access], sources: Collection[str]) -> models.Filter:
-    must: list[models.Condition] = [_any("access", allowed)]
-    return models.Filter(must=[*must, _any("source", sources)] if sources else must)
+            chunk, id = chunk_of(point.payload, access), str(point.id)
+            if not query.sources or chunk.source in query.sources:
+                hits[id] = Hit(chunk=chunk, score=scores[id], words=together.get(chunk.document_id, 0.0))
+    return Retrieved(hits=tuple(hits[id] for id in ids if id in hits), signals=_signals(found, hits))
 
 
 def _any(key: str, values: Collection[str]) -> models.FieldCondition:
     return models.FieldCondition(key=key, match=models.MatchAny(any=sorted(values)))
 
 
-async def _chunks(client: AsyncQdrantClient, answering: Answering, readable: models.Filter) -> int:
-    counting = client.count(answering.generation.collection, count_filter=readable, exact=False)
-    return (await ask(counting, seconds=SEARCH_SECONDS)).count
-
-
-async def _branches(answering: Answering, query: str, readable: models.Filter, chunks: int) -> list[models.Prefetch]:
-    """``chunks``: so many are readable."""
-    indices, values = sparse.query_vector(query)
-    branches = []
-    if indices:
-        words = models.SparseVector(indices=indices, values=values)
+async def _found(
+    client: AsyncQdrantClient, answering: Answering, query: Query, allowed: Mapping[str, Access], recipe: Recipe
+) -> _Found:
+    must: list[models.Condition] = [_any("access", allowed)]
+    if query.sources:
+        must.append(_any("source", query.sources))
+    readable = models.Filter(must=must)
+    words = _words(query, recipe) if recipe.words else {}
+    meaning = await _meaning(answering, query, recipe, alone=not words) if recipe.meaning else None
+    asked = sparse.words_of(query.text)[:_WORDS_MOST] if words else []
+    reader = (frozenset(allowed), query.sources)
+    looked_up = answering.common.others(reader, asked)
+    requests = []
+    if words:
         # Words are as rare as they are among what may be read: else the order would tell of what is hidden.
         rarity = models.SearchParams(idf=models.IdfCorpusParams(corpus=readable))
-        branches.append(models.Prefetch(query=words, using=SPARSE, filter=readable, params=rarity, limit=PREFETCH))
-        # DBSF gives a branch with one hit .5, less than it gives the better half of a long one. So what has all
-        # the rare words of a query (a name, an error code) comes in twice more. Questions hardly ever get this far.
-        rare = models.Prefetch(
-            query=words,
-            using=SPARSE,
-            filter=readable,
-            params=rarity,
-            limit=RARE,
-            score_threshold=len(indices) * _rarity(chunks),
-        )
-        branches += [rare, rare]
+        requests.append(_request(_sparse(words), SPARSE, readable, PREFETCH, rarity))
+    # Of these it only counts whether there are more than a few.
+    requests += [_request(_sparse({word: 1.0}), SPARSE, readable, RARE_CHUNKS + 1) for word in looked_up]
+    if meaning is not None:
+        requests.append(_request(meaning, DENSE, readable, PREFETCH))
+    if not requests:
+        return _Found()
+    collection = answering.generation.collection
+    responses = await ask(client.query_batch_points(collection, requests), seconds=SEARCH_SECONDS)
+    lists = [_candidates(response) for response in responses]
+    having = dict(zip(looked_up, lists[1 : 1 + len(looked_up)], strict=True))
+    common = [word for word, found in having.items() if len(found) > RARE_CHUNKS]
+    answering.common.learn(reader, common)
+    return _Found(
+        words=lists[0] if words else (),
+        meaning=lists[-1] if meaning is not None else (),
+        asked=asked,
+        having={word: found for word, found in having.items() if word not in common},
+        chunks=await _chunks(client, collection, readable) if query.sources else answering.classes.chunks(allowed),
+    )
+
+
+async def _chunks(client: AsyncQdrantClient, collection: str, readable: models.Filter) -> int:
+    return (await ask(client.count(collection, count_filter=readable, exact=False), seconds=SEARCH_SECONDS)).count
+
+
+def _request(
+    vector: models.SparseVector | list[float],
+    using: str,
+    readable: models.Filter,
+    limit: int,
+    params: models.SearchParams | None = None,
+) -> models.QueryRequest:
+    fields = ["document_id"]
+    return models.QueryRequest(query=vector, using=using, filter=readable, limit=limit, params=params, with_payload=fields)
+
+
+def _sparse(weights: Mapping[int, float]) -> models.SparseVector:
+    return models.SparseVector(indices=list(weights), values=list(weights.values()))
+
+
+def _candidates(response: models.QueryResponse) -> list[Candidate]:
+    found = [Candidate(str(point.id), point.payload["document_id"], point.score) for point in response.points if point.payload]
+    return sorted(found, key=lambda candidate: (-candidate.score, candidate.id))
+
+
+def _words(query: Query, recipe: Recipe) -> dict[int, float]:
+    """The terms of the question and their weights, with those of what was said before."""
+    total: dict[int, float] = {}
+    for text, weight in _turns(query, recipe):
+        pairs, title = sparse.PAIRS * recipe.bigrams, sparse.TITLE * recipe.titles
+        terms = sparse.query_vector(text, pairs=pairs, title=title, compounds=recipe.compounds)
+        for term, value in zip(*terms, strict=True):
+            total[term] = total.get(term, 0.0) + weight * value
+    return total
+
+
+async def _meaning(answering: Answering, query: Query, recipe: Recipe, *, alone: bool) -> list[float] | None:
+    """The weighted mean of the vectors of what was said, of unit length; None where no vectors can be had."""
     if answering.embedder is None:
-        return branches
+        return None
+    turns = _turns(query, recipe)
     try:
-        meaning = await answering.embedder.embed_query(query)
+        vectors = [await answering.embedder.embed_query(text) for text, _ in turns]
     except TransientError:
-        if not branches:
+        if alone:
             raise
-    else:
-        branches.append(models.Prefetch(query=meaning, using=DENSE, filter=readable, limit=PREFETCH))
-    return branches
+        return None
+    if len(vectors) == 1:
+        return vectors[0]
+    mean = np.average(vectors, axis=0, weights=[weight for _, weight in turns])
+    unit: list[float] = (mean / (np.linalg.norm(mean) or 1.0)).tolist()
+    return unit
 
 
-def _rarity(chunks: int) -> float:
-    """The score of a word that stands in some five of so many chunks. Measured: from .7 down it costs questions accuracy."""
-    return 0.8 * math.log(1 + chunks / 5.5)
+def _turns(query: Query, recipe: Recipe) -> list[tuple[str, float]]:
+    """What was said and how much it counts, the question first."""
+    turns = [(query.text, 1.0)]
+    if recipe.history:
+        turns += [(query.before, BEFORE), (query.answered, ANSWERED)]
+    return [(text, weight) for text, weight in turns if text.strip()]
+
+
+def _ranked(found: _Found, recipe: Recipe) -> dict[str, float]:
+    """Scores of chunks by id."""
+    scaled = dbsf if recipe.dbsf else rrf
+    document_of = found.document_of()
+    scores = fused(scaled(found.words), scaled(found.meaning))
+    if recipe.parents:
+        scores = with_parents(scores, document_of)
+    if recipe.rare and (rare := found.rare()):
+        scores = lifted(scores, document_of, _having_most(found, rare), 1 if 2 * len(rare) > len(found.asked) else PLACE)
+    return scores
+
+
+def _having_most(found: _Found, rare: Sequence[int]) -> list[str]:
+    """A chunk each of the documents that have these words, those first that have more of them and rarer ones."""
+    points: dict[str, float] = {}
+    chunk_of_document: dict[str, str] = {}
+    for word in rare:
+        for candidate in {candidate.document_id: candidate for candidate in reversed(found.having[word])}.values():
+            points[candidate.document_id] = points.get(candidate.document_id, 0.0) + found.weight(word)
+            chunk_of_document.setdefault(candidate.document_id, candidate.id)
+    documents = sorted(points, key=lambda document_id: (-points[document_id], document_id))
+    return [chunk_of_document[document_id] for document_id in documents[:RARE_DOCUMENTS]]
+
+
+def _signals(found: _Found, hits: Mapping[str, Hit]) -> Signals | None:
+    if not (found.words and found.meaning and found.asked) or (top := hits.get(found.words[0].id)) is None:
+        return None
+    present = set(sparse.words_of(top.chunk.indexed_text))
+    total = sum(map(found.weight, found.asked))
+    near = {candidate.id: candidate.score for candidate in found.meaning}
+    first = [candidate.score for candidate in found.meaning[:_LEAD]]
+    return Signals(
+        coverage=sum(found.weight(word) for word in found.asked if word in present) / total,
+        # What is not among the nearest is no nearer than the last of them.
+        agreement=near.get(found.words[0].id, min(near.values())),
+        lead=first[0] - statistics.fmean(first),
+    )
