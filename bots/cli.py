@@ -467,6 +467,59 @@ def preview(out: Path) -> None:
     click.echo(f"{out}: open it in a browser")
 
 
+@main.group("eval")
+def evaluate() -> None:
+    """Measure the search and the answers by questions whose answers are known."""
+
+
+set_argument = click.argument("folder", metavar="SET", type=click.Path(exists=True, file_okay=False, path_type=Path))
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+def _evaluation_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in (
+        click.option("--limit", type=click.IntRange(1), help="So many of the cases, spread over all of them."),
+        click.option("--against", type=_FILE, help="Compare with this report; by default with the last one in --json or --keep."),
+        click.option("--html", type=_FILE, help="Write the report as a page, too."),
+        click.option("--json", type=_FILE, help="Write the report as JSON, too."),
+        click.option(
+            "--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep index and report here for next time."
+        ),
+        set_argument,
+    ):
+        command = option(command)
+    return command
+
+
+@evaluate.command("retrieval")
+@_evaluation_options
+@click.option("--ablate", is_flag=True, help="Measure, too, what each step of the search adds.")
+def evaluate_retrieval(**wanted: Any) -> None:
+    """Run every question of SET through the search.
+
+    SET is a folder: `pages/` with `questions*.jsonl` beside it, or `corpus.jsonl`, `queries.jsonl` and `qrels.tsv`.
+    """
+    from bots.terminal import evaluating
+
+    with evaluating.evaluation(**wanted) as evaluation:
+        _run(evaluation.retrieval, level="error", overrides=evaluation.settings)
+
+
+@evaluate.command("answers")
+@_evaluation_options
+@click.option("--judge", default="", metavar="MODEL", help="Have this model judge the answers, e.g. openai:gpt-5.4.")
+@click.option("--trials", type=click.IntRange(3), default=3, show_default=True, help="How often it is asked about each.")
+def evaluate_answers(**wanted: Any) -> None:
+    """Answer every question of SET, with the configured model or in quotes.
+
+    SET is a folder: `pages/` with `questions*.jsonl` beside it, or `corpus.jsonl`, `queries.jsonl` and `qrels.tsv`.
+    """
+    from bots.terminal import evaluating
+
+    with evaluating.evaluation(**wanted) as evaluation:
+        _run(evaluation.answers, level="error", overrides=evaluation.settings)
+
+
 @main.command()
 @json_option
 def check(as_json: bool) -> None:

@@ -1,0 +1,285 @@
+"""`footnote eval …`: a set of cases through the real parts, in a data dir of its own, and what comes of it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bots.terminal.demo import ALONE
+from core.errors import ConfigError, UserError
+from core.evaluation.cases import Case, CaseSet, load
+from core.models import ANYONE, Answer, Hit, Message, Turn, now
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from bots.app import App
+    from bots.terminal.case_index import Indexed
+    from core.evaluation.judge import Judge
+    from core.evaluation.outcome import Outcome
+    from core.evaluation.report import Report
+    from core.evaluation.retrieval import Step
+    from core.indexing.recipe import Recipe
+    from core.ports import Embedder, Search
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What was asked for on the command line."""
+
+    folder: Path
+    data: Path
+    """A temporary folder, or the one that keeps indexes and the last reports."""
+    kept: bool
+    json: Path | None = None
+    html: Path | None = None
+    against: Path | None = None
+    limit: int | None = None
+    ablate: bool = False
+    judge: str = ""
+    trials: int = 3
+
+    @cached_property
+    def chosen(self) -> CaseSet:
+        return load(self.folder)
+
+    @cached_property
+    def data_dir(self) -> Path:
+        from bots.terminal.case_index import kept_in
+
+        return kept_in(self.data, self.chosen)
+
+    def settings(self) -> dict[str, Any]:
+        """Overrides. The models stay as they are configured: they are what is measured."""
+        return {
+            **ALONE,
+            "footnote_data_dir": self.data_dir,
+            "footnote_folder": self.chosen.pages,
+            "footnote_daily_tokens": None,
+            "footnote_daily_tokens_per_person": None,
+        }
+
+    async def retrieval(self, app: App) -> int:
+        from core.evaluation.retrieval import retrieve
+
+        cases = self.chosen.first(self.limit)
+        index = await self._index(app)
+        outcomes = await retrieve(cases, app.index.search, collapsed)
+        steps = await ablation(app, cases, outcomes) if self.ablate else ()
+        self._tell(self._report(app, index, "retrieval", outcomes, steps=steps))
+        return 0
+
+    async def answers(self, app: App) -> int:
+        from core.answering.model import name_of
+        from core.evaluation import answers
+        from core.evaluation.retrieval import retrieve
+
+        judge = self._judge(app)
+        cases = self.chosen.first(self.limit)
+        index = await self._index(app)
+        signals = {one.id: one.signals for one in await retrieve(cases, app.index.search, collapsed)}
+        outcomes = await answers.answer(cases, asking(app), index.texts, signals)
+        how = {"model": name_of(app.model) if app.model else "none: quotes"}
+        if judge:
+            from core.evaluation.judge import VERSION
+
+            outcomes = await judge.judge(outcomes)
+            how["judge"] = f"{judge.name}, {judge.trials} trials an answer, instructions {VERSION}"
+        self._tell(self._report(app, index, "answers", outcomes, how=how))
+        return 0
+
+    async def _index(self, app: App) -> Indexed:
+        from bots.terminal.case_index import indexed
+
+        where = f"kept in {self.data_dir}" if self.kept else "--keep DIR keeps the index for the next time"
+        click.echo(f"indexing {self.chosen.name} ({where})", err=True)
+        index = await indexed(app, self.chosen)
+        click.echo(f"{len(index.documents)} documents, {index.embedded} embedded now", err=True)
+        await app.warm()
+        return index
+
+    def _judge(self, app: App) -> Judge | None:
+        if not self.judge:
+            return None
+        from langchain_core.messages import HumanMessage, SystemMessage
+
+        from core.answering.model import build_model, name_of, stream
+        from core.evaluation.judge import Judge
+
+        model = build_model(app.settings.model_copy(update={"footnote_model": self.judge}))
+        if model is None:
+            raise ConfigError("--judge is empty: name a model, for example openai:gpt-5.4")
+        silence = app.settings.footnote_model_timeout.total_seconds()
+
+        async def say(instructions: str, material: str) -> str:
+            prompt = [SystemMessage(instructions), HumanMessage(material)]
+            return "".join([piece async for piece in stream(model, prompt, silence)])
+
+        return Judge(name=name_of(model), say=say, trials=self.trials)
+
+    def _report(
+        self,
+        app: App,
+        index: Indexed,
+        command: str,
+        outcomes: Sequence[Outcome],
+        *,
+        how: Mapping[str, str] | None = None,
+        steps: Sequence[Step] = (),
+    ) -> Report:
+        from core.evaluation.report import Report
+
+        named = {id for one in outcomes for id in (*one.expected, *one.found)} & index.documents.keys()
+        return Report(
+            command=command,
+            set_name=self.chosen.name,
+            made_at=now(),
+            documents=len(index.documents),
+            how={"footnote": version("footnote"), "embeddings": app.embedder.name, **(how or {})},
+            outcomes=tuple(outcomes),
+            steps=tuple(steps),
+            titles={id: index.documents[id].title for id in named},
+            links={id: index.documents[id].url for id in named},
+        )
+
+    def _tell(self, report: Report) -> None:
+        from bots.terminal.evaluation_table import tables
+        from core.evaluation.page import page
+        from core.evaluation.report import compare, read
+
+        if self.chosen.unjudged:
+            click.echo(f"{self.chosen.unjudged} questions were left out: nobody said what answers them", err=True)
+        kept = self.data_dir / f"{report.command}.json"
+        last = self.against or next((file for file in (self.json, kept) if file and file.exists()), None)
+        against = compare(report, read(last)) if last else None
+        click.echo(tables(report, against))
+        written = report.as_json()
+        for file in (self.json, kept if self.kept else None):
+            if file:
+                _write(file, written)
+        if self.html:
+            _write(self.html, page(report, against).encode())
+            click.echo(f"{self.html}: open it in a browser", err=True)
+
+
+@contextmanager
+def evaluation(*, keep: Path | None, **wanted: Any) -> Iterator[Evaluation]:
+    """In a folder that is gone afterwards, unless it is to be kept."""
+    if keep:
+        yield Evaluation(data=keep, kept=True, **wanted)
+        return
+    with tempfile.TemporaryDirectory(prefix="fn-", ignore_cleanup_errors=True) as folder:
+        yield Evaluation(data=Path(folder), kept=False, **wanted)
+
+
+def collapsed(hits: Sequence[Hit]) -> list[Collection[str]]:
+    """What an answer is made from: as many chunks are collapsed as an answer asks for."""
+    from core.answering.chain import HITS
+    from core.answering.evidence import collapse
+
+    return [item.document_ids for item in collapse(hits[:HITS])]
+
+
+def asking(app: App) -> Callable[[Case], Awaitable[Answer]]:
+    """Puts a case to the assistant. Earlier turns are remembered as the set has them; those without an answer are asked."""
+
+    async def ask(case: Case) -> Answer:
+        conversation = f"eval:{case.id}"
+        await app.memory.forget(conversation)
+        for question, answered in case.turns:
+            if answered:
+                await app.memory.add(conversation, _turn(question, answered))
+            else:
+                await put(case, conversation, question)
+        return await put(case, conversation, case.question)
+
+    async def put(case: Case, conversation: str, question: str) -> Answer:
+        message = Message(
+            id=f"eval:{case.id}",
+            platform="terminal",
+            conversation_id=conversation,
+            channel_id="eval",
+            user="terminal:eval",
+            user_name="",
+            text=question,
+            sent_at=now(),
+            private=True,
+        )
+        *_, last = [part async for part in app.assistant.answer(message, ANYONE)]
+        assert isinstance(last, Answer)
+        return last
+
+    return ask
+
+
+async def ablation(app: App, cases: Sequence[Case], whole: Sequence[Outcome]) -> list[Step]:
+    """The search without each of its steps, and with words or meaning alone, over the same index."""
+    from core.evaluation.retrieval import retrieve, step
+    from core.indexing.recipe import Recipe
+
+    plain = Recipe(**dict.fromkeys(("bigrams", "titles", "rare", "parents"), False))
+    recipes = {f"without {each.name}": replace(Recipe(), **{each.name: False}) for each in fields(Recipe)}
+    recipes |= {"BM25 alone": replace(plain, meaning=False), "dense alone": replace(plain, words=False)}
+    values = {one.id: one.values for one in whole}
+    steps = []
+    async with _searches(app) as search_by:
+        for name, recipe in recipes.items():
+            outcomes = await retrieve(cases, search_by(recipe), collapsed if recipe.cut else uncut)
+            steps.append(step(name, values, {one.id: one.values for one in outcomes}))
+            click.echo(f"measured: {name}", err=True)
+    return steps
+
+
+def uncut(hits: Sequence[Hit]) -> list[Collection[str]]:
+    return [[id] for id in dict.fromkeys(hit.chunk.document_id for hit in hits)]
+
+
+@asynccontextmanager
+async def _searches(app: App) -> AsyncIterator[Callable[[Recipe], Search]]:
+    from core.embedded.keeper import attach
+    from core.indexing.index import Index
+    from core.indexing.qdrant import connect
+
+    engines = await attach(app.settings.footnote_data_dir)
+    client = connect(socket=engines.qdrant_socket)
+    embedder = _Remembering(app.embedder)
+    try:
+        yield lambda recipe: Index(client, embedder, recipe=recipe).search
+    finally:
+        await client.close()
+        await engines.release()
+
+
+class _Remembering:
+    """Embeds a question once: each step asks the same ones."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.name, self.dimension = embedder.name, embedder.dimension
+        self.count, self.embed_documents = embedder.count, embedder.embed_documents
+        self._embedder = embedder
+        self._known: dict[str, list[float]] = {}
+
+    async def embed_query(self, text: str) -> list[float]:
+        if text not in self._known:
+            self._known[text] = await self._embedder.embed_query(text)
+        return self._known[text]
+
+
+def _turn(question: str, answered: str) -> Turn:
+    return Turn(question=question, answer=answered, accesses=(), asked_by="terminal:eval", asked_by_name="", at=now())
+
+
+def _write(file: Path, content: bytes) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    except OSError as error:
+        raise UserError(f"{file} cannot be written: {error.strerror}.") from error
