@@ -449,7 +449,13 @@ class Index:
         Without an embedding (a remote model that does not answer) words alone decide. What is invisible in a query
         counts as little as in a document.
         """
-        query = replace(query, text=clean(query.text), before=clean(query.before), answered=clean(query.answered))
+        query = replace(
+            query,
+            text=clean(query.text),
+            before=clean(query.before),
+            answered=clean(query.answered),
+            also=tuple(map(clean, query.also)),
+        )
         if not query.text.strip() or k < 1:
             return Retrieved()
         return await self._here(lambda answering: best(self._client, answering, query, audience, k, self._recipe))
