@@ -55,9 +55,10 @@ def collapse(hits: Sequence[Hit]) -> tuple[Evidence, ...]:
     for hit in sorted(hits, key=lambda hit: -hit.score):
         by_document.setdefault(hit.chunk.document_id, []).append(hit)
     best = max((hit.score for hit in hits), default=0.0)
-    most = max((hit.words or 0.0 for hit in hits), default=0.0)
+    ranked = list(by_document.values())
+    most = max((found[0].words or 0.0 for found in ranked[:DOCUMENTS]), default=0.0)
     kept: list[list[list[Hit]]] = []
-    for found in newer_first(list(by_document.values())):
+    for found in newer_first(ranked):
         own = sorted(found[:CHUNKS_PER_DOCUMENT], key=lambda hit: hit.chunk.position)
         original = next((documents for documents in kept if adds_nothing(own, documents[0])), None)
         if original is not None:

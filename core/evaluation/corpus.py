@@ -55,12 +55,14 @@ def _document(row: Mapping[str, Any], at: str) -> Document:
         updated_at = datetime.fromisoformat(updated) if isinstance(updated, str) else _UNDATED
     except ValueError as error:
         raise UserError(f"{at}: {updated!r} is no time: write it as 2026-03-01T12:00:00Z.") from error
+    title = str(row.get("title") or body[:80]).strip()
     return Document(
         id=text(row, *_ID, at=at),
         source=CORPUS,
-        title=str(row.get("title") or body[:80]).strip(),
+        title=title,
         url=str(row.get("url") or ""),
-        body=body,
+        # As the sources themselves tell it: a title is not the first line of its own page, too.
+        body=body.removeprefix(title).lstrip() or body,
         media_type=str(row.get("media_type") or "text/markdown"),
         updated_at=updated_at if updated_at.tzinfo else updated_at.replace(tzinfo=UTC),
         access=PUBLIC,
