@@ -54,7 +54,13 @@ class Judge:
     async def _judged(self, one: Outcome) -> Outcome:
         if one.expected and not one.reference:
             return one
-        verdicts = [_worth(await self.say(INSTRUCTIONS, _material(one)), self.name) for _ in range(self.trials)]
+        replies = [await self.say(INSTRUCTIONS, _material(one)) for _ in range(self.trials)]
+        verdicts = [verdict for reply in replies if (verdict := _worth(reply)) is not None]
+        if not verdicts:
+            raise UserError(
+                f"The judge {self.name} replied with none of CORRECT, PARTLY and WRONG to {one.id}: choose a model that "
+                "follows instructions."
+            )
         agreed = max(verdicts.count(verdict) for verdict in verdicts) / len(verdicts)
         return replace(one, values={**one.values, JUDGED: fmean(verdicts), AGREEMENT: agreed})
 
@@ -66,11 +72,7 @@ def _material(one: Outcome) -> str:
     return f"{before}<question>\n{one.question}\n</question>\n<reference>\n{reference}\n</reference>\n<answer>\n{said}\n</answer>"
 
 
-def _worth(reply: str, name: str) -> float:
+def _worth(reply: str) -> float | None:
     verdicts = _VERDICT.findall(reply)
-    if not verdicts:
-        raise UserError(
-            f"The judge {name} replied with none of CORRECT, PARTLY and WRONG: choose a model that follows instructions."
-        )
     # Models that think aloud say last what they mean.
-    return _WORTH[verdicts[-1]]
+    return _WORTH[verdicts[-1]] if verdicts else None
