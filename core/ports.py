@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from core.models import Access, Answer, Audience, Change, Document, Known, Message, Query, Retrieved
+from core.models import Access, Answer, Audience, Change, Document, Hit, Known, Message, Query, Retrieved
 
 
 class Search(Protocol):
@@ -16,6 +16,9 @@ class Search(Protocol):
 
 Accesses = Callable[[Collection[str]], Awaitable[Mapping[str, Access]]]
 """Who may read documents now, by id, as the index has them. A document that is gone, or half written, is missing."""
+
+Neighbours = Callable[[Sequence[Hit], Audience], Awaitable[Sequence[Hit]]]
+"""The chunks right before and right after these in their documents that every reader may read; their score is 0."""
 
 Sources = Callable[[Audience], Awaitable[Collection[str]]]
 """The sources in which there is something that every reader may read."""

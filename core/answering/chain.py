@@ -18,6 +18,10 @@ from core.answering.citations import citations
 from core.answering.condense import extend, rewrite
 from core.answering.evidence import Evidence, collapse
 from core.answering.footnotes import FootnoteFilter, plain
+from core.answering.grounding.conflicts import conflicts, notice
+from core.answering.grounding.context import Context
+from core.answering.grounding.grounding import Grounding, Judge
+from core.answering.grounding.meaning import Embed, Meaning
 from core.answering.leak import LeakedError, LeakGuard
 from core.answering.line import Line, Waiting, unheard
 from core.answering.model import stream
@@ -65,6 +69,8 @@ class Found:
     query: str
     hits: tuple[Hit, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    told: tuple[Evidence, ...] = ()
+    """What the model was told of it, with what stands around the hits."""
     signals: Signals | None = None
     failure: str = ""
     """Why the model cannot be used: it is not to be asked, or failed when it condensed the question."""
@@ -98,10 +104,19 @@ class Draft:
 
 
 def build_chain(
-    search: Search, accesses: Accesses, model: BaseChatModel | None, *, model_timeout: float, line: Line
+    search: Search,
+    accesses: Accesses,
+    model: BaseChatModel | None,
+    *,
+    model_timeout: float,
+    line: Line,
+    context: Context = Context(),  # noqa: B008  # frozen
+    embed: Embed | None = None,
+    judge: Judge | None = None,
 ) -> Runnable[Ask, str | Draft]:
     """Stream it: pieces of text, then exactly one Draft. The model may be silent for so many seconds; a search waits for its
-    turn in the ``line``.
+    turn in the ``line``. The model is told the ``context`` of what was found; what it says is checked by words, then by
+    ``judge``, or where there is none by ``embed``, an embedding that takes milliseconds.
 
     Raises TransientError when the index does not answer, or too many are before this one. A model that fails is no error:
     then the draft is quotes.
@@ -143,19 +158,22 @@ def build_chain(
 
     async def generate(inputs: AsyncIterator[Found]) -> AsyncIterator[Found | str | Timed | Failure]:
         async for found in inputs:
-            yield found
+            if model is None or not found.evidence or found.failure:
+                yield found
             if model is None or not found.evidence:
                 return
             if found.failure:
                 yield Failure(text=found.failure)
                 return
             started = time.perf_counter()
+            found = replace(found, told=await context.around(found.evidence, found.ask.audience))
+            yield found
             fence = secrets.token_hex(8)
             prompt = ANSWER.format_messages(
                 style=found.ask.style.wishes,
                 history=recent(found.ask.history),
                 fence=fence,
-                sources=fenced(found.evidence, fence),
+                sources=fenced(found.told, fence),
                 asker=asker(found.ask.history, found.ask.asked_by),
                 question=found.ask.question,
             )
@@ -179,12 +197,16 @@ def build_chain(
         failure = ""
         timings: dict[str, float] = {}
         footnotes = FootnoteFilter(())
-        text = shown = ""
+        grounding = Grounding((), "", ())
+        text = ""
         async for piece in said:
             match piece:
                 case Found():
                     found = piece
-                    footnotes = FootnoteFilter(found.evidence)
+                    footnotes = FootnoteFilter(found.told)
+                    meaning = Meaning(embed) if embed else None
+                    asked = found.ask.question
+                    grounding = Grounding(found.told, asked, footnotes.cited, meaning=meaning, judge=judge)
                     continue
                 case Failure():
                     failure = piece.text
@@ -192,33 +214,40 @@ def build_chain(
                 case Timed():
                     timings[piece.step] = piece.milliseconds
                     continue
-            text += footnotes.feed(piece)
-            # Nothing is shown before the first footnote that holds: an answer without any is never shown.
-            if footnotes.cited and len(text) > len(shown):
-                yield text[len(shown) :]
-                shown = text
+            # What is shown was checked: an answer without a footnote that holds is never shown.
+            if new := await grounding.feed(footnotes.feed(piece)):
+                yield new
+                text += new
         if found is None:
             return
         found = replace(found, timings={**found.timings, **timings})
         if model is None or failure or not found.evidence:
             yield _quoted(found, failure)
             return
-        text += footnotes.close()
-        if not footnotes.cited:
+        if new := await grounding.feed(footnotes.close()) + await grounding.close():
+            yield new
+            text += new
+        if not grounding.cited:
             yield _not_found(found, by_model=True)
             return
-        if len(text) > len(shown):
-            yield text[len(shown) :]
+        disagreeing = notice(conflicts(grounding.quoted, grounding.grounds), found.told)
         yield Draft(
             text=text,
-            citations=citations(footnotes.cited, found.evidence, found.ask.question),
+            citations=citations(grounding.cited, found.told, found.ask.question, grounding.quoted),
             mode=AnswerMode.GENERATED,
-            notice="",
+            notice=" ".join(filter(None, (disagreeing, _left_out(grounding.dropped)))),
             by_model=True,
             found=found,
         )
 
     return RunnableLambda(condense) | RunnableLambda(retrieve) | RunnableGenerator(generate) | RunnableGenerator(cite)
+
+
+def _left_out(statements: int) -> str:
+    if not statements:
+        return ""
+    what, them = ("one statement", "it") if statements == 1 else (f"{statements} statements", "them")
+    return f"I left out {what}: no document that you may read supports {them}."
 
 
 def _quoted(found: Found, failure: str) -> Draft:

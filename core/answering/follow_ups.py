@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from core.answering.evidence import CUT
+from core.answering.citations import GAP
 from core.answering.footnotes import plain
 from core.answering.terms import content_words, terms
 from core.answering.visible import visible
@@ -100,8 +101,9 @@ def _supports(hit: Hit, citations: Sequence[Citation]) -> bool:
     """Whether a citation quotes this chunk."""
     letters = _letters(hit.chunk.text)
     return any(
-        citation.document_id == hit.chunk.document_id and _letters(citation.quote.removesuffix(" …")) in letters
+        citation.document_id == hit.chunk.document_id and _letters(passage) in letters
         for citation in citations
+        for passage in citation.quote.removesuffix(GAP.rstrip()).split(GAP)
     )
 
 

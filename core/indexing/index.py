@@ -17,12 +17,12 @@ from core.indexing.answering import Answerer, Answering, EmbedderOf
 from core.indexing.cleaning import clean
 from core.indexing.embedding import bundled
 from core.indexing.generations import DENSE, SPARSE, Generation, Generations
-from core.indexing.payloads import access_of, gates_of, payload_of
+from core.indexing.payloads import access_of, chunk_of, gates_of, payload_of
 from core.indexing.qdrant import SEARCH_SECONDS, Missing, ask
 from core.indexing.ranking import best
 from core.indexing.recipe import ALL, Recipe
 from core.indexing.tombstones import Forgotten, Tombstone, Tombstones
-from core.models import NOBODY, Access, Audience, Chunk, Document, Principal, Query, Retrieved
+from core.models import NOBODY, Access, Audience, Chunk, Document, Hit, Principal, Query, Retrieved
 from core.ports import Embedder
 
 WRITE = 64
@@ -459,6 +459,26 @@ class Index:
         if not query.text.strip() or k < 1:
             return Retrieved()
         return await self._here(lambda answering: best(self._client, answering, query, audience, k, self._recipe))
+
+    async def neighbours(self, hits: Sequence[Hit], audience: Audience) -> list[Hit]:
+        """The chunks right before and right after ``hits`` in their documents that every reader may read; their score is 0."""
+        beside = [replace(hit.chunk, position=hit.chunk.position + step).id for hit in hits for step in (-1, 1)]
+        return await self._here(lambda answering: self._neighbours(answering, sorted(set(beside)), audience))
+
+    async def _neighbours(self, answering: Answering, ids: list[models.ExtendedPointId], audience: Audience) -> list[Hit]:
+        allowed = await answering.classes.readable_by(audience)
+        if not allowed or not ids:
+            return []
+        chosen = models.Filter(must=[models.HasIdCondition(has_id=ids), _any("access", sorted(allowed))])
+        scrolled = self._client.scroll(
+            answering.generation.collection, scroll_filter=chosen, limit=len(ids), with_payload=True
+        )
+        points, _ = await ask(scrolled, seconds=SEARCH_SECONDS)
+        return [
+            Hit(chunk=chunk_of(point.payload, access), score=0.0)
+            for point in points
+            if point.payload and (access := allowed.get(point.payload["access"])) and audience.may_read(access)
+        ]
 
     async def _here(self, question: Callable[[Answering], Awaitable[Result]]) -> Result:
         """Ask what answers now; again, if it was exchanged a moment ago."""
