@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from core.answering.duplicates import adds_nothing
+from core.indexing.ranking import PER_DOCUMENT
 from core.models import Hit
 
-CHUNKS_PER_DOCUMENT = 3
 DOCUMENTS = 5
 CUT = 0.6
 """A document below this :func:`share` of the best one is noise. Measured on two company knowledge bases: .78 and .55 of the
@@ -58,13 +58,17 @@ def collapse(hits: Sequence[Hit]) -> tuple[Evidence, ...]:
     ranked = list(by_document.values())
     most = max((found[0].words or 0.0 for found in ranked[:DOCUMENTS]), default=0.0)
     kept: list[list[list[Hit]]] = []
+    left_out = 0
     for found in newer_first(ranked):
-        own = sorted(found[:CHUNKS_PER_DOCUMENT], key=lambda hit: hit.chunk.position)
+        own = sorted(found[:PER_DOCUMENT], key=lambda hit: hit.chunk.position)
         original = next((documents for documents in kept if adds_nothing(own, documents[0])), None)
         if original is not None:
             original.append(own)
-        elif len(kept) < DOCUMENTS and (best <= 0 or share(found[0], best, most) >= CUT):
-            kept.append([own])
+        elif len(kept) + left_out < DOCUMENTS:
+            if best <= 0 or share(found[0], best, most) >= CUT:
+                kept.append([own])
+            else:
+                left_out += 1
     return tuple(
         Evidence(number=number, hits=tuple(own), copies=tuple(map(tuple, copies)))
         for number, (own, *copies) in enumerate(kept, 1)

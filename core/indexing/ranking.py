@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -22,6 +23,8 @@ from core.models import Access, Audience, Hit, Query, Retrieved, Signals
 
 PREFETCH = 100
 """Candidates of each kind before fusion."""
+PER_DOCUMENT = 3
+"""Chunks that a document has among the hits, at most."""
 BEFORE, ANSWERED = 0.4, 0.1
 """What the turn before a follow-up and the answer to it count beside it. Measured on human conversations of several turns:
 nDCG@10 .838 → .927."""
@@ -75,7 +78,7 @@ async def best(
         return Retrieved()
     found = await _found(client, answering, query, allowed, recipe)
     scores = _ranked(found, recipe)
-    ids = sorted(scores, key=lambda id: (-scores[id], id))[:k]
+    ids = _first(scores, found.document_of(), k)
     if not ids:
         return Retrieved()
     # The signals are about the one that is best by words, wherever it ranks.
@@ -204,6 +207,17 @@ def _ranked(found: _Found, recipe: Recipe) -> dict[str, float]:
     if recipe.rare and (rare := found.rare()):
         scores = lifted(scores, document_of, _having_most(found, rare), 1 if 2 * len(rare) > len(found.asked) else PLACE)
     return scores
+
+
+def _first(scores: Mapping[str, float], document_of: Mapping[str, str], k: int) -> list[str]:
+    """The best ``k``, but of a document only as many as an answer can use: else a long one leaves no room for others."""
+    taken: Counter[str] = Counter()
+    ids: list[str] = []
+    for id in sorted(scores, key=lambda id: (-scores[id], id)):
+        if taken[document_of[id]] < PER_DOCUMENT and len(ids) < k:
+            taken[document_of[id]] += 1
+            ids.append(id)
+    return ids
 
 
 def _having_most(found: _Found, rare: Sequence[int]) -> list[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from core.answering.citations import citations
-from core.answering.evidence import CHUNKS_PER_DOCUMENT, DOCUMENTS, collapse
+from core.answering.evidence import DOCUMENTS, collapse
 from core.answering.quotes import quote
+from core.indexing.ranking import PER_DOCUMENT
 from tests.answering import LEAVE_HIT, TRAVEL_HIT, evidence, hit
 
 
@@ -69,7 +70,7 @@ def test_hits_collapse_to_few_documents_with_few_chunks_and_lose_what_is_far_bel
     hits = [hit(f"wiki:{n}", f"Text {n}.", position=p, score=1 - n / 100 - p / 1000) for n in range(10) for p in range(5)]
     found = collapse([*hits, hit("wiki:far", "text", score=0.5)])
     assert [item.number for item in found] == list(range(1, DOCUMENTS + 1))
-    assert {len(item.hits) for item in found} == {CHUNKS_PER_DOCUMENT}
+    assert {len(item.hits) for item in found} == {PER_DOCUMENT}
     assert [item.hits[0].chunk.position for item in found] == [0] * DOCUMENTS
     assert "wiki:far" not in {item.document_id for item in found}
 
