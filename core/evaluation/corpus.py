@@ -108,7 +108,7 @@ def _answerable(row: Mapping[str, Any]) -> bool | None:
 
 def _turns(row: Mapping[str, Any], question: str, at: str) -> Iterator[Exchange]:
     """Pairs of question and answer; or what was said, one after the other, with who said it or in turn."""
-    history = next((row[key] for key in _HISTORY if isinstance(row.get(key), list)), [])
+    history: list[Any] = next((row[key] for key in _HISTORY if isinstance(row.get(key), list)), [])
     said: list[tuple[bool, str]] = []
     for number, turn in enumerate(history):
         match turn:
