@@ -237,7 +237,10 @@ class App:
         from core.answering.assistant import Assistant
         from core.answering.budget import Budget
         from core.answering.freshness import Freshness
+        from core.answering.grounding.context import Context
+        from core.answering.grounding.judge import by_model
 
+        judges = self.model is not None and self.settings.footnote_support == "model"
         return Assistant(
             search=self.search,
             accesses=self.accesses,
@@ -247,6 +250,9 @@ class App:
             freshness=Freshness(self.jobs.states, self.settings.footnote_sync_interval),
             sources=self.index.sources,
             attached=self.attached,
+            context=Context(neighbours=self.index.neighbours, tokens=self.settings.footnote_source_tokens),
+            embed=self.embedder.embed_query if self.settings.footnote_embeddings.startswith("local") else None,
+            judge=by_model(self.model) if judges and self.model else None,
             budget=Budget(
                 self.redis,
                 daily=self.settings.footnote_daily_tokens,

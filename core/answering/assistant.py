@@ -19,6 +19,9 @@ from core.answering.budget import Budget, Meter
 from core.answering.chain import Ask, Draft, build_chain
 from core.answering.follow_ups import follow_ups
 from core.answering.freshness import Freshness
+from core.answering.grounding.context import Context
+from core.answering.grounding.grounding import Judge
+from core.answering.grounding.meaning import Embed
 from core.answering.history import ConversationHistory, to_messages
 from core.answering.line import Line, Waiting, unheard
 from core.answering.memory import Memory
@@ -38,6 +41,9 @@ from core.telemetry import STEP_SECONDS
 class Assistant:
     """Answers from what ``search`` finds and ``accesses`` still admits; written by ``model``, in quotes without one, while it
     is down, or when the ``budget`` is used up.
+
+    The model is told the ``context`` of what was found. What it says is checked before it is shown: by words, then by ``judge``,
+    or where there is none by ``embed``, an embedding that takes milliseconds.
     """
 
     def __init__(
@@ -53,6 +59,9 @@ class Assistant:
         budget: Budget | None = None,
         sources: Sources | None = None,
         attached: Attached | None = None,
+        context: Context = Context(),  # noqa: B008  # frozen
+        embed: Embed | None = None,
+        judge: Judge | None = None,
         clock: Callable[[], datetime] = now,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
@@ -72,6 +81,9 @@ class Assistant:
             model,
             model_timeout=silence,
             line=Line(search_timeout.total_seconds()),
+            context=context,
+            embed=embed,
+            judge=judge,
         )
 
     async def answer(
