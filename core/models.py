@@ -221,6 +221,8 @@ class Query:
     """Other words for what ``text`` means: what an acronym stands for, the spelling that is known here, the question as it
     was asked before it was rewritten. They count less than ``text``.
     """
+    without: tuple[str, ...] = ()
+    """Ids of documents that count as if they were not there: what would be found without them?"""
 
 
 @dataclass(frozen=True, kw_only=True)

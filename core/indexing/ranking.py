@@ -104,11 +104,12 @@ async def _found(
     must: list[models.Condition] = [_any("access", allowed)]
     if query.sources:
         must.append(_any("source", query.sources))
-    readable = models.Filter(must=must)
+    left_out = [_any("document_id", query.without)] if query.without else None
+    readable = models.Filter(must=must, must_not=left_out)
     words = _words(query, recipe) if recipe.words else {}
     meaning = await _meaning(answering, query, recipe, alone=not words) if recipe.meaning else None
     asked = sparse.words_of(query.text)[:_WORDS_MOST] if words else []
-    reader = (frozenset(allowed), query.sources)
+    reader = (frozenset(allowed), query.sources, query.without)
     looked_up = answering.common.others(reader, asked)
     requests = []
     if words:
