@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from qdrant_client import AsyncQdrantClient, models
 
-from core.indexing import sparse
+from core.indexing import sparse, vocabulary
 from core.indexing.answering import Answerer, Answering, EmbedderOf
 from core.indexing.cleaning import clean
 from core.indexing.embedding import bundled
@@ -22,7 +22,7 @@ from core.indexing.qdrant import SEARCH_SECONDS, Missing, ask
 from core.indexing.ranking import best
 from core.indexing.recipe import ALL, Recipe
 from core.indexing.tombstones import Forgotten, Tombstone, Tombstones
-from core.models import NOBODY, Access, Audience, Chunk, Document, Hit, Principal, Query, Retrieved
+from core.models import NOBODY, Access, Audience, Chunk, Document, Hit, Label, Principal, Query, Retrieved
 from core.ports import Embedder
 
 WRITE = 64
@@ -397,6 +397,20 @@ class Index:
             if (access := accesses.get(payload["document_id"])) and audience.may_read(access)
         ]
 
+    async def labels(self) -> AsyncIterator[Sequence[Label]]:
+        """What all chunks are called, some hundred at a time, whoever may read them."""
+        async for found in vocabulary.labels(self._client, (await self._answerer.look()).generation.collection):
+            yield found
+
+    async def standing(self, words: Sequence[str], audience: Audience) -> frozenset[str]:
+        """Those of some words that stand in something that every reader may read. Stop words count as such."""
+
+        async def look(answering: Answering) -> frozenset[str]:
+            readable = await self._readable(answering, audience)
+            return await vocabulary.standing(self._client, answering.generation.collection, words, readable)
+
+        return await self._here(look)
+
     async def accesses(self, document_ids: Collection[str]) -> dict[str, Access]:
         """Who may read documents now, by id. What questions are not answered from is missing: gone, or half written."""
         return await self._here(lambda answering: self._accesses(answering, sorted(set(document_ids))))
@@ -470,9 +484,7 @@ class Index:
         if not allowed or not ids:
             return []
         chosen = models.Filter(must=[models.HasIdCondition(has_id=ids), _any("access", sorted(allowed))])
-        scrolled = self._client.scroll(
-            answering.generation.collection, scroll_filter=chosen, limit=len(ids), with_payload=True
-        )
+        scrolled = self._client.scroll(answering.generation.collection, scroll_filter=chosen, limit=len(ids), with_payload=True)
         points, _ = await ask(scrolled, seconds=SEARCH_SECONDS)
         return [
             Hit(chunk=chunk_of(point.payload, access), score=0.0)
