@@ -35,7 +35,7 @@ AT_LEAST = {
     UNANSWERABLE: 20,
     FACT_MISSING: 16,
 }
-_MARKUP = re.compile(r"<[^>]+>|[*`]")
+_TAGS, _MARKUP = re.compile(r"<[^>]+>"), re.compile(r"[*`]")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def text(document: Document) -> str:
     body = document.body.decode() if isinstance(document.body, bytes) else document.body
     if document.media_type == "text/csv":
         body = body.replace(",", " | ")
-    return f"{document.title}\n{_MARKUP.sub('', body)}"
+    return f"{document.title}\n{_MARKUP.sub('', _TAGS.sub(' ', body))}"
 
 
 def of_kind(*kinds: str) -> list[Case]:
@@ -128,3 +128,9 @@ async def test_other_languages_ask_over_english_pages(documents: dict[str, Docum
         by_letters["Japanese" if re.search(r"[\u3040-\u30ff]", case.question) else "Latin"].append(case)
         assert all(" the " in text(documents[id]) for id in case.documents), case.id
     assert by_letters.keys() == {"Japanese", "Latin"}
+
+
+def test_the_readme_counts_the_questions_of_each_kind_as_they_are() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|.*\| (\d+) \| (\d+) \|$", (FOLDER / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    kinds = Counter(case.kind for case in CASES)
+    assert {kind: int(general) + int(technical) for kind, general, technical in rows} == kinds
