@@ -16,7 +16,7 @@ from core.answering.passages import Kind
 Judge = Callable[[Sequence[tuple[str, str]]], Awaitable[Sequence[bool] | None]]
 """Of sentences, each with the passages that come nearest: which of them are supported; None when it cannot tell."""
 
-_ENDING = re.compile(r"\s*(?:\\?[.!?…:;,。！？]*[\"'”’»)*_]*)\Z")
+_ENDING = re.compile(r"\s*(?:[.!?…:;,。！？]+[\"'”’»)*_]*)?\Z")
 _CODE_WORD = re.compile(r"\w+")
 _CODE = 0.8
 """Share of a code block's words that must stand in one source: the rest are names that the reader puts in."""
@@ -258,27 +258,34 @@ def _said(split: Iterable[str | int]) -> str:
 
 
 def _marked(split: list[str | int], saying: set[int], *, row: bool) -> list[str | int]:
-    """With the markers that hold, and one for each source that has none: before the sentence's end, or below a table."""
+    """With the markers that hold, and one for each source that has none: in the place of a wrong one, beside a right one, or
+    before the sentence's end; a table has it below.
+    """
+    missing = sorted(saying - {part for part in split if isinstance(part, int)})
+    if row and not any(isinstance(part, int) for part in split):
+        return split
     found: list[str | int] = []
-    for part in split:
+    for index, part in enumerate(split):
         if isinstance(part, str):
-            if found and isinstance(found[-1], str):
-                joined = found.pop()
-                assert isinstance(joined, str)
-                part = (joined.rstrip() if part[:1] in {*".,;:!?… \t", ""} else joined) + part
-            found.append(part)
+            if found and isinstance(before := found[-1], str):
+                # A marker stood between them: no white space is left before a full stop.
+                found[-1] = (before.rstrip() if part[0] in ".,;:!?… \t" else before) + part
+            else:
+                found.append(part)
         elif part in saying:
             found.append(part)
-    missing = sorted(saying - {part for part in found if isinstance(part, int)})
-    if row or not missing:
+        elif missing and not any(isinstance(later, int) and later in saying for later in split[index:]):
+            found += missing
+            missing = []
+    if not missing:
         return found
-    if any(isinstance(part, int) for part in found):
-        last = max(index for index, part in enumerate(found) if isinstance(part, int))
-        return [*found[: last + 1], *missing, *found[last + 1 :]]
     text = _said(found)
     ending = _ENDING.search(text)
     cut = ending.start() if ending else len(text)
-    return [f"{text[:cut]} ", *missing, text[cut:]]
+    if any(isinstance(part, int) for part in found):
+        last = max(index for index, part in enumerate(found) if isinstance(part, int))
+        return [*found[: last + 1], *missing, *found[last + 1 :]]
+    return [f"{text[:cut]} ", *missing, *([text[cut:]] if text[cut:] else [])]
 
 
 def _may_close(checked: _Checked) -> bool:

@@ -62,12 +62,13 @@ def test_the_chain_is_four_functions_and_the_model_is_asked_by_one_of_them() -> 
     assert [type(step) for step in chain.steps] == [RunnableLambda, RunnableLambda, RunnableGenerator, RunnableGenerator]
     condense, retrieve, generate, cite = (_function(step) for step in chain.steps)
     reached = [inspect.getclosurevars(step).nonlocals for step in (condense, retrieve, generate, cite)]
-    # What a step can reach is what it closes over: no index to write to, no queue, no source, no client.
+    # What a step can reach is what it closes over: no index to write to, no queue, no source, no client. The context reads what
+    # stands around a hit; the embedding and the judge say how near two texts are.
     assert [sorted(names) for names in reached] == [
         ["model", "model_timeout"],
         ["accesses", "line", "search"],
-        ["model", "model_timeout"],
-        ["model"],
+        ["context", "model", "model_timeout"],
+        ["embed", "judge", "model"],
     ]
 
 
