@@ -78,6 +78,10 @@ class Evaluation:
         return 0
 
     async def answers(self, app: App) -> int:
+        self._tell(await self.answered(app))
+        return 0
+
+    async def answered(self, app: App) -> Report:
         from core.answering.model import name_of
         from core.evaluation import answers
         from core.evaluation.retrieval import retrieve
@@ -85,16 +89,15 @@ class Evaluation:
         judge = self._judge(app)
         cases = self.chosen.first(self.limit)
         index = await self._index(app)
-        signals = {one.id: one.signals for one in await retrieve(cases, app.index.search, collapsed)}
-        outcomes = await answers.answer(cases, asking(app), index.texts, signals)
+        retrieved = await retrieve(cases, app.index.search, collapsed)
+        outcomes = await answers.answer(cases, asking(app), index.texts, retrieved)
         how = {"model": name_of(app.model) if app.model else "none: quotes"}
         if judge:
             from core.evaluation.judge import VERSION
 
             outcomes = await judge.judge(outcomes)
             how["judge"] = f"{judge.name}, {judge.trials} trials an answer, instructions {VERSION}"
-        self._tell(self._report(app, index, "answers", outcomes, how=how))
-        return 0
+        return self._report(app, index, "answers", outcomes, how=how)
 
     async def _index(self, app: App) -> Indexed:
         from bots.terminal.case_index import indexed

@@ -22,20 +22,22 @@ _MARKER = re.compile(r"\[(\d{1,3})\]")
 
 
 async def answer(
-    cases: Sequence[Case],
-    ask: Asked,
-    texts: Mapping[str, Sequence[str]],
-    signals: Mapping[str, Mapping[str, float]],
+    cases: Sequence[Case], ask: Asked, texts: Mapping[str, Sequence[str]], retrieved: Sequence[Outcome]
 ) -> list[Outcome]:
-    """``texts`` are the tokens of each document, ``signals`` what the search said of each case. Raises FootnoteError."""
+    """``texts`` are the tokens of each document. ``retrieved`` are the same cases through the search alone: whether an answer
+    could have been better stands beside it. Raises FootnoteError.
+    """
     outcomes = []
-    for case in cases:
+    for case, searched in zip(cases, retrieved, strict=True):
         given = await ask(case)
-        values = worth(case, given) | {PHANTOMS: float(phantoms(given, texts)), MILLISECONDS: given.timings.get("total", 0.0)}
+        values = {
+            **worth(case, given),
+            PHANTOMS: float(phantoms(given, texts)),
+            **searched.values,
+            MILLISECONDS: given.timings.get("total", 0.0),
+        }
         cited = tuple(citation.document_id for citation in given.citations)
-        outcomes.append(
-            outcome(case, values, found=cited, signals=signals.get(case.id, {}), answer=given.text, mode=given.mode.value)
-        )
+        outcomes.append(outcome(case, values, found=cited, signals=searched.signals, answer=given.text, mode=given.mode.value))
     return outcomes
 
 
@@ -51,7 +53,7 @@ def worth(case: Case, given: Answer) -> dict[str, float]:
         WRONGLY_REFUSED: float(refused),
         FACTS: facts_said(case, said),
         F1: f1(case.answer, said),
-        CITATION_RECALL: right / len(case.documents),
+        CITATION_RECALL: case.recall(cited),
         CITATION_PRECISION: right / len(cited) if cited else None,
     }
     return {name: value for name, value in values.items() if value is not None}

@@ -16,7 +16,7 @@ import orjson
 from core.errors import UserError
 from core.models import Document
 
-UNANSWERABLE, FACT_MISSING = "unanswerable", "fact_missing"
+UNANSWERABLE, FACT_MISSING, DUPLICATE = "unanswerable", "fact_missing", "duplicate"
 REFUSED = frozenset({UNANSWERABLE, FACT_MISSING})
 """The kinds of questions to which the documents have no answer: nothing about it, or the right page without the fact."""
 PAGES = "folder"
@@ -30,7 +30,9 @@ _KEYS = frozenset({"id", "question", "answer", "facts", "documents", "kind", "tu
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One question. ``documents`` answer it, all of them together; there are none for a question that is to be refused."""
+    """One question. ``documents`` answer it, all of them together (of a ``duplicate`` each by itself); there are none for a
+    question that is to be refused.
+    """
 
     id: str
     question: str
@@ -51,6 +53,11 @@ class Case:
     @property
     def answerable(self) -> bool:
         return self.kind not in REFUSED
+
+    def recall(self, document_ids: Collection[str]) -> float:
+        """The share of what answers it that is among these."""
+        found = len(self.documents.keys() & set(document_ids))
+        return float(found > 0) if self.kind == DUPLICATE else found / len(self.documents)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -68,9 +68,8 @@ def sources(case: Case, used: Sequence[Collection[str]], score: str = SCORE) -> 
     """
     recall, precision = SCORES[score]
     right = sum(not case.documents.keys().isdisjoint(ids) for ids in used)
-    found = case.documents.keys() & {id for ids in used for id in ids}
     values = {precision: right / len(used) if used else 0.0}
-    return values | ({recall: len(found) / len(case.documents)} if case.answerable else {})
+    return values | ({recall: case.recall({id for ids in used for id in ids})} if case.answerable else {})
 
 
 def column(values: Mapping[str, Values], metric: str) -> dict[str, float]:

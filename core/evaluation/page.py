@@ -7,8 +7,9 @@ from html import escape
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from core.evaluation.answers import FACTS
 from core.evaluation.cases import REFUSED
-from core.evaluation.metrics import SCORES, Interval
+from core.evaluation.metrics import NDCG, SCORES, Interval
 from core.evaluation.outcome import Outcome
 from core.evaluation.report import LESS_IS_BETTER, Comparison, Moved, Report, worst
 
@@ -79,7 +80,7 @@ def _moved(name: str, cases: Sequence[Moved], report: Report) -> str:
 
 def _kinds(report: Report, overall: Mapping[str, Interval]) -> str:
     by_kind = {kind: report.metrics(kind) for kind in report.kinds}
-    main = next(iter(overall), "")
+    main = FACTS if FACTS in overall else NDCG
     names = [name for name in overall if name not in SCORES]
     cells = [
         (kind, str(sum(one.kind == kind for one in report.outcomes)), *(_mean(metrics.get(name)) for name in names))

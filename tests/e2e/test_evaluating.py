@@ -72,14 +72,17 @@ async def test_answers_in_quotes_are_measured_without_a_judge(footnote: Installa
     done = await footnote.run("eval", "answers", str(company), "--json", str(report))
     assert done.status == 0, done.err
     measured = json.loads(report.read_text())
-    assert {name: row["mean"] for name, row in measured["summary"]["metrics"]["all"].items() if name != "token F1"} == {
+    expected = {
         "wrongly refused": 0.0,
         "facts": 1.0,
         "citation recall": 1.0,
         "citation precision": 1.0,
         "rightly refused": 1.0,
         "phantom footnotes": 0.0,
+        "nDCG@10": 1.0,
     }
+    metrics = measured["summary"]["metrics"]["all"]
+    assert {name: metrics[name]["mean"] for name in expected} == expected
     assert measured["how"]["model"] == "none: quotes"
     assert measured["summary"]["refusal_auroc"]["all"]["coverage"] == 1.0
     assert not (company.parent / "d").exists()

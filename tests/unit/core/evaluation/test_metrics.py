@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -37,6 +38,12 @@ def test_the_score_weighs_recall_over_what_has_an_answer_and_precision_over_ever
 
 def test_copies_of_a_document_are_one_source() -> None:
     assert sources(case("one", "a"), [["copy of a", "a"]]) == {"source recall": 1.0, "source precision": 1.0}
+
+
+def test_one_of_two_places_is_all_of_a_question_whose_answer_stands_in_both() -> None:
+    both = replace(case("one", "a", "b"), kind="duplicate")
+    assert sources(both, [["b"]]) == {"source recall": 1.0, "source precision": 1.0}
+    assert sources(both, [["x"]])["source recall"] == 0.0
 
 
 def test_an_interval_holds_the_mean_and_is_the_same_every_time() -> None:
