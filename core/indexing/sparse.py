@@ -34,6 +34,8 @@ _COMPOUND = re.compile(r"\b(?=\w*[a-z0-9][A-Z]|\w*[A-Z][A-Z][a-z])[A-Za-z0-9]+\b
 _HUMP = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _IDENTIFIER = re.compile(r"(?<![\w.-])(?=[\w./:-]{0,64}[\d_.:/])[^\W_]+(?:[-_./:][^\W_]+)+(?![\w-])")
 """``INC-0412``, ``max_file_size``, ``stream.closed``: letters and digits with marks between them, and not only hyphens."""
+_NAMED = re.compile(r"(?<![\w.-])(?=[\w./:-]*\d)(?=[\w./:-]*[^\W\d_])[^\W_]+(?:[-_./:][^\W_]+)*(?![\w-])")
+"""What somebody numbered: ``INC-0412``, ``E1042``, ``L-05``."""
 _WORD = re.compile(r"[^\W_]+")
 # Scripts that write no spaces: Thai to Khmer, kana, Han and their extensions.
 _UNSPACED = re.compile(
@@ -69,6 +71,13 @@ def query_vector(text: str, *, pairs: float = PAIRS, title: float = TITLE, compo
 def words_of(text: str) -> list[int]:
     """The words of a question, once each, in their order."""
     return list(dict.fromkeys(term for word in _terms(text) for term in word))
+
+
+def numbered(text: str) -> tuple[frozenset[int], frozenset[int]]:
+    """Identifiers in a question that have letters and digits: each as one word, and the words that they are made of."""
+    names = [_WORD.findall(name) for name in _NAMED.findall(text)]
+    whole = frozenset(term for name in names for term in _indices("".join(name)))
+    return whole, frozenset(term for name in names for part in name for term in _indices(part))
 
 
 def _weights(frequencies: Counter[int], average: float) -> dict[int, float]:

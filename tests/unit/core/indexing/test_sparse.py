@@ -67,3 +67,12 @@ def test_an_identifier_is_one_word_too_however_it_is_cut():
     assert overlap("inc0412", "See INC-0412.") == 1
     assert overlap("stream.timebox_finalized", "metric stream.timebox_finalized") == 4
     assert overlap("state-of-the-art", "stateoftheart") == 0
+
+
+def test_what_somebody_numbered_is_told_from_words_and_from_plain_numbers():
+    def identifiers(text: str) -> int:
+        return len(sparse.numbered(text)[0])
+
+    assert identifiers("what was INC-0412, and E1042 on port 8080 in 2026?") == 2
+    assert identifiers("state-of-the-art logging of 30 days") == 0
+    assert sparse.numbered("INC-0412")[1] < set(sparse.words_of("INC-0412"))
