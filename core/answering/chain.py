@@ -222,7 +222,7 @@ def build_chain(
             return
         found = replace(found, timings={**found.timings, **timings})
         if model is None or failure or not found.evidence:
-            yield _quoted(found, failure)
+            yield await _quoted(found, failure, embed)
             return
         if new := await grounding.feed(footnotes.close()) + await grounding.close():
             yield new
@@ -250,8 +250,8 @@ def _left_out(statements: int) -> str:
     return f"I left out {what}: no document that you may read supports {them}."
 
 
-def _quoted(found: Found, failure: str) -> Draft:
-    quoted = quote(found.query, found.evidence)
+async def _quoted(found: Found, failure: str, embed: Embed | None) -> Draft:
+    quoted = await quote(found.query, found.evidence, embed)
     if quoted is None:
         return _not_found(found, notice=f"{failure}, so I could only look for the words of your question." if failure else "")
     return Draft(

@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from core.answering.duplicates import stands_in
 from core.answering.evidence import Evidence
 from core.answering.footnotes import plain
 from core.answering.grounding.support import Spot
 from core.answering.passages import passages
 from core.answering.terms import terms
-from core.models import Citation
+from core.models import Citation, Link
 
 GAP = " … "
 """Between passages of one quote that do not follow each other."""
 _LONGEST_QUOTE = 600
+_MOST_LINKS = 2
+"""Beside the source's own."""
 _BULLET = re.compile(r"\A(?:[-*+•]|\d{1,3}[.)])\s+")
 
 
@@ -45,12 +48,21 @@ def citation(item: Evidence, number: int, quote: str) -> Citation:
     return Citation(
         number=number,
         document_id=item.document_id,
-        # No code either: a title is shown where there is none.
-        title=plain(" ".join(item.title.replace("`", "'").split())),
+        title=_shown(item.title),
         url=item.url,
         quote=shown,
         updated_at=item.updated_at,
+        also_at=tuple(
+            Link(document_id=copy[0].chunk.document_id, title=_shown(copy[0].chunk.title), url=copy[0].chunk.url)
+            for copy in item.copies
+            if all(stands_in(part, copy) for part in quote.split(GAP))
+        )[:_MOST_LINKS],
     )
+
+
+def _shown(title: str) -> str:
+    # No code either: a title is shown where there is none.
+    return plain(" ".join(title.replace("`", "'").split()))
 
 
 def supporting(item: Evidence, statements: Iterable[str], question: str) -> str:

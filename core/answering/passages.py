@@ -1,9 +1,9 @@
-"""What can be quoted by itself: a sentence, a list item, a whole table row, a whole code block."""
+"""What can be quoted: a sentence, a list item, a whole table row, a whole code block, and what must be read before it."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})")
@@ -14,6 +14,13 @@ _NO_END = re.compile(
     r"(?:\b(?:e\.g|i\.e|etc|vs|cf|ca|approx|no|nr|fig|sec|pp?|mr|mrs|ms|dr|prof|inc|ltd|st|z\.b|bzw|usw)|\b[A-Za-z]|^\d{1,3})\.$",
     re.IGNORECASE,
 )
+_PRONOUN = re.compile(
+    r"(?:it|its|this|these|those|that|they|their|them|he|she|his|her|such|both|otherwise|then|there|"
+    r"er|sie|es|dies\w*|ihr\w*|sonst|il|elle|ils|elles|ce|cela|esto|eso)\b",
+    re.IGNORECASE,
+)
+_SHORT = 8
+"""Words below which a list item that is no sentence says nothing by itself."""
 
 
 class Kind(StrEnum):
@@ -32,6 +39,10 @@ class Passage:
     """Passages of one paragraph, list or table share it: only these may be read on from one to the next."""
     header: str = ""
     """Of a row: its table's head line, as written."""
+    after: int | None = None
+    """Which of the passages before it must be read first: the line that leads into a list or a code block, or the sentence
+    that "It must be ..." speaks of.
+    """
 
 
 def passages(text: str) -> list[Passage]:
@@ -61,7 +72,7 @@ def passages(text: str) -> list[Passage]:
                 position += 1
             prose = " ".join(piece.strip() for piece in lines[start:position])
             found += [Passage(text=sentence, kind=Kind.SENTENCE, block=block) for sentence in sentences(prose)]
-    return found
+    return [replace(passage, after=_before(found, index)) for index, passage in enumerate(found)]
 
 
 def sentences(text: str) -> list[str]:
@@ -75,6 +86,21 @@ def sentences(text: str) -> list[str]:
             start = end.end()
     rest = text[start:].strip()
     return [*found, rest] if rest else found
+
+
+def _before(found: list[Passage], index: int) -> int | None:
+    passage = found[index]
+    above = found[index - 1] if index else None
+    match passage.kind:
+        case Kind.SENTENCE if above and above.block == passage.block and _PRONOUN.match(passage.text):
+            return index - 1
+        case Kind.CODE if above and above.text.endswith(":"):
+            return index - 1
+        case Kind.ITEM if len(passage.text.split()) < _SHORT and not passage.text.endswith((".", "!", "。")):
+            lead = next((at for at in range(index - 1, -1, -1) if found[at].kind is not Kind.ITEM), None)
+            return lead if lead is not None and found[lead].text.endswith(":") else None
+        case _:
+            return None
 
 
 def _end_of_code(lines: list[str], start: int, fence: str) -> int:

@@ -48,13 +48,13 @@ class Meaning:
             log.warning("support.not_embedded", reason=type(error).__name__)
             return None
         self._vectors |= zip(new, vectors, strict=True)
-        best = max(spots, key=lambda spot: _cosine(said, self._vectors[spot]))
-        return best if _cosine(said, self._vectors[best]) >= NEAR else None
+        best = max(spots, key=lambda spot: cosine(said, self._vectors[spot]))
+        return best if cosine(said, self._vectors[best]) >= NEAR else None
 
 
 def _whole(spot: Spot) -> str:
     return f"{spot.above.strip()}: {spot.text}" if spot.above.strip() else spot.text
 
 
-def _cosine(one: Sequence[float], two: Sequence[float]) -> float:
+def cosine(one: Sequence[float], two: Sequence[float]) -> float:
     return sum(a * b for a, b in zip(one, two, strict=True))

@@ -149,7 +149,7 @@ async def test_on_the_demos_pages_all_that_is_proposed_is_answered_when_it_is_as
     proposals = 0
     for question in questions:
         hits = await hits_of(handbook, question, ANYONE, 24)
-        quoted = quote(question, collapse(hits))
+        quoted = await quote(question, collapse(hits))
         assert quoted
         found = follow_ups(question, AnswerMode.QUOTES, hits, quoted.citations)
         assert len(found) == len(set(found))
@@ -157,6 +157,6 @@ async def test_on_the_demos_pages_all_that_is_proposed_is_answered_when_it_is_as
             assert said != question
             assert said.endswith("?")
             assert len(said) <= LONGEST
-            assert quote(said, collapse(await hits_of(handbook, said, ANYONE, 24))), f"{question} -> {said}"
+            assert await quote(said, collapse(await hits_of(handbook, said, ANYONE, 24))), f"{question} -> {said}"
         proposals += len(found)
     assert proposals > 2 * len(questions)
