@@ -50,9 +50,9 @@ class Unfiltered:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
 
-    async def query_points(self, collection: str, *, prefetch: list[models.Prefetch], **options: Any) -> models.QueryResponse:
-        bare = [branch.model_copy(update={"filter": None, "params": None}) for branch in prefetch]
-        return await self._client.query_points(collection, prefetch=bare, **options)
+    async def query_batch_points(self, collection: str, requests: list[models.QueryRequest]) -> list[models.QueryResponse]:
+        bare = [request.model_copy(update={"filter": None, "params": None}) for request in requests]
+        return await self._client.query_batch_points(collection, bare)
 
 
 def restricted(pair: tuple[Document, list[Chunk]], number: int) -> tuple[Document, list[Chunk]]:
