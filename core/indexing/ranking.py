@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,7 +19,8 @@ from core.indexing.payloads import chunk_of
 from core.indexing.qdrant import SEARCH_SECONDS, ask
 from core.indexing.rarity import idf
 from core.indexing.recipe import ALL, Recipe
-from core.models import Access, Audience, Hit, Query, Retrieved, Signals
+from core.indexing.scope import conditions
+from core.models import Audience, Hit, Query, Retrieved, Signals
 
 PREFETCH = 300
 """Candidates of each kind before fusion: with 100, their scores say less about how they are spread. Measured on three company
@@ -90,14 +91,21 @@ async def best(
     allowed = await answering.classes.readable_by(audience)
     if not allowed:
         return Retrieved()
-    found = await _found(client, answering, query, allowed, recipe)
+    collection = answering.generation.collection
+    readable = models.Filter(must=[_any("access", allowed)])
+    where = await _narrowed(client, collection, readable, query)
+    if where is None:
+        return Retrieved()
+    chunks = answering.classes.chunks(allowed) if where is readable else await _chunks(client, collection, where)
+    among = _Among(where=where, reader=(frozenset(allowed), query.sources, query.scope, query.without), chunks=chunks)
+    found = await _found(client, answering, query, among, recipe)
     scores = _ranked(found, recipe)
     ids = _first(scores, found.document_of(), k)
     if not ids:
         return Retrieved()
     # The signals are about the one that is best by words, wherever it ranks.
     wanted = dict.fromkeys([*ids, *(candidate.id for candidate in found.words[:1])])
-    points = await ask(client.retrieve(answering.generation.collection, list(wanted), with_payload=True), seconds=SEARCH_SECONDS)
+    points = await ask(client.retrieve(collection, list(wanted), with_payload=True), seconds=SEARCH_SECONDS)
     together = words_together(found.words)
     hits: dict[str, Hit] = {}
     for point in points:
@@ -112,37 +120,50 @@ def _any(key: str, values: Collection[str]) -> models.FieldCondition:
     return models.FieldCondition(key=key, match=models.MatchAny(any=sorted(values)))
 
 
-async def _found(
-    client: AsyncQdrantClient, answering: Answering, query: Query, allowed: Mapping[str, Access], recipe: Recipe
-) -> _Found:
-    must: list[models.Condition] = [_any("access", allowed)]
+async def _narrowed(client: AsyncQdrantClient, collection: str, readable: models.Filter, query: Query) -> models.Filter | None:
+    """``readable`` itself where the query limits nothing; None when nothing is within its limits."""
+    within = await conditions(client, collection, readable, query.scope)
+    if within is None:
+        return None
     if query.sources:
-        must.append(_any("source", query.sources))
+        within.append(_any("source", query.sources))
     left_out = [_any("document_id", query.without)] if query.without else None
-    readable = models.Filter(must=must, must_not=left_out)
+    return models.Filter(must=[readable, *within], must_not=left_out) if within or left_out else readable
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Among:
+    """What is searched."""
+
+    where: models.Filter
+    reader: Hashable
+    """The same for the same limits of the same readers."""
+    chunks: int
+    """There are so many."""
+
+
+async def _found(client: AsyncQdrantClient, answering: Answering, query: Query, among: _Among, recipe: Recipe) -> _Found:
     words = _words(query, recipe) if recipe.words else {}
     meaning = await _meaning(answering, query, recipe, alone=not words) if recipe.meaning else None
     asked = sparse.words_of(query.text)[:_WORDS_MOST] if words else []
     numbered, parts = sparse.numbered(query.text)
-    reader = (frozenset(allowed), query.sources, query.without)
-    looked_up = answering.common.others(reader, asked)
+    looked_up = answering.common.others(among.reader, asked)
     requests = []
     if words:
         # Words are as rare as they are among what may be read: else the order would tell of what is hidden.
-        rarity = models.SearchParams(idf=models.IdfCorpusParams(corpus=readable))
-        requests.append(_request(_sparse(words), SPARSE, readable, PREFETCH, rarity))
+        rarity = models.SearchParams(idf=models.IdfCorpusParams(corpus=among.where))
+        requests.append(_request(_sparse(words), SPARSE, among.where, PREFETCH, rarity))
     # Of these it only counts whether there are more than a few.
-    requests += [_request(_sparse({word: 1.0}), SPARSE, readable, RARE_CHUNKS + 1) for word in looked_up]
+    requests += [_request(_sparse({word: 1.0}), SPARSE, among.where, RARE_CHUNKS + 1) for word in looked_up]
     if meaning is not None:
-        requests.append(_request(meaning, DENSE, readable, PREFETCH))
+        requests.append(_request(meaning, DENSE, among.where, PREFETCH))
     if not requests:
         return _Found()
-    collection = answering.generation.collection
-    responses = await ask(client.query_batch_points(collection, requests), seconds=SEARCH_SECONDS)
+    responses = await ask(client.query_batch_points(answering.generation.collection, requests), seconds=SEARCH_SECONDS)
     lists = [_candidates(response) for response in responses]
     having = dict(zip(looked_up, lists[1 : 1 + len(looked_up)], strict=True))
     common = [word for word, found in having.items() if len(found) > RARE_CHUNKS]
-    answering.common.learn(reader, common)
+    answering.common.learn(among.reader, common)
     return _Found(
         words=lists[0] if words else (),
         meaning=lists[-1] if meaning is not None else (),
@@ -150,7 +171,7 @@ async def _found(
         numbered=numbered,
         parts=parts,
         having={word: found for word, found in having.items() if word not in common},
-        chunks=await _chunks(client, collection, readable) if query.sources else answering.classes.chunks(allowed),
+        chunks=among.chunks,
     )
 
 

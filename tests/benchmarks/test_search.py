@@ -188,7 +188,6 @@ async def test_a_word_that_stands_in_one_document_brings_it_among_the_first_alon
             found = dict.fromkeys(hit.chunk.document_id for hit in await hits_of(index, question, ALL, 10))
             places.append([*found].index(f"wiki:{number}") + 1 if f"wiki:{number}" in found else 11)
     late = sum(place > FIRST for place in places)
-    print(
-    print(f"\n{len(places) // 3} words among {documents * CHUNKS} chunks, three questions each: {late} not in the first {FIRST}")
-    )
+    asked = f"{len(places) // 3} words among {documents * CHUNKS} chunks, three questions each"
+    print(f"\n{asked}: {late} not in the first {FIRST}")
     assert late == 0
