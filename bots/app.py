@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from core.answering.attached import Attached
     from core.answering.gate import Gate
     from core.answering.memory import Memory
+    from core.answering.understanding import Understanding
+    from core.answering.vocabulary import Vocabulary
     from core.audit import Audit
     from core.channels import Channels
     from core.embedded.keeper import Engines
@@ -233,6 +235,18 @@ class App:
         return at_own_hosts(self.index.search, build_hosts(self.settings))
 
     @cached_property
+    def vocabulary(self) -> Vocabulary:
+        from core.answering.vocabulary import Vocabulary
+
+        return Vocabulary(self.index.labels, self.index.classes)
+
+    @cached_property
+    def understanding(self) -> Understanding:
+        from core.answering.understanding import Understanding
+
+        return Understanding(accesses=self.accesses, vocabulary=self.vocabulary, standing=self.index.standing, people=self.groups)
+
+    @cached_property
     def assistant(self) -> Assistant:
         from core.answering.assistant import Assistant
         from core.answering.budget import Budget
@@ -250,6 +264,7 @@ class App:
             freshness=Freshness(self.jobs.states, self.settings.footnote_sync_interval),
             sources=self.index.sources,
             attached=self.attached,
+            understanding=self.understanding,
             context=Context(neighbours=self.index.neighbours, tokens=self.settings.footnote_source_tokens),
             embed=self.embedder.embed_query if self.settings.footnote_embeddings.startswith("local") else None,
             judge=by_model(self.model) if judges and self.model else None,
@@ -558,6 +573,8 @@ class App:
         """Let go of what was opened on the way."""
         if "unanswered" in vars(self):
             await self.unanswered.settled()
+        if "vocabulary" in vars(self):
+            await self.vocabulary.close()
         if "audit" in vars(self):
             await asyncio.to_thread(self.audit.close)
         if "sources" in vars(self):

@@ -305,7 +305,7 @@ class Answer:
     model: str
     prompt_version: str
     timings: Mapping[str, float]
-    """Milliseconds by step: condense, line (waiting for its turn to search), retrieve, first_token, generate, total."""
+    """Milliseconds by step: condense, understand, line (waiting for its turn to search), retrieve, first_token, generate, total."""
     notice: str = ""
     """What the reader should know besides the answer: "the model could not be reached, these are quotes"."""
     documents: tuple[str, ...] = ()
@@ -314,6 +314,8 @@ class Answer:
     """Questions that its readers might ask next, and that can be answered: at most three."""
     escalates: bool = False
     """Whether a person can be called to it: somebody is named in the channel's settings."""
+    near: tuple[Link, ...] = ()
+    """Of a refusal: the nearest pages, best first, that every reader may read."""
 
     @property
     def grounded(self) -> bool:

@@ -80,9 +80,11 @@ class ScriptedSearch:
         self.error = error
         self.seconds = seconds
         self.queries: list[str] = []
+        self.asked: list[Query] = []
 
     async def __call__(self, query: Query, audience: Audience, k: int) -> Retrieved:
         self.queries.append(query.text)
+        self.asked.append(query)
         await asyncio.sleep(self.seconds)
         if self.error:
             raise self.error

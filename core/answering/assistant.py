@@ -30,6 +30,7 @@ from core.answering.prompts import PROMPT_VERSION
 from core.answering.retriever import UNAVAILABLE
 from core.answering.style import Style
 from core.answering.summaries import LONG, Summaries
+from core.answering.understanding import Understanding
 from core.answering.visible import visible
 from core.channels import DEFAULT, ChannelConfig
 from core.errors import TransientError, UserError
@@ -62,6 +63,7 @@ class Assistant:
         context: Context = Context(),  # noqa: B008  # frozen
         embed: Embed | None = None,
         judge: Judge | None = None,
+        understanding: Understanding | None = None,
         clock: Callable[[], datetime] = now,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
@@ -84,6 +86,7 @@ class Assistant:
             context=context,
             embed=embed,
             judge=judge,
+            understanding=understanding,
         )
 
     async def answer(
@@ -108,6 +111,7 @@ class Assistant:
             asked_by=message.user_name,
             history=tuple(said),
             sources=sources,
+            at=self._clock(),
             style=Style(language=config.language, tone=config.tone),
             attached=self._in_files(message, audience),
             failure=spent,
@@ -128,7 +132,7 @@ class Assistant:
                     await history.aadd_messages(to_messages(turn))
                     if self._summaries is not None and not spent and len(said) >= 2 * (LONG - 1):
                         self._summaries.after(message.conversation_id, audience, message.user)
-                notice = " ".join(filter(None, (part.notice, _only_from(sources), await late(_cited(part)))))
+                notice = " ".join(filter(None, (part.notice, *part.found.notices, _only_from(sources), await late(_cited(part)))))
                 seconds = time.perf_counter() - started
                 yield replace(
                     self._answer(ask, replace(part, notice=notice), seconds * 1000),

@@ -1,12 +1,14 @@
-"""The one retrieval chain that every platform uses: condense, retrieve, generate, cite."""
+"""The one retrieval chain that every platform uses: condense, understand, retrieve, generate, cite."""
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import structlog
 from langchain_core.language_models import BaseChatModel
@@ -15,7 +17,7 @@ from langchain_core.runnables import Runnable, RunnableGenerator, RunnableLambda
 
 from core.answering.attached import scaled
 from core.answering.citations import citations
-from core.answering.condense import extend, rewrite
+from core.answering.condense import extend, followed, refers, rewrite
 from core.answering.evidence import Evidence, collapse
 from core.answering.footnotes import FootnoteFilter, plain
 from core.answering.grounding.conflicts import conflicts, notice
@@ -29,9 +31,11 @@ from core.answering.prompts import ANSWER, asker, fenced, recent
 from core.answering.quotes import quote
 from core.answering.retriever import UNAVAILABLE, SearchRetriever
 from core.answering.style import PLAIN, Style
+from core.answering.subquestions import joined
 from core.answering.thoughts import without_thoughts
+from core.answering.understanding import Understanding, Understood, limited_to
 from core.errors import FootnoteError, TransientError
-from core.models import AnswerMode, Audience, Citation, Hit, Query, Signals
+from core.models import AnswerMode, Audience, Citation, Hit, Query, Retrieved, Signals, now
 from core.ports import Accesses, Search
 
 log = structlog.get_logger(__name__)
@@ -58,6 +62,8 @@ class Ask:
     """Finds passages in the files that the conversation is about."""
     failure: str = ""
     """Why the model is not to be asked, if so: a sentence without a full stop."""
+    at: datetime = field(default_factory=now)
+    """When it is asked, in the time zone in which whoever asks counts days."""
     waiting: Waiting = unheard
 
 
@@ -67,6 +73,10 @@ class Found:
 
     ask: Ask
     query: str
+    """The question as it can be understood by itself."""
+    understood: Understood
+    notices: tuple[str, ...] = ()
+    """What a reader should know of how it was understood."""
     hits: tuple[Hit, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     told: tuple[Evidence, ...] = ()
@@ -113,6 +123,7 @@ def build_chain(
     context: Context = Context(),  # noqa: B008  # frozen
     embed: Embed | None = None,
     judge: Judge | None = None,
+    understanding: Understanding | None = None,
 ) -> Runnable[Ask, str | Draft]:
     """Stream it: pieces of text, then exactly one Draft. The model may be silent for so many seconds; a search waits for its
     turn in the ``line``. The model is told the ``context`` of what was found; what it says is checked by words, then by
@@ -122,38 +133,66 @@ def build_chain(
     then the draft is quotes.
     """
 
+    understanding = understanding or Understanding(accesses=accesses)
+
     async def condense(ask: Ask) -> Found:
-        if not ask.history:
-            return Found(ask=ask, query=ask.question, failure=ask.failure)
         started = time.perf_counter()
-        failure = ask.failure
-        query = extend(ask.question, ask.history)
-        if model is not None and not failure:
-            try:
-                query = await rewrite(ask.question, ask.history, model, model_timeout, ask.asked_by)
-            except FootnoteError as error:
-                failure = str(error)
-                log.warning("model.failed", reason=failure)
-        return Found(ask=ask, query=query, failure=failure, timings={"condense": _since(started)})
+        failure, question = ask.failure, ask.question
+        query = followed(question, ask.history)
+        if ask.history and refers(question):
+            question = extend(question, ask.history)
+            if model is not None and not failure and understanding.steps.rewrite:
+                try:
+                    question = await rewrite(ask.question, ask.history, model, model_timeout, ask.asked_by)
+                    query = Query(text=question, also=() if question == ask.question else (ask.question,))
+                except FootnoteError as error:
+                    failure = str(error)
+                    log.warning("model.failed", reason=failure)
+        timings = {"condense": _since(started)} if ask.history else {}
+        understood = Understood(query=replace(query, sources=ask.sources))
+        return Found(ask=ask, query=question, understood=understood, failure=failure, timings=timings)
+
+    async def understand(found: Found) -> Found:
+        started = time.perf_counter()
+        ask = found.ask
+        understood, parts = await asyncio.gather(
+            understanding.understand(ask.question, found.understood.query, ask.audience, ask.at),
+            understanding.parts(found.query, None if found.failure else model, model_timeout),
+        )
+        timings = {**found.timings, "understand": _since(started)}
+        return replace(found, understood=replace(understood, parts=parts), timings=timings)
 
     async def retrieve(found: Found) -> Found:
-        joined = time.perf_counter()
+        joining = time.perf_counter()
         retriever = SearchRetriever(
             search=search,
             accesses=accesses,
             audience=found.ask.audience,
             k=HITS,
         )
+        understood = found.understood
+        notices = [understood.notice]
+
+        async def look(query: Query) -> Retrieved:
+            parts = [Query(text=part, sources=query.sources, scope=query.scope) for part in understood.parts]
+            whole, *others = await asyncio.gather(*map(retriever.retrieve, (query, *parts)))
+            return replace(whole, hits=joined(whole.hits, [other.hits for other in others])) if others else whole
+
         try:
             async with line.turn(found.ask.waiting):
                 started = time.perf_counter()
-                retrieved = await retriever.retrieve(Query(text=found.query, sources=found.ask.sources))
+                retrieved = await look(understood.query)
+                if understood.without is not None:
+                    notices.append(limited_to(understood.limits, len(retrieved.hits)))
+                    if not retrieved.hits:
+                        retrieved = await look(understood.without)
         except TimeoutError as error:
             raise TransientError(UNAVAILABLE) from error
         hits = retrieved.hits
         if found.ask.attached is not None:
             hits = scaled(await found.ask.attached(found.query), hits)
-        timings = {**found.timings, "line": (started - joined) * 1000, "retrieve": _since(started)}
+        timings = {**found.timings, "line": (started - joining) * 1000, "retrieve": _since(started)}
+        found = replace(found, notices=tuple(filter(None, notices)))
         return replace(found, hits=hits, evidence=collapse(hits), signals=retrieved.signals, timings=timings)
 
     async def generate(inputs: AsyncIterator[Found]) -> AsyncIterator[Found | str | Timed | Failure]:
@@ -240,7 +279,8 @@ def build_chain(
             found=found,
         )
 
-    return RunnableLambda(condense) | RunnableLambda(retrieve) | RunnableGenerator(generate) | RunnableGenerator(cite)
+    steps = RunnableLambda(condense) | RunnableLambda(understand) | RunnableLambda(retrieve)
+    return steps | RunnableGenerator(generate) | RunnableGenerator(cite)
 
 
 def _left_out(statements: int) -> str:

@@ -16,22 +16,13 @@ from core.models import Principal, Scope
 
 _PAGES = r"(?:pages|docs|documents|documentation|files|articles|notes|posts|runbooks|guides|policies)"
 _EDITED = r"(?:edited|updated|changed|modified|revised|written|created|published|added|new)"
-_MONTHS = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-]
+_MONTHS = (
+    *("january", "february", "march", "april", "may", "june"),
+    *("july", "august", "september", "october", "november", "december"),
+)
 _MONTH = "|".join(f"{name}|{name[:3]}" for name in _MONTHS)
-_DAY = rf"(?:\d{{4}}-\d\d-\d\d|(?:\d{{1,2}}(?:st|nd|rd|th)? )?(?:{_MONTH})\b\.?(?: \d{{1,2}}(?:st|nd|rd|th)?(?!\d))?(?:,? \d{{4}})?|\d{{4}})"
+_NTH = r"\d{1,2}(?:st|nd|rd|th)?"
+_DAY = rf"(?:\d{{4}}-\d\d-\d\d|(?:{_NTH} )?(?:{_MONTH})\b\.?(?: {_NTH}(?!\d))?(?:,? \d{{4}})?|\d{{4}})"
 _TIME = (
     rf"(?:(?P<relative>(?:in |during |over |within )?(?:the )?(?:this|last|past|previous) (?:(?P<count>\d+|two|three|four|six) )?"
     rf"(?P<unit>day|week|month|quarter|year)s?|today|yesterday)|(?P<way>since|after|before|until|in|on|during) (?P<day>{_DAY}))"
@@ -71,7 +62,7 @@ class Places:
 class Filtered:
     text: str
     """The question without the words that limit it, or as it was if hardly a word is left."""
-    scope: Scope = Scope()
+    scope: Scope = field(default_factory=Scope)
     sources: tuple[str, ...] = ()
     said: tuple[str, ...] = ()
     """Each limit as people read it: ``by Ana Berg``, ``edited since 1 March 2026``."""
@@ -88,6 +79,16 @@ def filtered(question: str, places: Places, at: datetime) -> Filtered:
     return found
 
 
+def names_folder(question: str) -> bool:
+    """Whether it says anything that could be a folder: only then it is worth a look which there are."""
+    return bool(re.search(rf"\b{_KIND}\b", question, re.I))
+
+
+def names_person(question: str) -> bool:
+    """As :func:`names_folder`, for who looks after pages."""
+    return bool(_BY.search(question))
+
+
 def _source(found: Filtered, places: Places) -> Filtered:
     names = {name.casefold(): name for name in places.sources}
     names |= {called: names[name] for called, name in _CALLED.items() if name in names}
@@ -96,7 +97,7 @@ def _source(found: Filtered, places: Places) -> Filtered:
     name = rf"(?:the |our )?(?P<name>{'|'.join(re.escape(name) for name in sorted(names, key=len, reverse=True))})"
     place = re.search(
         rf"\b{_PAGES}\s+(?:(?:that|which) (?:are|is) )?(?:in|on|from)\s+{name}\b(?! (?:api|plugin|page|account))"
-        rf"|\b(?:only|just|look|search) (?:in|on|from|at|through)\s+{name.replace('?P<name>', '?P<only>')}\b(?:\s+(?:for|only)\b)?"
+        rf"|\b(?:only|just|look|search) (?:in|on|from|at|through)\s+{name.replace('?P<name>', '?P<only>')}\b(?:\s+for\b)?"
         rf"|^(?:according to|in)\s+{name.replace('?P<name>', '?P<first>')}\s*[,:]"
         rf"|\baccording to\s+{name.replace('?P<name>', '?P<told>')}\b"
         rf"|\bwhat (?:does|do)\s+{name.replace('?P<name>', '?P<says>')}\s+say\b",

@@ -52,32 +52,12 @@ _COMPARED = re.compile(r"\b(?:than|both|compared|versus|vs|differ\w*|between|eit
 _AND = re.compile(r"\band\b|\bas well as\b", re.I)
 _ASKED_TWICE = re.compile(r"(?:\band|[,;]) (?:what|who|how|when|where|which)\b", re.I)
 _CHAINED = re.compile(
-    r"\b(?:of|in|for|by|to) the (?:\w+ ){1,3}(?:that|who|which|where|whose)\b|\b(?:whose|the (?:team|person|owner|office|manager|customer|service) (?:that|who|which|of|for))\b",
+    r"\b(?:of|in|for|by|to) the (?:\w+ ){1,3}(?:that|who|which|where|whose)\b|\bwhose\b"
+    r"|\bthe (?:team|person|owner|office|manager|customer|service) (?:that|who|which|of|for)\b",
     re.I,
 )
 _NAME = re.compile(r"(?<!^)(?<![.?!] )\b[A-Z][\w-]*(?:\s+(?:[A-Z][\w-]*|\d+))*")
-_LITTLE = frozenset(
-    [
-        "what",
-        "what's",
-        "whats",
-        "is",
-        "are",
-        "the",
-        "a",
-        "an",
-        "of",
-        "do",
-        "does",
-        "difference",
-        "differences",
-        "between",
-        "compare",
-        "main",
-        "key",
-        "our",
-    ]
-)
+_LITTLE = frozenset({"difference", "differences", "compare", "main", "key"})
 
 log = structlog.get_logger(__name__)
 
@@ -146,7 +126,7 @@ def joined(whole: Sequence[Hit], parts: Sequence[Sequence[Hit]]) -> tuple[Hit, .
             share = weight * hit.score / top
             if hit.chunk.id not in best or best[hit.chunk.id].score < share:
                 # What words alone say of a document can be compared within one list only.
-                best[hit.chunk.id] = replace(hit, score=share)
+                best[hit.chunk.id] = replace(hit, score=share, words=None)
     most = max(map(len, (whole, *parts)), default=0)
     return tuple(sorted(best.values(), key=lambda hit: (-hit.score, hit.chunk.id))[:most])
 
