@@ -260,7 +260,7 @@ class Retrieved:
 
     hits: tuple[Hit, ...] = ()
     signals: Signals | None = None
-    """None when one of its parts is missing: there is no embedding, or nothing was found."""
+    """None when there is no embedding, or nothing was found."""
 
 
 @dataclass(frozen=True, kw_only=True)

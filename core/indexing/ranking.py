@@ -273,15 +273,16 @@ def _having_most(found: _Found, rare: Sequence[int], scores: Mapping[str, float]
 
 
 def _signals(found: _Found, hits: Mapping[str, Hit]) -> Signals | None:
-    if not (found.words and found.meaning and found.asked) or (top := hits.get(found.words[0].id)) is None:
+    if not found.meaning:
         return None
-    present = set(sparse.words_of(top.chunk.indexed_text))
+    top = hits.get(found.words[0].id) if found.words else None
+    present = set(sparse.words_of(top.chunk.indexed_text)) if top else set()
     total = sum(map(found.weight, found.asked))
     near = {candidate.id: candidate.score for candidate in found.meaning}
     first = [candidate.score for candidate in found.meaning[:_LEAD]]
     return Signals(
-        coverage=sum(found.weight(word) for word in found.asked if word in present) / total,
+        coverage=sum(found.weight(word) for word in found.asked if word in present) / total if total else 0.0,
         # What is not among the nearest is no nearer than the last of them.
-        agreement=near.get(found.words[0].id, min(near.values())),
+        agreement=near.get(found.words[0].id if found.words else "", min(near.values())),
         lead=first[0] - statistics.fmean(first),
     )
