@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from core.evaluation.cases import PAGES, CaseSet
 from core.evaluation.corpus import CORPUS
 from core.evaluation.wording import tokens
 from core.indexing import sparse
-from core.indexing.index import unguarded
+from core.indexing.index import Guard, Index, unguarded
 from core.indexing.payloads import text_hash
 from core.indexing.pipeline import Outcome, Pipeline
 from core.models import Chunk, Document, Failed, Upsert
@@ -37,6 +37,8 @@ class Indexed:
 class _Run:
     known: Mapping[str, str]
     """Document id to the hash of the text that is in the index."""
+    hashed: Callable[[Sequence[Chunk]], Sequence[Chunk]]
+    """Chunks as they are written."""
     texts: dict[str, Sequence[str]] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
     moved: list[Document] = field(default_factory=list)
@@ -44,7 +46,7 @@ class _Run:
 
     def is_same(self, document: Document, chunks: Sequence[Chunk]) -> bool:
         self.texts[document.id] = tokens("\n".join(plain(chunk.text) for chunk in chunks))
-        return self.known.get(document.id) == text_hash(chunks)
+        return self.known.get(document.id) == text_hash(self.hashed(chunks))
 
     async def done(self, outcome: Outcome) -> None:
         if outcome.error:
@@ -55,19 +57,29 @@ class _Run:
             self.embedded += 1
 
 
-async def indexed(app: App, chosen: CaseSet) -> Indexed:
+class WithoutHeaders(Index):
+    """Chunks without title and headings in front of them, neither indexed nor embedded: to know what those are worth."""
+
+    async def upsert(self, pairs: Sequence[tuple[Document, Sequence[Chunk]]], guard: Guard = unguarded) -> int:
+        return await super().upsert([(document, bare(chunks)) for document, chunks in pairs], guard)
+
+
+def bare(chunks: Sequence[Chunk]) -> list[Chunk]:
+    return [replace(chunk, title="", headings=()) for chunk in chunks]
+
+
+async def indexed(app: App, chosen: CaseSet, index: Index | None = None) -> Indexed:
     """Bring the index in step with the set; what it holds already is not embedded again. Raises UserError when a document
     cannot be read, or a case names one that there is not.
     """
+    index = index or app.index
     documents = {document.id: document async for document in _documents(chosen)}
     chosen.check(documents.keys())
     source = CORPUS if chosen.pages is None else PAGES
-    known = {record.document_id: record.text_hash async for record in app.index.records(source)}
-    await app.index.remove(sorted(known.keys() - documents.keys()))
-    run = _Run(known=known)
-    pipeline = Pipeline(
-        app.index, app.parser, app.embedder.count, begin=_begin, done=run.done, guard=unguarded, is_same=run.is_same
-    )
+    known = {record.document_id: record.text_hash async for record in index.records(source)}
+    await index.remove(sorted(known.keys() - documents.keys()))
+    run = _Run(known=known, hashed=bare if isinstance(index, WithoutHeaders) else list)
+    pipeline = Pipeline(index, app.parser, app.embedder.count, begin=_begin, done=run.done, guard=unguarded, is_same=run.is_same)
     async with Together() as tasks:
         tasks.create_task(pipeline.parse())
         tasks.create_task(pipeline.write())
@@ -77,7 +89,7 @@ async def indexed(app: App, chosen: CaseSet) -> Indexed:
     if run.failed:
         raise UserError(f"{len(run.failed)} documents of the set cannot be indexed, the first is {run.failed[0]}")
     for document in run.moved:
-        await app.index.relabel(document)
+        await index.relabel(document)
     return Indexed(documents=documents, texts=run.texts, embedded=run.embedded)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, fields, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -16,19 +16,16 @@ import click
 from bots.terminal.demo import ALONE
 from core.errors import ConfigError, UserError
 from core.evaluation.cases import Case, CaseSet, load
-from core.models import ANYONE, Answer, Hit, Message, Turn, now
+from core.models import ANYONE, Answer, Audience, Hit, Message, Query, Retrieved, Turn, now
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from bots.app import App
     from bots.terminal.case_index import Indexed
     from core.evaluation.judge import Judge
     from core.evaluation.outcome import Outcome
     from core.evaluation.report import Report
     from core.evaluation.retrieval import Step
-    from core.indexing.recipe import Recipe
-    from core.ports import Embedder, Search
+    from core.ports import Search
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +69,12 @@ class Evaluation:
 
         cases = self.chosen.first(self.limit)
         index = await self._index(app)
-        outcomes = await retrieve(cases, app.index.search, collapsed)
-        steps = await ablation(app, cases, outcomes) if self.ablate else ()
+        outcomes = await retrieve(cases, understood(app, app.index.search), collapsed)
+        steps: Sequence[Step] = ()
+        if self.ablate:
+            from bots.terminal.ablating import ablation
+
+            steps = await ablation(app, self.chosen, cases, outcomes)
         self._tell(self._report(app, index, "retrieval", outcomes, steps=steps))
         return 0
 
@@ -89,7 +90,7 @@ class Evaluation:
         judge = self._judge(app)
         cases = self.chosen.first(self.limit)
         index = await self._index(app)
-        retrieved = await retrieve(cases, app.index.search, collapsed)
+        retrieved = await retrieve(cases, understood(app, app.index.search), collapsed)
         outcomes = await answers.answer(cases, asking(app), index.texts, retrieved)
         how = {"model": name_of(app.model) if app.model else "none: quotes"}
         if judge:
@@ -223,57 +224,34 @@ def asking(app: App) -> Callable[[Case], Awaitable[Answer]]:
     return ask
 
 
-async def ablation(app: App, cases: Sequence[Case], whole: Sequence[Outcome]) -> list[Step]:
-    """The search without each of its steps, and with words or meaning alone, over the same index."""
-    from core.evaluation.retrieval import retrieve, step
-    from core.indexing.recipe import Recipe
+def understood(app: App, search: Search, without: str = "") -> Search:
+    """``search`` for what a question means here, as the chain asks it when no model rewrites it; without one step of
+    understanding, by name.
+    """
+    from core.answering.subquestions import joined
+    from core.answering.understanding import Steps, Understanding
 
-    plain = Recipe(**dict.fromkeys(("bigrams", "titles", "rare", "parents"), False))
-    recipes = {f"without {each.name}": replace(Recipe(), **{each.name: False}) for each in fields(Recipe)}
-    recipes |= {"BM25 alone": replace(plain, meaning=False), "dense alone": replace(plain, words=False)}
-    values = {one.id: one.values for one in whole}
-    steps = []
-    async with _searches(app) as search_by:
-        for name, recipe in recipes.items():
-            outcomes = await retrieve(cases, search_by(recipe), collapsed if recipe.cut else uncut)
-            steps.append(step(name, values, {one.id: one.values for one in outcomes}))
-            click.echo(f"measured: {name}", err=True)
-    return steps
+    steps = Steps(**{without: False}) if without else Steps()
+    understanding = Understanding(
+        accesses=app.accesses, vocabulary=app.vocabulary, standing=app.index.standing, people=app.groups, steps=steps
+    )
 
+    async def find(query: Query, audience: Audience, k: int) -> Retrieved:
+        meant = await understanding.understand(query.text, query, audience, now())
+        parts = await understanding.parts(query.text, None, 0)
 
-def uncut(hits: Sequence[Hit]) -> list[Collection[str]]:
-    return [[id] for id in dict.fromkeys(hit.chunk.document_id for hit in hits)]
+        async def look(whole: Query) -> Retrieved:
+            found = await search(whole, audience, k)
+            if not parts:
+                return found
+            asked = [Query(text=part, sources=whole.sources, scope=whole.scope) for part in parts]
+            others = [(await search(part, audience, k)).hits for part in asked]
+            return replace(found, hits=joined(found.hits, others))
 
+        found = await look(meant.query)
+        return found if found.hits or meant.without is None else await look(meant.without)
 
-@asynccontextmanager
-async def _searches(app: App) -> AsyncIterator[Callable[[Recipe], Search]]:
-    from core.embedded.keeper import attach
-    from core.indexing.index import Index
-    from core.indexing.qdrant import connect
-
-    engines = await attach(app.settings.footnote_data_dir)
-    client = connect(socket=engines.qdrant_socket)
-    embedder = _Remembering(app.embedder)
-    try:
-        yield lambda recipe: Index(client, embedder, recipe=recipe).search
-    finally:
-        await client.close()
-        await engines.release()
-
-
-class _Remembering:
-    """Embeds a question once: each step asks the same ones."""
-
-    def __init__(self, embedder: Embedder) -> None:
-        self.name, self.dimension = embedder.name, embedder.dimension
-        self.count, self.embed_documents = embedder.count, embedder.embed_documents
-        self._embedder = embedder
-        self._known: dict[str, list[float]] = {}
-
-    async def embed_query(self, text: str) -> list[float]:
-        if text not in self._known:
-            self._known[text] = await self._embedder.embed_query(text)
-        return self._known[text]
+    return find
 
 
 def _turn(question: str, answered: str) -> Turn:

@@ -62,7 +62,7 @@ async def test_retrieval_is_measured_compared_with_the_last_time_and_taken_apart
     assert again.status == 0, again.err
     assert "2 documents, 0 embedded now" in again.err
     assert "over 3 cases" in again.out
-    assert all(row in again.out for row in ("BM25 alone", "dense alone", "without rare", "without history"))
+    assert all(row in again.out for row in ("BM25 alone", "dense alone", "without rare", "without headers", "without glossary"))
     assert "What each step adds" in (company.parent / "report.html").read_text()
 
 
