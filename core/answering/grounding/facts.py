@@ -61,7 +61,7 @@ _MONTHS = (
     "|september sept sep septembre septiembre|october oct oktober okt octobre octubre|november nov novembre noviembre"
     "|december dec dezember dez décembre diciembre"
 )
-_MONTH = {name: number for number, names in enumerate(_MONTHS.split("|"), 1) for name in names.split()}
+MONTHS = {name: number for number, names in enumerate(_MONTHS.split("|"), 1) for name in names.split()}
 _DAYS = (
     "monday mon montag lundi lunes|tuesday tue dienstag mardi martes|wednesday wed mittwoch mercredi miércoles"
     "|thursday thu donnerstag jeudi jueves|friday fri freitag vendredi viernes|saturday sat samstag samedi sábado"
@@ -126,7 +126,7 @@ _IN = {
 }
 _QUALIFIERS = "(?:working|business|calendar|full|paid|consecutive|bank|public|whole|more|additional|extra|us|of|further)"
 
-_NAMED_MONTH = "|".join(sorted(map(re.escape, _MONTH), key=len, reverse=True))
+_NAMED_MONTH = "|".join(sorted(map(re.escape, MONTHS), key=len, reverse=True))
 _DATE = re.compile(
     rf"""\b(?P<y1>\d{{4}})-(?P<m1>\d{{1,2}})-(?P<d1>\d{{1,2}})\b
     |(?P<y2>\d{{4}})年(?P<m2>\d{{1,2}})月(?:(?P<d2>\d{{1,2}})日)?
@@ -223,7 +223,7 @@ def _dates(match: re.Match[str]) -> set[str]:
     for number in "12456":
         if month := parts.get(f"m{number}"):
             year, day = parts.get(f"y{number}"), parts.get(f"d{number}")
-            named = _MONTH.get(month.casefold()) or int(month)
+            named = MONTHS.get(month.casefold()) or int(month)
             # "may" and "mar" are words, too: a month without a number beside it is none.
             return {f"{year or '*'}-{named:02}-{f'{int(day):02}' if day else '*'}"} if 1 <= named <= 12 else set()
     one, two, year = int(parts["a"]), int(parts["b"]), parts["y3"]

@@ -226,6 +226,7 @@ class Grounds:
         for start, end in clauses(sentence, [(fact.start, fact.end) for fact in stated]):
             words = _about(sentence, start, end, stated)
             best = max(spots, key=lambda spot: spot.covers(words)) if words else None
+            held: list[Spot] = []
             here = [fact for fact in stated if start <= fact.start < end]
             for fact in here:
                 holding = [spot for spot in spots if spot.has(fact) and spot.is_about(fact, here, said)]
@@ -243,11 +244,12 @@ class Grounds:
                     return Support(verdict=Verdict.UNSUPPORTED, spots=(spot,))
                 best = spot if not best or spot.covers(words) >= best.covers(words) - _MARGIN else best
                 chosen[spot] = None
+                held.append(spot)
             if best and best.covers(words):
                 chosen[best] = None
                 # Whatever comes as near as the best may be what is meant.
                 near = [spot for spot in spots if spot.covers(words) >= max(best.covers(words) - _NEAR, _LEAST)]
-                verdicts = {_polarity(sentence, (start, end), words, here, spot) for spot in (best, *near)}
+                verdicts = {_polarity(sentence, (start, end), words, here, spot) for spot in (best, *near, *held)}
                 if Verdict.SUPPORTED not in verdicts:
                     denied = denied or Verdict.OPEN not in verdicts
                     uncertain = True

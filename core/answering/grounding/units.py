@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from core.answering.grounding.facts import MONTHS
 from core.answering.passages import sentences
 
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})[^\n]*")
@@ -16,6 +17,8 @@ _END = re.compile(
     r"(?:[.!?…][\"'”’»)*_]*(?:[ \t]*\[\d+\])*([ \t]+)|[。！？][」』）]*(?:[ \t]*\[\d+\])*([ \t]*))(?=[^\s\[]|\[(?!\d+\]|\d*\Z))"
 )
 _SPAN = re.compile(r"(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)")
+_ORDINAL = re.compile(r"\b\d{1,2}\.\Z")
+_WORD = re.compile(r"[^\W\d_]+(?=[\W\d_])")
 _MARKER = re.compile(r"\[(\d+)\]")
 _RULE = re.compile(r"[\s|:+=-]+")
 
@@ -115,6 +118,12 @@ class Units:
         for end in _END.finditer(line):
             gap = end.group(1) or end.group(2) or ""
             candidate = line[: end.end() - len(gap)]
+            if _ORDINAL.search(candidate):
+                following = _WORD.match(line, end.end())
+                if not following and not whole:
+                    return False
+                if following and following.group().casefold() in MONTHS:
+                    continue
             if self._complete(candidate):
                 found.append(self._unit(candidate, self._shape()))
                 self._before, self._buffer = gap, self._buffer[end.end() :]
