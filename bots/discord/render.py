@@ -280,6 +280,10 @@ def _tail(answer: Answer) -> Iterator[str]:
         yield f"-# [{citation.number}] {_linked(citation)} · updated {updated}"
         for place in citation.also_at:
             yield f"-# also at {_linked(place)}"
+    if answer.near:
+        yield "-# Nearest pages:"
+    for page in answer.near:
+        yield f"-# {_linked(page)}"
 
 
 def _linked(document: Citation | Link) -> str:

@@ -74,6 +74,10 @@ class TerminalReply:
                 self._write(f"\n      also at {place.title}{f': {place.url}' if place.url else ''}")
         if answer.citations:
             self._write("\n")
+        if answer.near:
+            self._write("\n  Nearest pages:\n")
+        for page in answer.near:
+            self._write(f"    {page.title}{f': {page.url}' if page.url else ''}\n")
         if answer.notice:
             self._write(f"\n  ({answer.notice})\n")
         if answer.follow_ups:
@@ -147,6 +151,7 @@ class JsonReply:
             "citations": [
                 {**asdict(citation), "updated_at": citation.updated_at.isoformat()} for citation in self.final.citations
             ],
+            "near": [asdict(page) for page in self.final.near],
             "follow_ups": list(self.final.follow_ups),
             "hits": [
                 {"document_id": hit.chunk.document_id, "chunk": hit.chunk.position, "score": hit.score} for hit in self.final.hits
