@@ -37,6 +37,8 @@ async def shown(page: dict[str, str], sentence: str, embed: Embed | None) -> boo
 @pytest.mark.parametrize("by", ["words", "words and meaning"])
 async def test_lies_are_left_out_and_honest_sentences_stay(by: str) -> None:
     embed = LocalEmbedder().embed_query if by == "words and meaning" else None
+    if embed:
+        await embed("warm")
     print(f"\nsupport check by {by}\n  {'label':<20}{'sentences':>10}{'shown':>8}{'share':>8}")
     share: dict[str, float] = {}
     counts: dict[str, tuple[int, int]] = {}

@@ -53,7 +53,7 @@ class Meaning:
 
 
 def _whole(spot: Spot) -> str:
-    return f"{spot.above.strip()}: {spot.text}" if spot.above.strip() else spot.text
+    return f"{spot.passage.header}\n{spot.text}" if spot.passage.header else spot.text
 
 
 def cosine(one: Sequence[float], two: Sequence[float]) -> float:
