@@ -68,26 +68,67 @@ _DAYS = (
     "|sunday sun sonntag dimanche domingo"
 )
 _WEEKDAY = {name: str(number) for number, names in enumerate(_DAYS.split("|"), 1) for name in names.split()}
-_ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen"
-    " nineteen"
-).split()
+_ONES = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
 _SMALL = {word: number for number, word in enumerate(_ONES)} | {
-    word: 10 * number for number, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)
+    word: 10 * number
+    for number, word in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], 2)
 }
 _OTHERS = {
-    **dict(zip("zwei drei vier fünf sechs sieben acht neun zehn elf zwölf".split(), range(2, 13), strict=True)),
+    **dict(
+        zip(
+            ["zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun", "zehn", "elf", "zwölf"], range(2, 13), strict=True
+        )
+    ),
     **{"zwanzig": 20, "dreißig": 30, "vierzig": 40, "fünfzig": 50, "hundert": 100},
-    **dict(zip("deux trois quatre cinq sept huit neuf dix onze douze".split(), (2, 3, 4, 5, 7, 8, 9, 10, 11, 12), strict=True)),
+    **dict(
+        zip(
+            ["deux", "trois", "quatre", "cinq", "sept", "huit", "neuf", "dix", "onze", "douze"],
+            (2, 3, 4, 5, 7, 8, 9, 10, 11, 12),
+            strict=True,
+        )
+    ),
     **{"vingt": 20, "trente": 30, "quarante": 40, "cinquante": 50},
-    **dict(zip("dos tres cuatro cinco seis siete ocho nueve diez once doce".split(), range(2, 13), strict=True)),
+    **dict(
+        zip(
+            ["dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve", "diez", "once", "doce"],
+            range(2, 13),
+            strict=True,
+        )
+    ),
     **{"veinte": 20, "treinta": 30, "cuarenta": 40, "cincuenta": 50},
 }
 """Number words that do not mean something else in English; ``once`` and ``six`` do."""
 _OTHERS.pop("once")
 _SCALE = {"hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000, "dozen": 12}
 _ORDINALS = {
-    **dict(zip("third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split(), range(3, 13), strict=True)),
+    **dict(
+        zip(
+            ["third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth"],
+            range(3, 13),
+            strict=True,
+        )
+    ),
 }
 _TIMES = {"once": 1.0, "twice": 2.0, "thrice": 3.0}
 
@@ -342,6 +383,49 @@ def _take_name(text: str, match: re.Match[str], take: _Take, known: frozenset[st
 
 
 _OPENERS = frozenset(
-    "contact ask see open write call click select choose since according during note each under set run install".split()
+    [
+        "contact",
+        "ask",
+        "see",
+        "open",
+        "write",
+        "call",
+        "click",
+        "select",
+        "choose",
+        "since",
+        "according",
+        "during",
+        "note",
+        "each",
+        "under",
+        "set",
+        "run",
+        "install",
+    ]
 )
-_NO_NAMES = frozenset("i i'm i'll ok yes no the a an it its mr mrs ms dr and or of per pm am".split())
+_NO_NAMES = frozenset(
+    [
+        "i",
+        "i'm",
+        "i'll",
+        "ok",
+        "yes",
+        "no",
+        "the",
+        "a",
+        "an",
+        "it",
+        "its",
+        "mr",
+        "mrs",
+        "ms",
+        "dr",
+        "and",
+        "or",
+        "of",
+        "per",
+        "pm",
+        "am",
+    ]
+)

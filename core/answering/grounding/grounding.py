@@ -117,7 +117,9 @@ class Grounding:
         return checked
 
     def _states_nothing(self, unit: Unit, said: str) -> bool:
-        if not re.search(r"\w", said) or unit.shape is Shape.RULE:
+        if unit.shape is Shape.RULE:
+            self._row = unit.line
+        if not re.search(r"\w", said):
             return True
         bare = said.strip().strip("*_")
         if unit.shape is Shape.HEADING or bare.endswith(":") or (bare != said.strip() and said.strip().endswith("**")):
@@ -207,9 +209,7 @@ class Grounding:
 
     def _settle(self, checked: _Checked) -> str:
         if checked.talk:
-            if any(re.search(r"\w", part) for part in checked.parts if isinstance(part, str)):
-                self._held.append(checked)
-            elif checked.unit.shape is Shape.RULE:
+            if any(re.search(r"\w", part) for part in checked.parts if isinstance(part, str)) or checked.unit.shape is Shape.RULE:
                 self._held.append(checked)
             return ""
         if not checked.kept:

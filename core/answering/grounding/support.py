@@ -214,9 +214,7 @@ class Grounds:
 
     @cached_property
     def _names(self) -> frozenset[str]:
-        return frozenset(
-            name for spot in self.spots() for fact in spot.facts if fact.kind is Kind.NAME for name in fact.readings
-        )
+        return frozenset(name for spot in self.spots() for fact in spot.facts if fact.kind is Kind.NAME for name in fact.readings)
 
     def _same_language(self, sentence: str, spots: Sequence[Spot], *, names: bool) -> Support:
         stated = facts(sentence, names=names, known=self._names)

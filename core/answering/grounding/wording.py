@@ -9,13 +9,92 @@ from core.answering.terms import content_words, stem
 
 _TALK = frozenset(
     stem(word)
-    for word in """
-    answer question sure course here below above follow following work summary overview hope help detail information note short
-    brief contact step list table example look see check read more further additional maybe perhaps probably surely certainly
-    source document page documentation according mention state describe say write generally basically essentially currently
-    therefore thus hence instead first second finally next lastly well okay correct right exactly yes glad happy feel free
-    understand thing way case regard regarding question far nutshell conclusion addition besides also moreover meanwhile
-    """.split()
+    for word in [
+        "answer",
+        "question",
+        "sure",
+        "course",
+        "here",
+        "below",
+        "above",
+        "follow",
+        "following",
+        "work",
+        "summary",
+        "overview",
+        "hope",
+        "help",
+        "detail",
+        "information",
+        "note",
+        "short",
+        "brief",
+        "contact",
+        "step",
+        "list",
+        "table",
+        "example",
+        "look",
+        "see",
+        "check",
+        "read",
+        "more",
+        "further",
+        "additional",
+        "maybe",
+        "perhaps",
+        "probably",
+        "surely",
+        "certainly",
+        "source",
+        "document",
+        "page",
+        "documentation",
+        "according",
+        "mention",
+        "state",
+        "describe",
+        "say",
+        "write",
+        "generally",
+        "basically",
+        "essentially",
+        "currently",
+        "therefore",
+        "thus",
+        "hence",
+        "instead",
+        "first",
+        "second",
+        "finally",
+        "next",
+        "lastly",
+        "well",
+        "okay",
+        "correct",
+        "right",
+        "exactly",
+        "yes",
+        "glad",
+        "happy",
+        "feel",
+        "free",
+        "understand",
+        "thing",
+        "way",
+        "case",
+        "regard",
+        "regarding",
+        "question",
+        "far",
+        "nutshell",
+        "conclusion",
+        "addition",
+        "besides",
+        "also",
+        "moreover",
+        "meanwhile",
+    ]
 )
 """Words of an answer about itself."""
 _ABSENT = re.compile(
@@ -57,7 +136,9 @@ _OPPOSITES = tuple(
 )
 _AHEAD = re.compile(r"\s+(?:before|ahead|in advance|prior|earlier)\b", re.I)
 _LATEST = re.compile(r"\b(?:no|not) later than\s+\Z", re.I)
-_UPPER = re.compile(r"\b(?:after|above|over|more than|exceed\w*|at least|minimum(?: of)?|from|since|no less than|longer than)\s+\W{0,2}\Z", re.I)
+_UPPER = re.compile(
+    r"\b(?:after|above|over|more than|exceed\w*|at least|minimum(?: of)?|from|since|no less than|longer than)\s+\W{0,2}\Z", re.I
+)
 _LOWER = re.compile(
     r"\b(?:before|by|until|till|below|under|less than|fewer than|up to|at most|maximum(?: of)?|within|no (?:more|later) than"
     r"|not (?:more|later) than|not (?:to )?exceed\w*|in at most)\s+\W{0,2}\Z",
