@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from bots.upload import Adding
     from core.answering.assistant import Assistant
     from core.answering.attached import Attached
+    from core.answering.confidence import Rules
     from core.answering.gate import Gate
     from core.answering.memory import Memory
     from core.answering.understanding import Understanding
@@ -250,6 +251,7 @@ class App:
     def assistant(self) -> Assistant:
         from core.answering.assistant import Assistant
         from core.answering.budget import Budget
+        from core.answering.confidence import Confidence
         from core.answering.freshness import Freshness
         from core.answering.grounding.context import Context
         from core.answering.grounding.judge import by_model
@@ -267,6 +269,7 @@ class App:
             understanding=self.understanding,
             context=Context(neighbours=self.index.neighbours, tokens=self.settings.footnote_source_tokens),
             embed=self.embedder.embed_query if self.settings.footnote_embeddings.startswith("local") else None,
+            confidence=Confidence(self.embedder.embed_query, self.rules),
             judge=by_model(self.model) if judges and self.model else None,
             budget=Budget(
                 self.redis,
@@ -274,6 +277,13 @@ class App:
                 per_person=self.settings.footnote_daily_tokens_per_person,
             ),
         )
+
+    @cached_property
+    def rules(self) -> Rules:
+        """How sure an answer must be."""
+        from core.answering.confidence import Rules
+
+        return Rules(self.redis, self.embedder.name)
 
     @cached_property
     def responder(self) -> Responder:

@@ -17,6 +17,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from core.answering.attached import Attached
 from core.answering.budget import Budget, Meter
 from core.answering.chain import Ask, Draft, build_chain
+from core.answering.confidence import Confidence
 from core.answering.follow_ups import follow_ups
 from core.answering.freshness import Freshness
 from core.answering.grounding.context import Context
@@ -64,6 +65,7 @@ class Assistant:
         embed: Embed | None = None,
         judge: Judge | None = None,
         understanding: Understanding | None = None,
+        confidence: Confidence | None = None,
         clock: Callable[[], datetime] = now,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
@@ -87,6 +89,7 @@ class Assistant:
             embed=embed,
             judge=judge,
             understanding=understanding,
+            confidence=confidence,
         )
 
     async def answer(
@@ -197,6 +200,7 @@ class Assistant:
             prompt_version=PROMPT_VERSION,
             timings=timings,
             notice=draft.notice,
+            near=draft.near,
         )
 
 

@@ -18,8 +18,9 @@ from langchain_core.runnables import Runnable, RunnableGenerator, RunnableLambda
 from core.answering.attached import scaled
 from core.answering.citations import citations
 from core.answering.condense import extend, followed, refers, rewrite
+from core.answering.confidence import Confidence, Verdict
 from core.answering.evidence import Evidence, collapse
-from core.answering.footnotes import FootnoteFilter, plain
+from core.answering.footnotes import FootnoteFilter
 from core.answering.grounding.conflicts import conflicts, notice
 from core.answering.grounding.context import Context
 from core.answering.grounding.grounding import Grounding, Judge
@@ -29,13 +30,14 @@ from core.answering.line import Line, Waiting, unheard
 from core.answering.model import stream
 from core.answering.prompts import ANSWER, asker, fenced, recent
 from core.answering.quotes import quote
+from core.answering.refusal import refuse
 from core.answering.retriever import UNAVAILABLE, SearchRetriever
 from core.answering.style import PLAIN, Style
 from core.answering.subquestions import joined
 from core.answering.thoughts import without_thoughts
 from core.answering.understanding import Understanding, Understood, limited_to
 from core.errors import FootnoteError, TransientError
-from core.models import AnswerMode, Audience, Citation, Hit, Query, Retrieved, Signals, now
+from core.models import AnswerMode, Audience, Citation, Hit, Link, Query, Retrieved, Signals, now
 from core.ports import Accesses, Search
 
 log = structlog.get_logger(__name__)
@@ -43,7 +45,7 @@ log = structlog.get_logger(__name__)
 HITS = 24
 """Chunks asked of the index: enough that six documents remain after collapsing."""
 QUOTES_ONLY = "Quoted word for word from the documents."
-_QUERY_SHOWN = 200
+UNSURE = "I am not sure that they answer your question."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +113,8 @@ class Draft:
     notice: str
     by_model: bool
     found: Found
+    near: tuple[Link, ...] = ()
+    """As of :class:`core.models.Answer`."""
 
 
 def build_chain(
@@ -124,10 +128,12 @@ def build_chain(
     embed: Embed | None = None,
     judge: Judge | None = None,
     understanding: Understanding | None = None,
+    confidence: Confidence | None = None,
 ) -> Runnable[Ask, str | Draft]:
     """Stream it: pieces of text, then exactly one Draft. The model may be silent for so many seconds; a search waits for its
     turn in the ``line``. The model is told the ``context`` of what was found; what it says is checked by words, then by
-    ``judge``, or where there is none by ``embed``, an embedding that takes milliseconds.
+    ``judge``, or where there is none by ``embed``, an embedding that takes milliseconds. Whether quotes answer the question is
+    told by ``confidence``, or where there is none by words.
 
     Raises TransientError when the index does not answer, or too many are before this one. A model that fails is no error:
     then the draft is quotes.
@@ -191,9 +197,11 @@ def build_chain(
         hits = retrieved.hits
         if found.ask.attached is not None:
             hits = scaled(await found.ask.attached(found.query), hits)
+        # The signals say nothing of files that hang on the conversation.
+        signals = retrieved.signals if len(hits) == len(retrieved.hits) else None
         timings = {**found.timings, "line": (started - joining) * 1000, "retrieve": _since(started)}
         found = replace(found, notices=tuple(filter(None, notices)))
-        return replace(found, hits=hits, evidence=collapse(hits), signals=retrieved.signals, timings=timings)
+        return replace(found, hits=hits, evidence=collapse(hits), signals=signals, timings=timings)
 
     async def generate(inputs: AsyncIterator[Found]) -> AsyncIterator[Found | str | Timed | Failure]:
         async for found in inputs:
@@ -261,13 +269,13 @@ def build_chain(
             return
         found = replace(found, timings={**found.timings, **timings})
         if model is None or failure or not found.evidence:
-            yield await _quoted(found, failure, embed)
+            yield await _quoted(found, failure, embed, confidence)
             return
         if new := await grounding.feed(footnotes.close()) + await grounding.close():
             yield new
             text += new
         if not grounding.cited:
-            yield _not_found(found, by_model=True)
+            yield _refused(found, by_model=True)
             return
         disagreeing = notice(conflicts(grounding.quoted, grounding.grounds), found.told)
         yield Draft(
@@ -290,33 +298,34 @@ def _left_out(statements: int) -> str:
     return f"I left out {what}: no document that you may read supports {them}."
 
 
-async def _quoted(found: Found, failure: str, embed: Embed | None) -> Draft:
-    quoted = await quote(found.query, found.evidence, embed)
+async def _quoted(found: Found, failure: str, embed: Embed | None, confidence: Confidence | None) -> Draft:
+    verdict = await confidence.verdict(found.query, found.evidence, found.signals) if confidence else None
+    quoted = None
+    if verdict is not Verdict.REFUSE:
+        quoted = await quote(found.query, found.evidence, embed, about=verdict is not None)
     if quoted is None:
-        return _not_found(found, notice=f"{failure}, so I could only look for the words of your question." if failure else "")
+        return _refused(found, notice=f"{failure}, so I could only look for the words of your question." if failure else "")
+    said = f"{failure}, so these are quotes from the documents." if failure else QUOTES_ONLY
     return Draft(
         text=quoted.text,
         citations=quoted.citations,
         mode=AnswerMode.QUOTES,
-        notice=f"{failure}, so these are quotes from the documents." if failure else QUOTES_ONLY,
+        notice=f"{said} {UNSURE}" if verdict is Verdict.UNSURE else said,
         by_model=False,
         found=found,
     )
 
 
-def _not_found(found: Found, *, by_model: bool = False, notice: str = "") -> Draft:
-    """The same text whether nothing was there or nothing that this audience may read."""
-    query = " ".join(plain(found.query).split())
-    if len(query) > _QUERY_SHOWN:
-        query = f"{query[:_QUERY_SHOWN]}…"
+def _refused(found: Found, *, by_model: bool = False, notice: str = "") -> Draft:
+    refusal = refuse(found.query, found.evidence)
     return Draft(
-        text=f"I did not find this in the documents. I searched for “{query}”. "
-        "Try other words, or name the page, the team or the product that it is about.",
+        text=refusal.text,
         citations=(),
         mode=AnswerMode.NOT_FOUND,
         notice=notice,
         by_model=by_model,
         found=found,
+        near=refusal.near,
     )
 
 

@@ -93,12 +93,13 @@ def covered(question: str, evidence: Sequence[Evidence]) -> float:
     return max((len(wanted & set(terms(_indexed(item)))) / len(wanted) for item in evidence), default=0.0)
 
 
-async def quote(question: str, evidence: Sequence[Evidence], embed: Embed | None = None) -> Quoted | None:
+async def quote(question: str, evidence: Sequence[Evidence], embed: Embed | None = None, *, about: bool = False) -> Quoted | None:
     """The best passages in reading order, or None when even the best hit is not about the question.
 
-    They are found by their words and, with an embedding that comes in time, by their meaning.
+    They are found by their words and, with an embedding that comes in time, by their meaning. ``about``: it is known that they
+    are about it.
     """
-    if covered(question, evidence) < COVERED:
+    if not about and covered(question, evidence) < COVERED:
         return None
     by_words = _by_words(question, list(_candidates(evidence)))
     by_meaning = await _by_meaning(question, by_words, embed) if embed else []
