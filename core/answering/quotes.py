@@ -18,6 +18,7 @@ from core.answering.footnotes import plain
 from core.answering.grounding.meaning import Embed, cosine
 from core.answering.passages import Kind, Passage, passages
 from core.answering.terms import terms
+from core.answering.versions import Version, versions
 from core.errors import FootnoteError
 from core.models import Citation, Hit
 
@@ -101,12 +102,17 @@ async def quote(question: str, evidence: Sequence[Evidence], embed: Embed | None
     """
     if not about and covered(question, evidence) < COVERED:
         return None
-    by_words = _by_words(question, list(_candidates(evidence)))
+    pairs = versions(evidence, question)
+    outdated = {version.older.number for version in pairs}
+    current = [item for item in evidence if item.number not in outdated]
+    by_words = _by_words(question, list(_candidates(current)))
     by_meaning = await _by_meaning(question, by_words, embed) if embed else []
     scored = [candidate for candidate in by_meaning or by_words if candidate.score > 0]
     ranked = sorted(scored, key=lambda candidate: -candidate.score)
     chosen = _chosen(ranked, _NEAR_BEST if by_meaning else _NEAR_BEST_BY_WORDS)
-    return _quoted(chosen, ranked[0] if _ONE_THING.search(question) else None) if chosen else None
+    if not chosen:
+        return None
+    return _dissenting(_quoted(chosen, ranked[0] if _ONE_THING.search(question) else None), chosen, pairs)
 
 
 def _indexed(item: Evidence) -> str:
@@ -215,6 +221,23 @@ def _quoted(chosen: Sequence[_Candidate], first: _Candidate | None) -> Quoted:
         text="\n\n".join(_render(block, numbers[block[0].item.number]) for block in blocks),
         citations=tuple(citation(best[source].item, number, best[source].passage.text) for source, number in numbers.items()),
     )
+
+
+def _dissenting(quoted: Quoted, chosen: Sequence[_Candidate], pairs: Sequence[Version]) -> Quoted:
+    """With what an older version of a quoted page says otherwise, named as such."""
+    said = {(candidate.item.number, candidate.passage.text) for candidate in chosen}
+    text, cited = quoted.text, quoted.citations
+    for version in pairs:
+        before = next((change.before for change in version.changes if (version.newer.number, change.now) in said), "")
+        if before:
+            footnote = citation(version.older, len(cited) + 1, before)
+            shown = " ".join(before.strip("| ").split())
+            text += (
+                f"\n\nAn older version, “{footnote.title}” of {version.older.updated_at:%Y-%m-%d}, says otherwise: “{shown}” "
+                f"[{footnote.number}]"
+            )
+            cited = (*cited, footnote)
+    return Quoted(text=text, citations=cited)
 
 
 def _together(candidate: _Candidate) -> tuple[int, int, Kind, str]:
