@@ -84,6 +84,7 @@ async def test_the_check_of_an_answer_takes_at_most_thirty_milliseconds() -> Non
         checking.append(1000 * (time.perf_counter() - began))
     middle = sorted(checking)[len(checking) // 2]
     print(
-        f"\nsources read in {sorted(reading)[len(reading) // 2]:.1f} ms, answer checked in {middle:.1f} ms (max {max(checking):.1f})"
+        f"\nsources read in {sorted(reading)[len(reading) // 2]:.1f} ms, answer checked in {middle:.1f} ms "
+        f"(max {max(checking):.1f})"
     )
     assert middle <= PER_ANSWER_MS

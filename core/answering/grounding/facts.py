@@ -179,7 +179,8 @@ _DATE = re.compile(
 )
 _TIME = re.compile(
     r"\b(?P<h>\d{1,2})(?:[:.](?P<m>\d{2}))?[ ]?(?P<half>[ap])\.?m\b\.?"
-    r"|\b(?P<h2>[01]?\d|2[0-4]):(?P<m2>[0-5]\d)\b(?![:\d])|\b(?P<h3>[01]?\d|2[0-4])(?:[ ]Uhr\b|[ ]?時(?!間))|\b(?P<word>noon|midnight)\b",
+    r"|\b(?P<h2>[01]?\d|2[0-4]):(?P<m2>[0-5]\d)\b(?![:\d])"
+    r"|\b(?P<h3>[01]?\d|2[0-4])(?:[ ]Uhr\b|[ ]?時(?!間))|\b(?P<word>noon|midnight)\b",
     re.IGNORECASE,
 )
 _CODE = re.compile(
@@ -194,7 +195,8 @@ _CODE = re.compile(
 )
 _NUMBER = re.compile(
     r"""(?P<before>(?:[€$£¥]|\b(?:EUR|USD|GBP|CHF|JPY))[ ]?)?
-    (?P<digits>(?<![A-Za-z0-9_.,])\d{1,3}(?:([,.'\u2019\u00a0\u202f ])\d{3})(?:\3\d{3})*(?:[.,]\d{1,2})?(?![\d])|(?<![A-Za-z0-9_.,])\d+(?:[.,]\d+)?)
+    (?P<digits>(?<![A-Za-z0-9_.,])
+        (?:\d{1,3}(?:([,.'\u2019\u00a0\u202f ])\d{3})(?:\3\d{3})*(?:[.,]\d{1,2})?(?!\d)|\d+(?:[.,]\d+)?))
     (?P<scale>[ ]?(?:k|K|m|M|bn)(?![A-Za-z])|[ ](?:thousand|million|billion|hundred|dozen)\b)?
     (?P<ordinal>st|nd|rd|th)?""",
     re.VERBOSE,

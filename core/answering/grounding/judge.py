@@ -31,7 +31,8 @@ def by_model(model: BaseChatModel, seconds: float = SECONDS) -> Judge:
     async def judge(asked: Sequence[tuple[str, str]]) -> Sequence[bool] | None:
         fence = secrets.token_hex(8)
         pairs = "\n".join(
-            f'<pair-{fence} number="{number}">\nPassages:\n{html.escape(passages)}\nSentence:\n{html.escape(said)}\n</pair-{fence}>'
+            f'<pair-{fence} number="{number}">\nPassages:\n{html.escape(passages)}\n'
+            f"Sentence:\n{html.escape(said)}\n</pair-{fence}>"
             for number, (said, passages) in enumerate(asked, 1)
         )
         said = ""

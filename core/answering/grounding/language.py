@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 
 _SMALL_WORDS = {
-    "en": "the of and to is are be for with that this you your it as on by from must can may not or an was has have who when get a in at no needs up above up",
-    "de": "der die das und ist sind für mit ein eine einen nicht von zu im auf den dem des es sie wird werden kann pro bei nach in am wurde haben über vom zum als innerhalb",
+    "en": "the of and to is are be for with that this you your it as on by from must can may not or an was has have who when get "
+    "a in at no needs up above up",
+    "de": "der die das und ist sind für mit ein eine einen nicht von zu im auf den dem des es sie wird werden kann pro bei nach "
+    "in am wurde haben über vom zum als innerhalb",
     "fr": "le la les des et est sont pour avec un une dans que qui pas du au aux par sur il elle ce cette peut doit ont vous",
     "es": "el la los las y es son para con un una en que no del al por se su sus puede debe hay lo tienen como más días",
     "pt": "o os e é são para com um uma em que não do da dos por se pode deve há ao mais",

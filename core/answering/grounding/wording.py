@@ -98,7 +98,8 @@ _TALK = frozenset(
 )
 """Words of an answer about itself."""
 _ABSENT = re.compile(
-    r"\b(?:sources?|documents?|pages?|documentation|excerpts?)\b[^.]{0,40}\b(?:do(?:es)? not|don['’]t|doesn['’]t|did not|didn['’]t)"
+    r"\b(?:sources?|documents?|pages?|documentation|excerpts?)\b[^.]{0,40}\b"
+    r"(?:do(?:es)? not|don['’]t|doesn['’]t|did not|didn['’]t)"
     r" (?:say|mention|state|tell|specify|contain|cover|describe|include|answer|list|name|give)"
     r"|\b(?:not|nothing|no (?:\w+ )?(?:information|mention|details?|word))\b[^.]{0,60}\bin (?:the|these|any) "
     r"(?:sources?|documents?|pages?|excerpts?)\b"
@@ -106,13 +107,15 @@ _ABSENT = re.compile(
     re.IGNORECASE,
 )
 _NEGATIVE = re.compile(
-    r"\b(?:not|never|no longer|cannot|none|nobody|nothing|neither|nor|hardly|forbidden|prohibited|banned|impossible|unable|disallowed"
-    r"|ineligible|frozen|blocked|suspended|unsupported|invalid|nicht|nie|niemals|kein\w*|jamais|aucune?|nunca|ning[uú]n\w*|(?:ne|n['’])\s?\w+ pas)\b"
+    r"\b(?:not|never|no longer|cannot|none|nobody|nothing|neither|nor|hardly|forbidden|prohibited|banned|impossible|unable"
+    r"|disallowed|ineligible|frozen|blocked|suspended|unsupported|invalid|nicht|nie|niemals|kein\w*|jamais|aucune?|nunca"
+    r"|ning[uú]n\w*|(?:ne|n['’])\s?\w+ pas)\b"
     r"|n['’]t\b|\bno (?!\.|\d|one knows|later|earlier|less|more than)(?=\w)",
     re.IGNORECASE,
 )
 _SOFT = re.compile(
-    r"\b(?:unless|except\w*|only|until|without|other than|rather than|instead|otherwise|alone|if|sofern|außer|nur|ohne|sauf|salvo)\b",
+    r"\b(?:unless|except\w*|only|until|without|other than|rather than|instead|otherwise|alone|if"
+    r"|sofern|außer|nur|ohne|sauf|salvo)\b",
     re.IGNORECASE,
 )
 _OPPOSITES = tuple(
