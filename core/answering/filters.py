@@ -24,19 +24,24 @@ _MONTH = "|".join(f"{name}|{name[:3]}" for name in _MONTHS)
 _NTH = r"\d{1,2}(?:st|nd|rd|th)?"
 _DAY = rf"(?:\d{{4}}-\d\d-\d\d|(?:{_NTH} )?(?:{_MONTH})\b\.?(?: {_NTH}(?!\d))?(?:,? \d{{4}})?|\d{{4}})"
 _TIME = (
-    rf"(?:(?P<relative>(?:in |during |over |within )?(?:the )?(?:this|last|past|previous) (?:(?P<count>\d+|two|three|four|six) )?"
-    rf"(?P<unit>day|week|month|quarter|year)s?|today|yesterday)|(?P<way>since|after|before|until|in|on|during) (?P<day>{_DAY}))"
+    rf"(?:(?P<relative>(?:in |during |over |within )?(?:the )?(?:this|last|past|previous) "
+    rf"(?:(?P<count>\d+|two|three|four|six) )?"
+    rf"(?P<unit>day|week|month|quarter|year)s?|today|yesterday)"
+    rf"|(?P<way>since|after|before|until|in|on|during|from) (?P<day>{_DAY}))"
 )
 _IS = r"(?:(?:that|which)\s+)?(?:(?:were|was|are|is|has|have)\s+)?(?:been\s+)?(?:last\s+)?"
 _WHEN = re.compile(
-    rf"(?:\bnew\s+(?P<new>{_PAGES})|\b(?P<pages>{_PAGES}))\s+(?:{_IS}{_EDITED}\s+|(?=from\s|since\s))(?:from\s+)?{_TIME}"
+    rf"(?:\bnew\s+(?P<new>{_PAGES})|\b(?P<pages>{_PAGES}))\s+(?:{_IS}{_EDITED}\s+|(?=from\s|since\s))(?:from\s+(?=the|this|last))?{_TIME}"
     rf"|\b(?:were |was )?last (?:edited|updated|changed|modified)\s+{_TIME.replace('?P<', '?P<l_')}"
-    rf"|^what\s+(?:(?:was|were|has|have)\s+)?(?:been\s+)?(?:edited|updated|changed|modified)\s+{_TIME.replace('?P<', '?P<w_')}",
+    rf"|^what\s+(?:(?:was|were|has|have)\s+)?(?:been\s+)?(?:edited|updated|changed|modified)\s+{_TIME.replace('?P<', '?P<w_')}"
+    rf"|^what\s+(?:was|has been)\s+(?P<subject>(?:written|edited|updated|changed)\s+(?:on|about|in)\s.{{1,80}}?)\s+"
+    rf"{_TIME.replace('?P<', '?P<s_')}",
     re.I,
 )
 _BY = re.compile(
     rf"\b{_PAGES}\s+(?:(?:that|which) (?:were|was|are|is) )?(?:(?:last )?(?:written|edited|updated|created|owned|maintained) )?"
     rf"(?:by|of|from)\s+(?P<who>[^\s,?!;]+@[^\s,?!;]+\w|[^\W\d_][\w'’.-]*(?:\s+[^\W\d_][\w'’.-]*){{0,2}})"
+    rf"|(?P<whose>[^\W\d_][\w.-]*(?:\s+[^\W\d_][\w.-]*){{1,2}})['’]s?\s+{_PAGES}"
     rf"|\b(?:written|owned|maintained)\s+by\s+(?P<whom>[^\s,?!;]+@[^\s,?!;]+\w|[^\W\d_][\w'’.-]*(?:\s+[^\W\d_][\w'’.-]*){{0,2}})",
     re.I,
 )
@@ -44,6 +49,7 @@ _OF = re.compile(r"\b(?:(?:that|which) (?:were|was|are|is) )?(?:(?:last )?[a-z]+
 _HOW = re.compile(r"how (?:do|can|to|does|should)\b|can i\b", re.I)
 _WITHIN = r"(?:in|from|of|under|below|inside)"
 _KIND = r"(?P<kind>space|folder|section|directory)"
+_ITS_PAGES = r"(?:pages|docs|documents|files)"
 _NUMBERS = {"two": 2, "three": 3, "four": 4, "six": 6}
 _CALLED = {"google drive": "drive", "gdrive": "drive"}
 
@@ -81,7 +87,7 @@ def filtered(question: str, places: Places, at: datetime) -> Filtered:
 
 def names_folder(question: str) -> bool:
     """Whether it says anything that could be a folder: only then it is worth a look which there are."""
-    return bool(re.search(rf"\b{_KIND}\b", question, re.I))
+    return bool(re.search(rf"\b(?:{_KIND}|{_ITS_PAGES})\b", question, re.I))
 
 
 def names_person(question: str) -> bool:
@@ -121,7 +127,8 @@ def _path(found: Filtered, places: Places) -> Filtered:
     for match in re.finditer(
         rf"\b{_WITHIN}\s+(?:the |our )?{_KIND.replace('kind', 'before')}\s+"
         rf"(?:[\"'“‘](?P<quoted_after>[^\"'”’]+)[\"'”’]|(?P<after>[\w&/.-]+(?: [\w&/.-]+){{0,4}}))"
-        rf"|\b{_WITHIN}\s+(?:the |our )?(?:[\"'“‘](?P<quoted>[^\"'”’]+)[\"'”’]|(?P<name>[\w&/ .-]{{1,80}}?))\s+{_KIND}\b",
+        rf"|\b{_WITHIN}\s+(?:the |our )?(?:[\"'“‘](?P<quoted>[^\"'”’]+)[\"'”’]|(?P<name>[\w&/ .-]{{1,80}}?))\s+"
+        rf"(?:{_KIND}|{_ITS_PAGES})\b",
         found.text,
         re.I,
     ):
@@ -132,7 +139,7 @@ def _path(found: Filtered, places: Places) -> Filtered:
             said = said.rpartition(" ")[0]
             path, end = names.get(said.casefold()), match.start("after") + len(said)
         if path is not None:
-            kind = (match["kind"] or match["before"]).casefold()
+            kind = (match["kind"] or match["before"] or "folder").casefold()
             text = f"{found.text[: match.start()]}{found.text[end:]}"
             return _with(found, text, said=f"in the {kind} {path[-1]}", path=path)
     return found
@@ -140,17 +147,21 @@ def _path(found: Filtered, places: Places) -> Filtered:
 
 def _person(found: Filtered, places: Places) -> Filtered:
     for match in _BY.finditer(found.text):
-        named = match["who"] or match["whom"]
-        words = named.split()
-        # What follows a name is not part of it: the longest run of words that is somebody.
+        group = next(name for name in ("who", "whose", "whom") if match[name])
+        words = match[group].rstrip(".?!:").split()
+        # What stands beside a name is not part of it: the longest run of words that is somebody.
         for length in range(len(words), 0, -1):
-            said = " ".join(words[:length])
-            people = _called(said.rstrip(".?!"), places.people)
-            if people:
-                start = match.start("who") if match["who"] else match.start("whom")
-                begins = match.start() + (_OF.search(match.group()).start() if match["who"] else 0)  # type: ignore[union-attr]
-                text = f"{found.text[:begins]}{found.text[start + len(said) :]}"
-                return _with(found, text, said=f"by {said}", people=people)
+            said = " ".join(words[-length:] if group == "whose" else words[:length])
+            if people := _called(said, places.people):
+                at = match.start(group) + (match[group].rindex(said) if group == "whose" else 0)
+                begin, end = at, at + len(said)
+                if group == "whose":
+                    end += len(re.match(r"['’]s?\s*", found.text[end:]).group())  # type: ignore[union-attr]
+                elif group == "who":
+                    begin = match.start() + _OF.search(match.group()).start()  # type: ignore[union-attr]
+                else:
+                    begin = match.start()
+                return _with(found, f"{found.text[:begin]}{found.text[end:]}", said=f"by {said}", people=people)
     return found
 
 
@@ -172,12 +183,14 @@ def _time(found: Filtered, at: datetime) -> Filtered:
     match = _WHEN.search(found.text)
     if match is None:
         return found
-    parts = {name.removeprefix("l_").removeprefix("w_"): value for name, value in match.groupdict().items() if value}
+    parts = {
+        name.removeprefix("l_").removeprefix("w_").removeprefix("s_"): value for name, value in match.groupdict().items() if value
+    }
     span = _relative(parts, at) if "relative" in parts else _dated(parts["way"].casefold(), parts["day"], at)
     if span is None:
         return found
     since, until, said = span
-    kept = parts.get("pages") or parts.get("new") or ("What changed" if match.start() == 0 else "")
+    kept = parts.get("pages") or parts.get("new") or parts.get("subject") or ("What changed" if match.start() == 0 else "")
     text = f"{found.text[: match.start()]}{kept}{found.text[match.end() :]}"
     return _with(found, text, said=said, since=since, until=until)
 

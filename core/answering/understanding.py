@@ -14,7 +14,6 @@ from core.answering.filters import Filtered, Places, filtered, names_folder, nam
 from core.answering.glossary import acronyms, phrases
 from core.answering.spelling import doubtful
 from core.answering.subquestions import compared, needed, split
-from core.answering.terms import stem
 from core.answering.vocabulary import Learned, Names, Standing, Vocabulary
 from core.errors import FootnoteError
 from core.models import Audience, Principal, Query
@@ -147,9 +146,10 @@ class Understanding:
         said = text.casefold()
         added: list[str] = []
         for words, names in wanted:
-            if len(added) < _ADDED and words.casefold() not in said and words not in added:
-                if await readable(names.witnesses(words, classes), audience, self._accesses):
-                    added.append(words)
+            if len(added) == _ADDED or words.casefold() in said or words in added:
+                continue
+            if await readable(names.witnesses(words, classes), audience, self._accesses):
+                added.append(words)
         return added
 
     async def _meant(self, text: str, learned: Learned, classes: Collection[str], audience: Audience) -> list[tuple[str, Names]]:
@@ -178,12 +178,7 @@ class Understanding:
         def admitted(word: str) -> bool:
             return bool(learned.words.witnesses(word, classes))
 
-        near = {
-            word: candidates[0]
-            for word in doubtful(text)
-            if not learned.stems.witnesses(stem(word), classes)
-            if (candidates := learned.spellings.near(word, admitted))
-        }
+        near = {word: candidates[0] for word in doubtful(text) if (candidates := learned.spellings.near(word, admitted))}
         return [(near[word], learned.words) for word in await self._unknown(list(near), audience)]
 
     async def _unknown(self, words: Sequence[str], audience: Audience) -> list[str]:

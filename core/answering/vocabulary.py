@@ -14,7 +14,6 @@ import structlog
 
 from core.answering.glossary import explained, initials
 from core.answering.spelling import SHORTEST, Spellings
-from core.answering.terms import stem
 from core.errors import FootnoteError
 from core.models import Audience, Label
 
@@ -77,7 +76,6 @@ class Learned:
 
     words: Names = field(default_factory=Names)
     """Of titles and headings, in lower case."""
-    stems: Names = field(default_factory=Names)
     spellings: Spellings = field(default_factory=Spellings)
     explained: defaultdict[str, Names] = field(default_factory=lambda: defaultdict(Names))
     """What an acronym stands for, by the acronym in lower case."""
@@ -106,10 +104,8 @@ class Learned:
 
     def _learn_text(self, text: str, label: Label) -> None:
         for word in _WORD.findall(text.casefold()):
-            if len(word) >= SHORTEST:
-                if self.words.add(word, label):
-                    self.spellings.add(word)
-                self.stems.add(stem(word), label)
+            if len(word) >= SHORTEST and self.words.add(word, label):
+                self.spellings.add(word)
         for short, words in explained(text):
             self.explained[short.casefold()].add(words, label)
             self.short[words.casefold()].add(short, label)
