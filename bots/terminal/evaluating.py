@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from core.evaluation.judge import Judge
     from core.evaluation.outcome import Outcome
     from core.evaluation.report import Report
-    from core.evaluation.retrieval import Step
+    from core.evaluation.retrieval import Step, Sure
     from core.ports import Search
 
 
@@ -68,8 +68,8 @@ class Evaluation:
         from core.evaluation.retrieval import retrieve
 
         cases = self.chosen.first(self.limit)
-        index = await self._index(app)
-        outcomes = await retrieve(cases, understood(app, app.index.search), collapsed)
+        index = await self.index(app)
+        outcomes = await retrieve(cases, understood(app, app.index.search), collapsed, sureness(app))
         steps: Sequence[Step] = ()
         if self.ablate:
             from bots.terminal.ablating import ablation
@@ -89,8 +89,8 @@ class Evaluation:
 
         judge = self._judge(app)
         cases = self.chosen.first(self.limit)
-        index = await self._index(app)
-        retrieved = await retrieve(cases, understood(app, app.index.search), collapsed)
+        index = await self.index(app)
+        retrieved = await retrieve(cases, understood(app, app.index.search), collapsed, sureness(app))
         outcomes = await answers.answer(cases, asking(app), index.texts, retrieved)
         how = {"model": name_of(app.model) if app.model else "none: quotes"}
         if judge:
@@ -100,7 +100,7 @@ class Evaluation:
             how["judge"] = f"{judge.name}, {judge.trials} trials an answer, instructions {VERSION}"
         return self._report(app, index, "answers", outcomes, how=how)
 
-    async def _index(self, app: App) -> Indexed:
+    async def index(self, app: App) -> Indexed:
         from bots.terminal.case_index import indexed
 
         where = f"kept in {self.data_dir}" if self.kept else "--keep DIR keeps the index for the next time"
@@ -190,6 +190,23 @@ def collapsed(hits: Sequence[Hit]) -> list[Collection[str]]:
     from core.answering.evidence import collapse
 
     return [item.document_ids for item in collapse(hits[:HITS])]
+
+
+def sureness(app: App) -> Sure:
+    """The signs by which quotes are refused, and what is made of them."""
+    from core.answering.chain import HITS
+    from core.answering.confidence import Signs, nearest
+    from core.answering.evidence import collapse
+
+    async def sure(case: Case, found: Retrieved) -> dict[str, float]:
+        rule = await app.rules.rule()
+        near = await nearest(case.question, collapse(found.hits[:HITS]), app.embedder.embed_query) if found.signals else None
+        if found.signals is None or near is None:
+            return {"nearest": 0.0, "confidence": 0.0}
+        signs = Signs.of(found.signals, near)
+        return {"nearest": near, "confidence": rule.probability(signs) if rule else 0.0}
+
+    return sure
 
 
 def asking(app: App) -> Callable[[Case], Awaitable[Answer]]:

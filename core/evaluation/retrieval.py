@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from core.evaluation.cases import Case
@@ -19,17 +19,22 @@ _SHOWN = 10
 
 Collapse = Callable[[Sequence[Hit]], Sequence[Collection[str]]]
 """From the hits to what an answer is made from: the ids of each source, its copies among them."""
+Sure = Callable[[Case, Retrieved], Awaitable[dict[str, float]]]
+"""Further signals of how much what was found looks like an answer, by name."""
 ABLATED = (NDCG, RECALL_5, SCORE)
 
 
-async def retrieve(cases: Sequence[Case], search: Search, collapse: Collapse) -> list[Outcome]:
-    """One question after the other, so that the times are those of a single one. Raises TransientError."""
+async def retrieve(cases: Sequence[Case], search: Search, collapse: Collapse, sure: Sure | None = None) -> list[Outcome]:
+    """One question after the other, so that the times are those of a single one; ``sure`` has no part in them. Raises
+    TransientError.
+    """
     found: dict[str, Retrieved] = {}
     milliseconds: dict[str, float] = {}
     for case in cases:
         started = time.perf_counter()
         found[case.id] = await search(query(case), ANYONE, DEPTH)
         milliseconds[case.id] = (time.perf_counter() - started) * 1000
+    judged = {case.id: await sure(case, found[case.id]) if sure else {} for case in cases}
     documents = {id: _documents(result.hits) for id, result in found.items()}
     ranked = ranking(cases, documents)
     return [
@@ -42,7 +47,7 @@ async def retrieve(cases: Sequence[Case], search: Search, collapse: Collapse) ->
                 MILLISECONDS: milliseconds[case.id],
             },
             found=documents[case.id][:_SHOWN],
-            signals=signals(found[case.id]),
+            signals=signals(found[case.id]) | judged[case.id],
         )
         for case in cases
     ]
