@@ -28,6 +28,7 @@ from core.answering.line import Line, Waiting, unheard
 from core.answering.memory import Memory
 from core.answering.model import name_of
 from core.answering.prompts import PROMPT_VERSION
+from core.answering.reranking import Rerank
 from core.answering.retriever import UNAVAILABLE
 from core.answering.style import Style
 from core.answering.summaries import LONG, Summaries
@@ -66,6 +67,7 @@ class Assistant:
         judge: Judge | None = None,
         understanding: Understanding | None = None,
         confidence: Confidence | None = None,
+        rerank: Rerank | None = None,
         clock: Callable[[], datetime] = now,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
@@ -90,6 +92,7 @@ class Assistant:
             judge=judge,
             understanding=understanding,
             confidence=confidence,
+            rerank=rerank,
         )
 
     async def answer(

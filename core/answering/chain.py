@@ -31,6 +31,7 @@ from core.answering.model import stream
 from core.answering.prompts import ANSWER, asker, fenced, recent
 from core.answering.quotes import quote
 from core.answering.refusal import refuse
+from core.answering.reranking import TOP, Rerank
 from core.answering.retriever import UNAVAILABLE, SearchRetriever
 from core.answering.style import PLAIN, Style
 from core.answering.subquestions import joined
@@ -129,11 +130,12 @@ def build_chain(
     judge: Judge | None = None,
     understanding: Understanding | None = None,
     confidence: Confidence | None = None,
+    rerank: Rerank | None = None,
 ) -> Runnable[Ask, str | Draft]:
     """Stream it: pieces of text, then exactly one Draft. The model may be silent for so many seconds; a search waits for its
     turn in the ``line``. The model is told the ``context`` of what was found; what it says is checked by words, then by
     ``judge``, or where there is none by ``embed``, an embedding that takes milliseconds. Whether quotes answer the question is
-    told by ``confidence``, or where there is none by words.
+    told by ``confidence``, or where there is none by words. ``rerank`` puts what was found in another order.
 
     Raises TransientError when the index does not answer, or too many are before this one. A model that fails is no error:
     then the draft is quotes.
@@ -174,7 +176,7 @@ def build_chain(
             search=search,
             accesses=accesses,
             audience=found.ask.audience,
-            k=HITS,
+            k=HITS if rerank is None else max(HITS, TOP),
         )
         understood = found.understood
         notices = [understood.notice]
@@ -195,6 +197,9 @@ def build_chain(
         except TimeoutError as error:
             raise TransientError(UNAVAILABLE) from error
         hits = retrieved.hits
+        if rerank is not None:
+            # Not in the line: others need not wait for its server.
+            hits = tuple(await rerank(found.query, hits))
         if found.ask.attached is not None:
             hits = scaled(await found.ask.attached(found.query), hits)
         # The signals say nothing of files that hang on the conversation.

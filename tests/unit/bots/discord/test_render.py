@@ -9,7 +9,7 @@ import pytest
 
 from bots.discord import render as discord
 from bots.discord.cards import LIMIT, PLAIN_LIMIT, length
-from core.models import Answer, AnswerMode, Citation
+from core.models import Answer, AnswerMode, Citation, Link
 from tests.fakes import NOON, answer
 
 
@@ -71,6 +71,13 @@ def test_a_link_that_poses_as_a_footnote_leads_to_the_footnote(markdown: str) ->
     [text] = render(cited(markdown, WIKI))
     assert "evil" not in text
     assert f"[[1]](<{WIKI}>)" in text
+
+
+def test_a_source_in_two_places_has_a_second_link() -> None:
+    one = cited("Book early [1].", "https://acme.com/travel")
+    also = (Link(document_id="drive:1", title="Travel (export)", url="https://drive.acme.com/1"),)
+    (shown,) = render(replace(one, citations=(replace(one.citations[0], also_at=also),)))
+    assert shown.endswith("\n-# also at [Travel (export)](<https://drive.acme.com/1>)")
 
 
 def test_a_number_that_cites_nothing_stays_text() -> None:

@@ -18,7 +18,7 @@ from bots.slack.render import (
     render_text,
 )
 from core.errors import UserError
-from core.models import Answer, AnswerMode, Citation
+from core.models import Answer, AnswerMode, Citation, Link
 from tests.emulators.slack_rules import flaws, refusal, texts
 from tests.fakes import answer
 
@@ -214,3 +214,9 @@ def test_a_settled_call_keeps_what_it_said_and_loses_its_button() -> None:
     assert [block["type"] for block in settled.blocks] == ["section", "context"]
     assert settled.text == call.text
     assert settled.blocks[-1] == context("Resolved by Ben")
+
+
+def test_a_source_in_two_places_has_a_second_link() -> None:
+    also = (Link(document_id="drive:1", title="Leave (export)", url="https://drive.acme.com/1"),)
+    (message,) = rendered("Thirty days [1].", replace(citation(1), also_at=also))
+    assert any("· also at <https://drive.acme.com/1|Leave (export)>" in str(block) for block in message.blocks)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
+from core.answering.assistant import Assistant
+from core.answering.memory import Memory
 from core.answering.reranking import TEI, TOP, HostedReranker
 from core.errors import ConfigError
-from tests.answering import LEAVE_HIT, TRAVEL_HIT, hit
+from core.models import ANYONE, NOBODY
+from tests.answering import LEAVE_HIT, TRAVEL_HIT, ScriptedSearch, asked, hit
 from tests.emulators.reranker import RerankServer
+from tests.fakes import message
 
 QUESTION = "Who approves a trip above 1,000 euros?"
 HITS = (LEAVE_HIT, TRAVEL_HIT)
@@ -83,3 +89,16 @@ async def test_one_hit_is_not_sent_anywhere() -> None:
     reranker = HostedReranker("rerank-test", "http://127.0.0.1:9")
     assert await reranker(QUESTION, HITS[:1]) == [LEAVE_HIT]
     assert await reranker(QUESTION, ()) == []
+
+
+async def test_an_answer_is_made_from_the_new_order_of_what_its_readers_may_read(redis: Redis) -> None:
+    secret = hit("wiki:secret", "A trip above 1,000 euros.", access=NOBODY)
+    search = ScriptedSearch(LEAVE_HIT, TRAVEL_HIT, secret)
+    async with RerankServer() as server:
+        reranker = HostedReranker("rerank-test", server.url, server.key)
+        memory = Memory(redis, turns=10, ttl=timedelta(minutes=5), accesses=search.accesses)
+        assistant = Assistant(search=search, accesses=search.accesses, model=None, memory=memory, rerank=reranker)
+        _, answer = await asked(assistant, message(QUESTION), ANYONE)
+        await reranker.close()
+    assert [item.chunk.document_id for item in answer.hits] == ["wiki:travel", "wiki:leave"]
+    assert secret.chunk.indexed_text not in server.asked[0][1]
