@@ -18,6 +18,7 @@ TOGETHER = 5
 _SPREAD = 3.0
 """Standard deviations around the mean that scores are scaled by."""
 _HAIR = 1e-6
+_MANY = 100
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,12 @@ def fused(*lists: Mapping[str, float]) -> dict[str, float]:
         for id, score in scores.items():
             total[id] += score
     return dict(total)
+
+
+def above_ordinary(scores: Mapping[str, float]) -> dict[str, float]:
+    """Each less the median: what is far below the best one is then a small share of it. Among a few there is no ordinary one."""
+    ordinary = statistics.median(scores.values()) if len(scores) >= _MANY else 0.0
+    return {id: score - ordinary for id, score in scores.items()}
 
 
 def with_parents(scores: Mapping[str, float], document_of: Mapping[str, str]) -> dict[str, float]:

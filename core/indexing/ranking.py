@@ -13,7 +13,7 @@ from qdrant_client import AsyncQdrantClient, models
 from core.errors import TransientError
 from core.indexing import sparse
 from core.indexing.answering import Answering
-from core.indexing.fusion import Candidate, dbsf, fused, lifted, rrf, with_parents, words_together
+from core.indexing.fusion import Candidate, above_ordinary, dbsf, fused, lifted, rrf, with_parents, words_together
 from core.indexing.generations import DENSE, SPARSE
 from core.indexing.payloads import chunk_of
 from core.indexing.qdrant import SEARCH_SECONDS, ask
@@ -240,7 +240,7 @@ def _ranked(found: _Found, recipe: Recipe) -> dict[str, float]:
     """Scores of chunks by id."""
     scaled = dbsf if recipe.dbsf else rrf
     document_of = found.document_of()
-    scores = fused(scaled(found.words), scaled(found.meaning))
+    scores = above_ordinary(fused(scaled(found.words), scaled(found.meaning)))
     if recipe.parents:
         scores = with_parents(scores, document_of)
     if recipe.rare and (rare := found.rare()):

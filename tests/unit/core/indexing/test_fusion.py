@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.indexing.fusion import Candidate, dbsf, fused, lifted, rrf, with_parents, words_together
+from core.indexing.fusion import Candidate, above_ordinary, dbsf, fused, lifted, rrf, with_parents, words_together
 
 
 def found(*scores: float, document: str = "") -> list[Candidate]:
@@ -67,3 +67,11 @@ def test_a_place_is_a_place_among_documents_however_many_chunks_they_have():
 
 def test_the_words_of_a_document_are_those_of_its_best_chunks_together():
     assert words_together(found(9.0, 8.0, 1.0, 1.0, 1.0, 1.0, document="long")) == {"long": 20.0}
+
+
+def test_scores_are_counted_from_an_ordinary_candidate_where_there_are_many():
+    many = {str(number): 0.5 + number / 1000 for number in range(201)}
+    counted = above_ordinary(many)
+    assert counted["100"] == pytest.approx(0)
+    assert counted["200"] == pytest.approx(0.1)
+    assert above_ordinary({"a": 0.9, "b": 0.8}) == {"a": 0.9, "b": 0.8}
