@@ -123,10 +123,10 @@ class Grounding:
             return True
         bare = said.strip().strip("*_")
         if unit.shape is Shape.HEADING or bare.endswith(":") or (bare != said.strip() and said.strip().endswith("**")):
-            return self.grounds.stands(bare)
+            return not self.grounds.values(bare) and self.grounds.stands(bare)
         if unit.shape is Shape.ROW:
             return self._is_head(unit)
-        return is_talk(bare) and self.grounds.stands(bare)
+        return is_talk(bare) and not self.grounds.values(bare) and self.grounds.stands(bare)
 
     def _is_head(self, unit: Unit) -> bool:
         """Whether it is the first row of a table: its rule is not read yet, but what it says can be looked up."""
@@ -139,7 +139,7 @@ class Grounding:
         if self._meaning is not None:
             near = self.grounds.nearest(support, said, cited, self._meaning.most)
             spot = await self._meaning.same(said, near)
-            if spot is not None:
+            if spot is not None and not (support.loose and not all(map(spot.has, self.grounds.values(said)))):
                 spots = tuple(dict.fromkeys((*support.spots, spot))) if support.coverage >= TOO_FEW else (spot,)
                 return Support(verdict=Verdict.SUPPORTED, spots=spots, coverage=support.coverage)
         elif cited and support.spots and support.coverage >= TOO_FEW:

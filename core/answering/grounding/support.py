@@ -151,6 +151,8 @@ class Support:
     spots: tuple[Spot, ...] = ()
     """The passages that say it, or that come nearest."""
     coverage: float = 0.0
+    loose: bool = False
+    """A value of the sentence stands in a passage that has none of its words."""
     foreign: bool = False
     """The sentence is written in another language than its source."""
 
@@ -171,6 +173,10 @@ class Grounds:
     def stands(self, text: str) -> bool:
         """Whether all that can be compared exactly stands in some source, or in the question."""
         return all(fact.stands_in(self._question) or any(spot.has(fact) for spot in self.spots()) for fact in facts(text))
+
+    def values(self, text: str) -> list[Fact]:
+        """The numbers, dates and times that it does not repeat from the question."""
+        return [each for each in facts(text, names=False) if each.kind is not Kind.CODE and not each.stands_in(self._question)]
 
     def nearest(self, support: Support, sentence: str, cited: Sequence[int], most: int) -> list[Spot]:
         """Passages that may say it in other words."""
@@ -235,6 +241,9 @@ class Grounds:
                 spot = max(holding, key=lambda spot: (sum(map(spot.has, here)), spot.covers(words)))
                 if best and best.covers(words) - spot.covers(words) > _MARGIN and best.rivals(fact, here, said):
                     return Support(verdict=Verdict.UNSUPPORTED, spots=(best,))
+                if fact.kind is not Kind.NAME and best and best.covers(words) > 0 == spot.covers(words):
+                    # The value stands somewhere, but nothing is said there of what it should be the value of.
+                    return Support(verdict=Verdict.OPEN, loose=True)
                 named = [each for each in here if each.kind is Kind.NAME]
                 if fact.kind is not Kind.NAME and any(
                     sum(map(other.has, named)) > sum(map(spot.has, named)) and other.rivals(fact, here, said) for other in spots

@@ -140,7 +140,7 @@ class Units:
 
     def _complete(self, candidate: str) -> bool:
         """Whether a sentence ends there: not within code, brackets or after an abbreviation."""
-        if candidate.count("`") % 2 or candidate.count("[") != candidate.count("]"):
+        if candidate.count("`") % 2 or candidate.count("[") > candidate.count("]"):
             return False
         return candidate[-1] in "。！？」』）" or len(sentences(f"{_MARKER.sub('', candidate).rstrip()} X")) > 1
 
