@@ -520,6 +520,30 @@ def evaluate_answers(**wanted: Any) -> None:
         _run(evaluation.answers, level="error", overrides=evaluation.settings)
 
 
+@evaluate.command("calibrate")
+@click.argument("folder", metavar="[SET]", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep the index of SET here for next time.")
+@click.option("--limit", type=click.IntRange(1), help="So many of the cases, spread over all of them.")
+@click.option("--wrong", type=click.FloatRange(0, 50), default=4, show_default=True, help="Per cent that may be wrongly refused.")
+@click.option("--dry-run", is_flag=True, help="Only say what would change.")
+@click.option("--undo", is_flag=True, help="Go back to what comes with Footnote.")
+def evaluate_calibrate(folder: Path | None, wrong: float, *, dry_run: bool, undo: bool, **wanted: Any) -> None:
+    """Find out how sure an answer must be here: by the questions whose answers people called good, or those of SET.
+
+    Each is looked up as it is, and once more as if the documents that answer it were not there.
+    """
+    from bots.terminal import calibrating, evaluating
+
+    calibration = calibrating.Calibration(wrong=wrong / 100, dry_run=dry_run)
+    if undo:
+        _run(calibrating.undo, level="error")
+    elif folder is None:
+        _run(calibration.here, level="error")
+    else:
+        with evaluating.evaluation(folder=folder, **wanted) as evaluation:
+            _run(lambda app: calibration.of(app, evaluation), level="error", overrides=evaluation.settings)
+
+
 @main.command()
 @json_option
 def check(as_json: bool) -> None:

@@ -240,3 +240,9 @@ def test_what_grows_stays_one_message_and_says_that_there_is_more_to_come() -> N
     assert card is not None
     assert length(card.text) + length(card.small) <= LIMIT
     assert card.small == "-# Writing…"
+
+
+def test_a_refusal_links_the_nearest_pages_in_small_print() -> None:
+    near = (Link(document_id="w:1", title="Travel", url="https://wiki/travel"), Link(document_id="w:2", title="Pets", url=""))
+    (card,) = discord.render(replace(answer("I did not find this."), citations=(), near=near))
+    assert card.small.endswith("-# Nearest pages:\n-# [Travel](<https://wiki/travel>)\n-# Pets")

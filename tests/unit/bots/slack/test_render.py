@@ -220,3 +220,13 @@ def test_a_source_in_two_places_has_a_second_link() -> None:
     also = (Link(document_id="drive:1", title="Leave (export)", url="https://drive.acme.com/1"),)
     (message,) = rendered("Thirty days [1].", replace(citation(1), also_at=also))
     assert any("· also at <https://drive.acme.com/1|Leave (export)>" in str(block) for block in message.blocks)
+
+
+def test_a_refusal_links_the_nearest_pages_in_small_print() -> None:
+    near = (
+        Link(document_id="w:1", title="Travel <policy>", url="https://wiki/travel"),
+        Link(document_id="w:2", title="Pets", url=""),
+    )
+    (message,) = render(replace(answer("I did not find this."), citations=(), near=near))
+    assert flaws(message.arguments()) == []
+    assert "Nearest pages:\n• <https://wiki/travel|Travel &lt;policy&gt;>\n• Pets" in texts(message.blocks)
