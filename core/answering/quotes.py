@@ -149,13 +149,15 @@ def _by_words(question: str, candidates: Sequence[_Candidate]) -> list[_Candidat
     in_passages = Counter(term for candidate in candidates for term in (candidate.terms | candidate.above) & wanted)
     weight = {term: math.log(1 + len(candidates) / (0.5 + in_passages[term])) for term in wanted}
     asks_number = _ONE_THING.search(question) and not _PERSON.search(question)
+    # A question of function words alone shares none with anything.
+    most = sum(weight.values()) or 1.0
     scored = []
     for candidate in candidates:
         shared = wanted & candidate.terms
         score = sum(weight[term] for term in shared) + _ABOVE * sum(weight[term] for term in (wanted & candidate.above) - shared)
         if asks_number and _NUMBER.search(candidate.passage.text):
             score *= 1.5
-        scored.append(replace(candidate, score=score / sum(weight.values()) * _standing(candidate, candidates)))
+        scored.append(replace(candidate, score=score / most * _standing(candidate, candidates)))
     return scored
 
 

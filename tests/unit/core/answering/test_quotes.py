@@ -117,6 +117,10 @@ async def test_without_an_embedding_in_time_the_words_decide(error: Exception) -
     assert await quote(question, found, embed) == await quote(question, found)
 
 
+async def test_a_question_of_function_words_alone_is_no_reason_to_fail() -> None:
+    assert await quote("Who are you?", evidence(LEAVE_HIT), about=True) is None
+
+
 async def test_quotes_stand_in_reading_order_and_each_document_has_one_footnote() -> None:
     first = hit("wiki:a", "Parental leave lasts twelve months. It is requested from the people team.", title="Parental leave")
     second = hit("wiki:a", "Parental leave is paid for six months.", title="Parental leave", position=1, score=0.95)
