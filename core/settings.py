@@ -251,7 +251,8 @@ class Settings(BaseSettings):
     footnote_source_tokens: int = Field(default=3_000, ge=200)
     """Tokens of sources that the model is told for an answer, about."""
     footnote_embeddings: str = "local"
-    """``local`` (bundled all-MiniLM-L6-v2), ``local:wordllama`` (faster, less exact) or ``openai:text-embedding-3-small`` ..."""
+    """``local`` (bundled all-MiniLM-L6-v2), ``local:wordllama`` (faster, less exact), ``local:multilingual`` (an extra) or
+    ``openai:text-embedding-3-small`` ..."""
 
     slack_bot_token: SecretStr | None = None
     """Bot token (``xoxb-``)."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from core.indexing.multilingual import MultilingualEmbedder
+
     Vectors = NDArray[np.float32]
 
 MAX_PIECES = 256
@@ -39,7 +41,7 @@ _TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f4115
 _MODEL_SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
 
 
-class _Lanes:
+class Lanes:
     """Threads for embedding: questions have one of their own, documents have the others, at a lower priority."""
 
     def __init__(self) -> None:
@@ -76,7 +78,7 @@ class LocalEmbedder:
         self._model_path = model
         self._tokenizer_path = tokenizer
         self._loading = threading.Lock()
-        self._lanes = _Lanes()
+        self._lanes = Lanes()
         self._questions = Batches(partial(self._lanes.questions, self._embed), most=QUESTIONS)
 
     async def embed_documents(self, texts: Sequence[str]) -> list[list[float]]:
@@ -160,7 +162,7 @@ class WordLlamaEmbedder:
 
     def __init__(self) -> None:
         self._loading = threading.Lock()
-        self._lanes = _Lanes()
+        self._lanes = Lanes()
         self._questions = Batches(partial(self._lanes.questions, self._embed), most=_STATIC_BATCH)
 
     async def embed_documents(self, texts: Sequence[str]) -> list[list[float]]:
@@ -196,20 +198,28 @@ class WordLlamaEmbedder:
         return wordllama.WordLlama.load(dim=self.dimension, cache_dir=Path(wordllama.__file__).parent, disable_download=True)
 
 
-def build_embedder(name: str) -> LocalEmbedder | WordLlamaEmbedder:
-    """``local`` or ``local:wordllama``. Raises ConfigError for other names: those are for LangChain."""
+def build_embedder(name: str) -> LocalEmbedder | WordLlamaEmbedder | MultilingualEmbedder:
+    """``local``, ``local:wordllama`` or ``local:multilingual``. Raises ConfigError for other names: those are for LangChain."""
     if name == "local":
         return LocalEmbedder()
     if name == "local:wordllama":
         return WordLlamaEmbedder()
-    raise ConfigError(f"FOOTNOTE_EMBEDDINGS is {name!r}, which is no bundled model: use local or local:wordllama")
+    if name == "local:multilingual":
+        from core.indexing.multilingual import MultilingualEmbedder
+
+        return MultilingualEmbedder()
+    raise ConfigError(
+        f"FOOTNOTE_EMBEDDINGS is {name!r}, which is no bundled model: use local, local:wordllama or local:multilingual"
+    )
 
 
-async def bundled(model: str) -> LocalEmbedder | WordLlamaEmbedder:
+async def bundled(model: str) -> LocalEmbedder | WordLlamaEmbedder | MultilingualEmbedder:
     """The one whose vectors are of this model. Raises ConfigError when it is not a bundled one."""
     for embedder in (LocalEmbedder, WordLlamaEmbedder):
         if embedder.name == model:
             return embedder()
+    if model == "multilingual-e5-small-q4":
+        return build_embedder("local:multilingual")
     raise ConfigError(f"{model} is no bundled model")
 
 
