@@ -118,8 +118,8 @@ def _source(found: Filtered, places: Places) -> Filtered:
 
 def _path(found: Filtered, places: Places) -> Filtered:
     by_name: dict[str, list[tuple[str, ...]]] = {}
-    for path in places.paths:
-        by_name.setdefault(path[-1].casefold(), []).append(path)
+    for known in places.paths:
+        by_name.setdefault(known[-1].casefold(), []).append(known)
     # Of two folders of one name nobody knows which is meant.
     names = {name: paths[0] for name, paths in by_name.items() if len(paths) == 1}
     if not names:
@@ -133,7 +133,7 @@ def _path(found: Filtered, places: Places) -> Filtered:
         re.I,
     ):
         said = (match["quoted"] or match["name"] or match["quoted_after"] or match["after"]).strip()
-        path = names.get(said.casefold())
+        path: tuple[str, ...] | None = names.get(said.casefold())
         end = match.end()
         while path is None and match["after"] and " " in said:
             said = said.rpartition(" ")[0]
@@ -292,7 +292,7 @@ def _limited(found: Filtered, match: re.Match[str], *, said: str, sources: tuple
 
 
 def _with(found: Filtered, text: str, *, said: str, **limits: object) -> Filtered:
-    scope = Scope(**{**vars(found.scope), **limits})  # type: ignore[arg-type]
+    scope = Scope(**{**vars(found.scope), **limits})
     return Filtered(text=_tidied(text), scope=scope, sources=found.sources, said=(*found.said, said))
 
 

@@ -25,8 +25,8 @@ def explained(label: str) -> Iterator[tuple[str, str]]:
         short, words = match["short"] or match["first"], match["long"] or match["after"]
         if (found := _spelled(short, words)) is not None:
             yield short, found
-    if (match := _EXPLAINED.fullmatch(label.strip())) and (found := _spelled(match["short"], match["long"])) is not None:
-        yield match["short"], found
+    if (whole := _EXPLAINED.fullmatch(label.strip())) and (found := _spelled(whole["short"], whole["long"])) is not None:
+        yield whole["short"], found
 
 
 def initials(label: str) -> str:
