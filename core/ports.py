@@ -7,10 +7,13 @@ from typing import Protocol, runtime_checkable
 
 from core.models import Access, Answer, Audience, Change, Document, Hit, Known, Message, Query, Retrieved
 
+PER_DOCUMENT = 3
+"""Chunks that a document has among hits: more of one leave no room for others."""
+
 
 class Search(Protocol):
     async def __call__(self, query: Query, audience: Audience, k: int) -> Retrieved:
-        """The ``k`` best chunks for the query that every reader of ``audience`` may read."""
+        """The ``k`` best chunks for the query that every reader of ``audience`` may read, of a document at most three."""
         ...
 
 

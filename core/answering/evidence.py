@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from core.answering.duplicates import adds_nothing
-from core.indexing.ranking import PER_DOCUMENT
 from core.models import Hit
+from core.ports import PER_DOCUMENT
 
 DOCUMENTS = 5
 CUT = 0.6

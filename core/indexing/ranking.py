@@ -21,12 +21,11 @@ from core.indexing.rarity import idf
 from core.indexing.recipe import ALL, Recipe
 from core.indexing.scope import conditions
 from core.models import Audience, Hit, Query, Retrieved, Signals
+from core.ports import PER_DOCUMENT
 
 PREFETCH = 300
 """Candidates of each kind before fusion: with 100, their scores say less about how they are spread. Measured on three company
 knowledge bases: nDCG@10 .985 → .985, .933 → .936, .741 → .750."""
-PER_DOCUMENT = 3
-"""Chunks that a document has among the hits, at most."""
 BEFORE, ANSWERED = 0.4, 0.1
 """What the turn before a follow-up and the answer to it count beside it. Measured on human conversations of several turns:
 nDCG@10 .838 → .927."""

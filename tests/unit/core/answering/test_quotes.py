@@ -8,7 +8,7 @@ from core.answering.citations import citations
 from core.answering.evidence import DOCUMENTS, collapse
 from core.answering.quotes import quote
 from core.errors import TransientError
-from core.indexing.ranking import PER_DOCUMENT
+from core.ports import PER_DOCUMENT
 from tests.answering import LEAVE_HIT, TRAVEL_HIT, evidence, hit
 
 
