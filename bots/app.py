@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from core.answering.confidence import Rules
     from core.answering.gate import Gate
     from core.answering.memory import Memory
+    from core.answering.reranking import HostedReranker
     from core.answering.understanding import Understanding
     from core.answering.vocabulary import Vocabulary
     from core.audit import Audit
@@ -271,12 +272,24 @@ class App:
             embed=self.embedder.embed_query if self.settings.footnote_embeddings.startswith("local") else None,
             confidence=Confidence(self.embedder.embed_query, self.rules),
             judge=by_model(self.model) if judges and self.model else None,
+            rerank=self.reranker,
             budget=Budget(
                 self.redis,
                 daily=self.settings.footnote_daily_tokens,
                 per_person=self.settings.footnote_daily_tokens_per_person,
             ),
         )
+
+    @cached_property
+    def reranker(self) -> HostedReranker | None:
+        from core.answering.reranking import HostedReranker
+
+        name, url, key = (getattr(self.settings, f"footnote_reranker{part}") for part in ("", "_url", "_key"))
+        if not name:
+            return None
+        if url is None:
+            raise ConfigError(f"FOOTNOTE_RERANKER is {name}, but where? Set FOOTNOTE_RERANKER_URL, or unset it for no reranking.")
+        return HostedReranker(name, str(url), key.get_secret_value() if key else "")
 
     @cached_property
     def rules(self) -> Rules:
@@ -585,6 +598,8 @@ class App:
             await self.unanswered.settled()
         if "vocabulary" in vars(self):
             await self.vocabulary.close()
+        if reranker := vars(self).get("reranker"):
+            await reranker.close()
         if "audit" in vars(self):
             await asyncio.to_thread(self.audit.close)
         if "sources" in vars(self):

@@ -305,7 +305,7 @@ class Answer:
     model: str
     prompt_version: str
     timings: Mapping[str, float]
-    """Milliseconds by step: condense, understand, line (waiting for its turn to search), retrieve, first_token, generate, total."""
+    """Milliseconds by step: condense, understand, line (waiting for a turn to search), retrieve, first_token, generate, total."""
     notice: str = ""
     """What the reader should know besides the answer: "the model could not be reached, these are quotes"."""
     documents: tuple[str, ...] = ()

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from core.answering.evidence import CUT
 from core.answering.citations import GAP
+from core.answering.evidence import CUT
 from core.answering.footnotes import plain
 from core.answering.terms import content_words, terms
 from core.answering.visible import visible

@@ -77,7 +77,6 @@ OCTOBER = Scope(since=datetime(2026, 10, 1, tzinfo=UTC), until=datetime(2026, 11
         (Scope(people=("user:eve@acme.com",)), None),
         (Scope(people=("user:nobody@acme.com",)), None),
     ],
-    ids=str,
 )
 async def test_a_scope_chooses_whole_documents_by_people_headings_and_time(
     client: AsyncQdrantClient, index: Index, scope: Scope, expected: set[str] | None
