@@ -188,6 +188,8 @@ class Hit:
     chunk: Chunk
     score: float
     """Fused score of the query; comparable within one result only."""
+    named: bool = False
+    """It has what the query is about, an identifier or a word that stands hardly anywhere else: no score cuts it off."""
     words: float | None = None
     """BM25 scores of the best chunks of its document, summed: comparable within one result only. None: not known."""
 

@@ -66,7 +66,7 @@ def collapse(hits: Sequence[Hit]) -> tuple[Evidence, ...]:
         if original is not None:
             original.append(own)
         elif len(kept) + left_out < DOCUMENTS:
-            if best <= 0 or share(found[0], best, most) >= CUT:
+            if best <= 0 or share(found[0], best, most) >= CUT or any(hit.named for hit in own):
                 kept.append([own])
             else:
                 left_out += 1

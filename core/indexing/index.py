@@ -54,14 +54,14 @@ class Record:
 
     document_id: str
     content_hash: str
-    """Empty when its last write was cut off: equal to nothing, so that it is written again."""
+    """Empty when its last write was cut off, or was of an older Footnote: equal to nothing, so that it is written again."""
     access_class: str
     title: str
     chunks: int
     version: str = ""
-    """As the source gave it; empty when the last write was cut off."""
+    """As the source gave it; empty as ``content_hash`` is."""
     text_hash: str = ""
-    """See :func:`core.indexing.payloads.text_hash`; empty when the last write was cut off."""
+    """See :func:`core.indexing.payloads.text_hash`; empty as ``content_hash`` is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -306,13 +306,14 @@ class Index:
                         yield replace(record, content_hash="", version="", text_hash="")
 
     async def _records(self, generation: Generation, source: str) -> AsyncIterator[Record]:
-        fields = ["document_id", "content_hash", "access", "title", "chunks", "pending", "version", "text_hash"]
+        fields = ["document_id", "content_hash", "access", "title", "chunks", "pending", "version", "text_hash", "terms"]
         async for payload in self._heads(generation, [_is("source", source)], fields):
+            again = payload.get("pending") or payload.get("terms") != sparse.VERSION
             yield Record(
                 document_id=payload["document_id"],
-                content_hash="" if payload.get("pending") else payload["content_hash"],
-                version="" if payload.get("pending") else payload.get("version", ""),
-                text_hash="" if payload.get("pending") else payload.get("text_hash", ""),
+                content_hash="" if again else payload["content_hash"],
+                version="" if again else payload.get("version", ""),
+                text_hash="" if again else payload.get("text_hash", ""),
                 access_class=payload["access"],
                 title=payload["title"],
                 chunks=payload["chunks"],

@@ -76,6 +76,20 @@ class _Found:
         """Of the words that are asked for."""
         return [word for word, found in self.having.items() if self._is_rare(word, found)]
 
+    def place(self) -> int:
+        """Where the first of the documents with rare words stands at the latest."""
+        rare = self.rare()
+        others = [word for word in self.asked if word not in rare and word not in self.parts]
+        return 1 if len(others) <= BARE else PLACE
+
+    def meant(self) -> set[str]:
+        """The documents that the question is about: they have an identifier of it, or a rare word that is nearly all of it. In a
+        long question a rare word may stand by chance.
+        """
+        bare = self.place() == 1
+        words = [word for word in self.rare() if bare or word in self.numbered]
+        return {candidate.document_id for word in words for candidate in self.having[word]}
+
     def _is_rare(self, word: int, found: Sequence[Candidate]) -> bool:
         documents = len({candidate.document_id for candidate in found})
         return (documents == 1 and self.weight(word) >= RARE_IDF) or (
@@ -98,7 +112,10 @@ async def best(
     chunks = answering.classes.chunks(allowed) if where is readable else await _chunks(client, collection, where)
     among = _Among(where=where, reader=(frozenset(allowed), query.sources, query.scope, query.without), chunks=chunks)
     found = await _found(client, answering, query, among, recipe)
-    scores = _ranked(found, recipe)
+    scores = _fused(found, recipe)
+    rare = _having_most(found, scores) if recipe.rare else []
+    scores = lifted(scores, found.document_of(), rare, found.place()) if rare else scores
+    meant = found.meant()
     ids = _first(scores, found.document_of(), k)
     if not ids:
         return Retrieved()
@@ -111,7 +128,8 @@ async def best(
         if point.payload and (access := allowed.get(point.payload["access"])) and audience.may_read(access):
             chunk, id = chunk_of(point.payload, access), str(point.id)
             if not query.sources or chunk.source in query.sources:
-                hits[id] = Hit(chunk=chunk, score=scores[id], words=together.get(chunk.document_id, 0.0))
+                words = together.get(chunk.document_id, 0.0)
+                hits[id] = Hit(chunk=chunk, score=scores[id], words=words, named=id in rare and chunk.document_id in meant)
     return Retrieved(hits=tuple(hits[id] for id in ids if id in hits), signals=_signals(found, hits))
 
 
@@ -235,17 +253,11 @@ def _turns(query: Query, recipe: Recipe) -> list[tuple[str, float]]:
     return [(text, weight) for text, weight in turns if text.strip()]
 
 
-def _ranked(found: _Found, recipe: Recipe) -> dict[str, float]:
+def _fused(found: _Found, recipe: Recipe) -> dict[str, float]:
     """Scores of chunks by id."""
     scaled = dbsf if recipe.dbsf else rrf
-    document_of = found.document_of()
     scores = above_ordinary(fused(scaled(found.words), scaled(found.meaning)))
-    if recipe.parents:
-        scores = with_parents(scores, document_of)
-    if recipe.rare and (rare := found.rare()):
-        others = [word for word in found.asked if word not in rare and word not in found.parts]
-        scores = lifted(scores, document_of, _having_most(found, rare, scores), 1 if len(others) <= BARE else PLACE)
-    return scores
+    return with_parents(scores, found.document_of()) if recipe.parents else scores
 
 
 def _first(scores: Mapping[str, float], document_of: Mapping[str, str], k: int) -> list[str]:
@@ -259,11 +271,11 @@ def _first(scores: Mapping[str, float], document_of: Mapping[str, str], k: int) 
     return ids
 
 
-def _having_most(found: _Found, rare: Sequence[int], scores: Mapping[str, float]) -> list[str]:
-    """A chunk each of the documents that have these words, those first that have more of them and rarer ones."""
+def _having_most(found: _Found, scores: Mapping[str, float]) -> list[str]:
+    """A chunk each of the documents that have rare words, those first that have more of them and rarer ones."""
     points: dict[str, float] = {}
     chunk_of_document: dict[str, str] = {}
-    for word in rare:
+    for word in found.rare():
         for candidate in {candidate.document_id: candidate for candidate in reversed(found.having[word])}.values():
             points[candidate.document_id] = points.get(candidate.document_id, 0.0) + found.weight(word)
             chunk_of_document.setdefault(candidate.document_id, candidate.id)

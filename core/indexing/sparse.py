@@ -26,6 +26,8 @@ AVERAGE_TITLE = 5.0
 K1, B = 1.2, 0.75
 """Saturation of a term's frequency, and how much a long text counts against it: the usual values of BM25."""
 
+VERSION = 2
+"""Raise it when documents get other terms than before: then the next sync writes them again."""
 PAIRS, TITLE = 0.2, 0.1
 """What these count in a query, beside 1 for a word. Measured on ten question sets: + .01 to .02 nDCG@10 each; where titles say
 little of the questions, .2 for them costs .01."""
