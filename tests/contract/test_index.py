@@ -272,6 +272,16 @@ async def test_a_document_from_before_owners_were_asked_for_has_none(client, nam
     assert [owned.owners for owned in (await index.owned(["wiki:leave"])).values()] == [()]
 
 
+async def test_a_document_with_terms_of_an_older_kind_is_found_and_is_to_be_written_again(client, name, index):
+    await index.upsert([LEAVE, PRINTER])
+    [head] = [chunk.id for chunk in LEAVE[1] if chunk.position == 0]
+    await client.delete_payload(name, ["terms"], points=[head])
+    assert (await found(index, "vacation"))[0] == "wiki:leave"
+    told = {record.document_id: record async for record in index.records("wiki")}
+    assert told["wiki:leave"].content_hash == told["wiki:leave"].version == told["wiki:leave"].text_hash == ""
+    assert told["wiki:printer"].content_hash
+
+
 async def test_removed_documents_are_gone_and_unknown_ones_are_fine(index):
     await index.upsert([LEAVE, PAY])
     await index.remove(["wiki:leave", "wiki:never-was"])
