@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from core.batches import Batches
 from core.errors import ConfigError
-from core.indexing.embedding import BATCH, QUESTIONS, Lanes
+from core.indexing.lanes import BATCH, QUESTIONS, Lanes
 
 if TYPE_CHECKING:
-    from core.indexing.embedding import Vectors
+    from core.indexing.lanes import Vectors
 
 
 class MultilingualEmbedder:
