@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bots.terminal.asking import collapsed, understood
 from bots.terminal.case_index import WithoutHeaders, indexed
-from bots.terminal.evaluating import collapsed, understood
 from core.answering.understanding import Steps
 from core.embedded.keeper import attach
 from core.evaluation.cases import Case, CaseSet

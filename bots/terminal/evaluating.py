@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bots.terminal.asking import asking, collapsed, sureness, understood
 from bots.terminal.demo import ALONE
 from core.errors import ConfigError, UserError
-from core.evaluation.cases import Case, CaseSet, load
-from core.models import ANYONE, Answer, Audience, Hit, Message, Query, Retrieved, Turn, now
+from core.evaluation.cases import CaseSet, load
+from core.models import now
 
 if TYPE_CHECKING:
     from bots.app import App
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
     from core.evaluation.judge import Judge
     from core.evaluation.outcome import Outcome
     from core.evaluation.report import Report
-    from core.evaluation.retrieval import Step, Sure
-    from core.ports import Search
+    from core.evaluation.retrieval import Step
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,97 +182,6 @@ def evaluation(*, keep: Path | None, **wanted: Any) -> Iterator[Evaluation]:
         return
     with tempfile.TemporaryDirectory(prefix="fn-", ignore_cleanup_errors=True) as folder:
         yield Evaluation(data=Path(folder), kept=False, **wanted)
-
-
-def collapsed(hits: Sequence[Hit]) -> list[Collection[str]]:
-    """What an answer is made from: as many chunks are collapsed as an answer asks for."""
-    from core.answering.chain import HITS
-    from core.answering.evidence import collapse
-
-    return [item.document_ids for item in collapse(hits[:HITS])]
-
-
-def sureness(app: App) -> Sure:
-    """The signs by which quotes are refused, and what is made of them."""
-    from core.answering.chain import HITS
-    from core.answering.confidence import Signs, nearest
-    from core.answering.evidence import collapse
-
-    async def sure(case: Case, found: Retrieved) -> dict[str, float]:
-        rule = await app.rules.rule()
-        near = await nearest(case.question, collapse(found.hits[:HITS]), app.embedder.embed_query) if found.signals else None
-        if found.signals is None or near is None:
-            return {"nearest": 0.0, "confidence": 0.0}
-        signs = Signs.of(found.signals, near)
-        return {"nearest": near, "confidence": rule.probability(signs) if rule else 0.0}
-
-    return sure
-
-
-def asking(app: App) -> Callable[[Case], Awaitable[Answer]]:
-    """Puts a case to the assistant. Earlier turns are remembered as the set has them; those without an answer are asked."""
-
-    async def ask(case: Case) -> Answer:
-        conversation = f"eval:{case.id}"
-        await app.memory.forget(conversation)
-        for question, answered in case.turns:
-            if answered:
-                await app.memory.add(conversation, _turn(question, answered))
-            else:
-                await put(case, conversation, question)
-        return await put(case, conversation, case.question)
-
-    async def put(case: Case, conversation: str, question: str) -> Answer:
-        message = Message(
-            id=f"eval:{case.id}",
-            platform="terminal",
-            conversation_id=conversation,
-            channel_id="eval",
-            user="terminal:eval",
-            user_name="",
-            text=question,
-            sent_at=now(),
-            private=True,
-        )
-        *_, last = [part async for part in app.assistant.answer(message, ANYONE)]
-        assert isinstance(last, Answer)
-        return last
-
-    return ask
-
-
-def understood(app: App, search: Search, without: str = "") -> Search:
-    """``search`` for what a question means here, as the chain asks it when no model rewrites it; without one step of
-    understanding, by name.
-    """
-    from core.answering.subquestions import joined
-    from core.answering.understanding import Steps, Understanding
-
-    steps = Steps(**{without: False}) if without else Steps()
-    understanding = Understanding(
-        accesses=app.accesses, vocabulary=app.vocabulary, standing=app.index.standing, people=app.groups, steps=steps
-    )
-
-    async def find(query: Query, audience: Audience, k: int) -> Retrieved:
-        meant = await understanding.understand(query.text, query, audience, now())
-        parts = await understanding.parts(query.text, None, 0)
-
-        async def look(whole: Query) -> Retrieved:
-            found = await search(whole, audience, k)
-            if not parts:
-                return found
-            asked = [Query(text=part, sources=whole.sources, scope=whole.scope) for part in parts]
-            others = [(await search(part, audience, k)).hits for part in asked]
-            return replace(found, hits=joined(found.hits, others))
-
-        found = await look(meant.query)
-        return found if found.hits or meant.without is None else await look(meant.without)
-
-    return find
-
-
-def _turn(question: str, answered: str) -> Turn:
-    return Turn(question=question, answer=answered, accesses=(), asked_by="terminal:eval", asked_by_name="", at=now())
 
 
 def _write(file: Path, content: bytes) -> None:

@@ -27,6 +27,7 @@ from core.answering.grounding.grounding import Grounding, Judge
 from core.answering.grounding.meaning import Embed, Meaning
 from core.answering.leak import LeakedError, LeakGuard
 from core.answering.line import Line, Waiting, unheard
+from core.answering.looking import look_up
 from core.answering.model import stream
 from core.answering.prompts import ANSWER, asker, fenced, recent
 from core.answering.quotes import quote
@@ -34,11 +35,10 @@ from core.answering.refusal import refuse
 from core.answering.reranking import TOP, Rerank
 from core.answering.retriever import UNAVAILABLE, SearchRetriever
 from core.answering.style import PLAIN, Style
-from core.answering.subquestions import joined
 from core.answering.thoughts import without_thoughts
-from core.answering.understanding import Understanding, Understood, limited_to
+from core.answering.understanding import Understanding, Understood
 from core.errors import FootnoteError, TransientError
-from core.models import AnswerMode, Audience, Citation, Hit, Link, Query, Retrieved, Signals, now
+from core.models import AnswerMode, Audience, Citation, Hit, Link, Query, Signals, now
 from core.ports import Accesses, Search
 
 log = structlog.get_logger(__name__)
@@ -178,22 +178,10 @@ def build_chain(
             audience=found.ask.audience,
             k=HITS if rerank is None else max(HITS, TOP),
         )
-        understood = found.understood
-        notices = [understood.notice]
-
-        async def look(query: Query) -> Retrieved:
-            parts = [Query(text=part, sources=query.sources, scope=query.scope) for part in understood.parts]
-            whole, *others = await asyncio.gather(*map(retriever.retrieve, (query, *parts)))
-            return replace(whole, hits=joined(whole.hits, [other.hits for other in others])) if others else whole
-
         try:
             async with line.turn(found.ask.waiting):
                 started = time.perf_counter()
-                retrieved = await look(understood.query)
-                if understood.without is not None:
-                    notices.append(limited_to(understood.limits, len(retrieved.hits)))
-                    if not retrieved.hits:
-                        retrieved = await look(understood.without)
+                retrieved, limits = await look_up(retriever.retrieve, found.understood)
         except TimeoutError as error:
             raise TransientError(UNAVAILABLE) from error
         hits = retrieved.hits
@@ -205,7 +193,7 @@ def build_chain(
         # The signals say nothing of files that hang on the conversation.
         signals = retrieved.signals if len(hits) == len(retrieved.hits) else None
         timings = {**found.timings, "line": (started - joining) * 1000, "retrieve": _since(started)}
-        found = replace(found, notices=tuple(filter(None, notices)))
+        found = replace(found, notices=tuple(filter(None, (found.understood.notice, limits))))
         return replace(found, hits=hits, evidence=collapse(hits), signals=signals, timings=timings)
 
     async def generate(inputs: AsyncIterator[Found]) -> AsyncIterator[Found | str | Timed | Failure]:
