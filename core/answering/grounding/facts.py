@@ -41,10 +41,13 @@ class Fact:
         return any(self.equals(other) for other in facts)
 
     def equals(self, other: Fact) -> bool:
-        if self.kind is Kind.DATE or other.kind is Kind.DATE:
-            return any(_same_day(one, two) for one in self.readings for two in other.readings)
+        if self.kind is Kind.NUMBER and other.kind is Kind.DATE:
+            # "Changed in 2026" of what was changed on 3 March 2026; never the reverse.
+            return not self.unit and bool(self.readings & {reading.partition("-")[0] for reading in other.readings})
         if self.kind is not other.kind:
             return False
+        if self.kind is Kind.DATE:
+            return any(_same_day(one, two) for one in self.readings for two in other.readings)
         if self.unit and other.unit:
             return self.unit == other.unit and bool(self.readings & other.readings)
         # "30" in a column of days, "30 days" in the answer.
@@ -266,7 +269,8 @@ def _dates(match: re.Match[str]) -> set[str]:
     for number in "12456":
         if month := parts.get(f"m{number}"):
             year, day = parts.get(f"y{number}"), parts.get(f"d{number}")
-            named = MONTHS.get(month.casefold()) or int(month)
+            # What is matched without regard to case need not be known when folded: "APR\u0130L".
+            named = int(month) if month.isdecimal() else MONTHS.get(month.casefold(), 0)
             # "may" and "mar" are words, too: a month without a number beside it is none.
             return {f"{year or '*'}-{named:02}-{f'{int(day):02}' if day else '*'}"} if 1 <= named <= 12 else set()
     one, two, year = int(parts["a"]), int(parts["b"]), parts["y3"]
@@ -275,8 +279,6 @@ def _dates(match: re.Match[str]) -> set[str]:
 
 def _same_day(one: str, two: str) -> bool:
     """The first may say less than the second, or the second may leave out the year."""
-    if not (one[:1].isdigit() or one[:1] == "*") or "-" not in one or "-" not in two:
-        return False
     return all(a == b or "*" in {a, b} for a, b in zip(one.split("-"), two.split("-"), strict=True))
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from core.answering.grounding.facts import facts
 
@@ -54,3 +58,48 @@ def test_names_are_capitals_within_a_sentence() -> None:
     said = facts("Ask the owner, Maria Gomez, in Lisbon.")
     assert [reading for fact in said for reading in fact.readings] == ["maria", "gomez", "lisbon"]
     assert facts("Employees may ask.") == []
+
+
+def test_a_year_alone_is_known_in_a_date_and_not_the_reverse() -> None:
+    year, day = facts("It changed in 2026.")[0], facts("It changed on 3 March 2026.")[0]
+    assert year.equals(day)
+    assert not day.equals(year)
+    assert not facts("It changed in 2025.")[0].equals(day)
+
+
+# Pieces of dates, numbers, times and identifiers, also as they look alike in other scripts and widths.
+pieces = st.sampled_from(
+    [
+        *" .,:;-/'`*|%\n€@_",
+        *("3", "12", "31", "99", "2026", "0000", "1,000", "1.500.", "9" * 400),
+        *("April", "APR\u0130L", "apr\u0131l", "may", "März", "\uff2darch", "Ju\u017fi", "年", "月", "日", "of ", "de "),
+        *("٣", "١٢", "२०२६", "\uff12\uff10\uff12\uff16", "\u00b2", "½", "Ⅳ"),
+        *("l-05", "ERR-1234", "v3.2", "2026-", "*-05-12", "a@b.c", "/etc/x", "--f", "`x-1`"),
+        *(
+            "5 p.m",
+            "noon",
+            "m\u0131dnight",
+            "17:00",
+            " Uhr",
+            "時",
+            "twenty-one",
+            "hundred and ",
+            "EUR ",
+            "k",
+            "bn",
+            "Friday",
+            "Fr\u0131",
+        ),
+    ]
+)
+texts = st.lists(pieces, max_size=12).map("".join)
+
+
+@given(texts, texts)
+@example("due 12 May", "see `l-05`")
+@example("12 APR\u0130L 2026", "apr\u0131l 2026")
+def test_no_text_is_beyond_reading_and_comparing(one: str, other: str) -> None:
+    for fact, rival in product(facts(one), facts(other)):
+        assert fact.equals(rival) in {True, False}
+        assert not (fact.equals(rival) and fact.rivals(rival))
+    assert all(fact.equals(fact) for fact in facts(one))
