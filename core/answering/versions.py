@@ -10,7 +10,7 @@ from itertools import combinations
 
 from core.answering.evidence import Evidence
 from core.answering.footnotes import plain
-from core.answering.grounding.facts import Fact, facts
+from core.answering.grounding.facts import MONTHS, Fact, facts
 from core.answering.grounding.facts import Kind as FactKind
 from core.answering.passages import Kind, Passage, passages
 from core.answering.terms import terms
@@ -27,7 +27,12 @@ _PAST = re.compile(
     r"\b(?:old|outdated|archived?|deprecated|legacy|obsolete|superseded|previous|former|alt|veraltet|archiv|archivé|obsolète|antiguo)\b",
     re.IGNORECASE,
 )
-_STATE = re.compile(r"\b(?:new|current|final|draft|copy|updated|revised|rev)\b|\([^)]*\)", re.IGNORECASE)
+_STATE = re.compile(
+    r"\b(?:new|current|latest|final|draft|copy|updated|revised|rev|neu|aktuell|entwurf|kopie|brouillon|copie|borrador|copia)\b",
+    re.IGNORECASE,
+)
+_DATED = re.compile(rf"\((?:[^\w()]|\d|\b(?:as|of|stand|{'|'.join(MONTHS)})\b)*\)", re.IGNORECASE)
+"""Brackets that hold nothing else once the other marks are gone. What else they hold is the page's own: a place, a country."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +55,7 @@ class Version:
 
 def versions(evidence: Sequence[Evidence], question: str = "") -> tuple[Version, ...]:
     """The pairs of versions, each older one with the newest there is. A question that names the older one (its year, its
-    number, or that it is old) is about that: then there is no pair.
+    number, that it is old, or any other word that only its title has) is about that: then there is no pair.
 
     Pages are versions of each other that have one title, but for years, numbers and words like "old", and of whose passages
     at least one is the same, or the same with another value.
@@ -69,7 +74,7 @@ def versions(evidence: Sequence[Evidence], question: str = "") -> tuple[Version,
 
 def _topic(title: str) -> frozenset[str]:
     """What a title says of all versions of its page."""
-    for mark in (_NUMBERED, _YEAR, _PAST, _STATE):
+    for mark in (_NUMBERED, _YEAR, _PAST, _STATE, _DATED):
         title = mark.sub(" ", title) if terms(mark.sub(" ", title)) else title
     return frozenset(terms(title))
 
@@ -81,7 +86,8 @@ def _age(item: Evidence) -> tuple[bool, int, datetime]:
 
 
 def _asked_for(older: Evidence, newer: Evidence, question: str) -> bool:
-    if _PAST.search(question):
+    named = set(terms(older.title)) - set(terms(newer.title))
+    if _PAST.search(question) or any(word in named and not word.isdecimal() for word in terms(question)):
         return True
     marks = {mark.casefold() for pattern in (_YEAR, _NUMBERED) for mark in pattern.findall(question)}
     own = {mark.casefold() for pattern in (_YEAR, _NUMBERED) for mark in pattern.findall(older.title)}

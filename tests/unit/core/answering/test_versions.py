@@ -16,6 +16,8 @@ from tests.answering import evidence, hit
 NOW = "Employees get 30 days of paid leave a year. Requests go through the people portal."
 BEFORE = "Employees get 25 days of paid leave a year. Requests go through the people portal."
 
+IN_BRACKETS = ["Leave (draft)", "Leave (v2, final copy)", "Leave (as of March 2024)", "Leave (2024-03-01)", "Leave (3)"]
+
 
 def page(id: str, text: str, title: str, *date: int, score: float = 1.0) -> Hit:
     made = hit(f"wiki:{id}", text, title=title, score=score)
@@ -26,7 +28,7 @@ def both(old_title: str = "Leave 2024", new_title: str = "Leave") -> tuple[Evide
     return evidence(page("old", BEFORE, old_title, 2024, 3, 1), page("new", NOW, new_title, 2026, 1, 1, score=0.9))
 
 
-@pytest.mark.parametrize("title", ["Leave", "Leave 2024", "Leave (old)", "Leave v1", "Leave, archived"])
+@pytest.mark.parametrize("title", ["Leave", "Leave 2024", "Leave (old)", "Leave v1", "Leave, archived", *IN_BRACKETS])
 def test_pages_of_one_title_are_versions_and_their_values_are_compared(title: str) -> None:
     (version,) = versions(both(title))
     assert (version.newer.document_id, version.older.document_id) == ("wiki:new", "wiki:old")
@@ -43,6 +45,21 @@ def test_pages_of_other_titles_of_one_day_or_without_a_passage_in_common_are_no_
     )
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("Berlin", "Munich"), ("Germany", "US"), ("Contractors", "Employees"), ("Berlin, 2024", "Munich, 2026"), ("May team", "")],
+)
+def test_pages_for_different_places_or_people_are_no_versions_of_each_other(one: str, other: str) -> None:
+    assert versions(both(f"Office handbook ({one})", f"Office handbook ({other})")) == ()
+
+
+async def test_a_question_about_one_place_is_answered_from_its_own_page() -> None:
+    quoted = await quote("How much paid leave do employees get in Berlin?", both("Leave (Berlin)", "Leave (Munich)"))
+    assert quoted is not None
+    assert quoted.citations[0].title == "Leave (Berlin)"
+    assert "older version" not in quoted.text
+
+
 def test_the_year_in_a_title_says_more_than_the_last_edit() -> None:
     (version,) = versions(evidence(page("a", BEFORE, "Prices 2024", 2026, 5, 1), page("b", NOW, "Prices 2026", 2026, 1, 1)))
     assert version.older.document_id == "wiki:a"
@@ -51,6 +68,11 @@ def test_the_year_in_a_title_says_more_than_the_last_edit() -> None:
 @pytest.mark.parametrize("question", ["How many days of leave were there in 2024?", "What did the old leave policy say?"])
 def test_a_question_for_the_older_one_is_about_that(question: str) -> None:
     assert versions(both(), question) == ()
+
+
+def test_a_question_with_a_word_that_only_the_older_title_has_is_about_that() -> None:
+    assert versions(both("Leave (draft of March)"), "How much leave does the draft promise?") == ()
+    assert versions(both("Leave (draft)"), "How much leave is promised?")
 
 
 def test_a_table_is_compared_row_by_row() -> None:
