@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from core.answering.citations import GAP
 from core.evaluation.cases import Case
 from core.evaluation.outcome import MILLISECONDS, Outcome, outcome
 from core.evaluation.wording import f1, facts_said, stands_in, tokens
@@ -60,13 +61,18 @@ def worth(case: Case, given: Answer) -> dict[str, float]:
 
 
 def phantoms(given: Answer, texts: Mapping[str, Sequence[str]]) -> int:
-    """Footnotes that stand for nothing: a number without a footnote, a document that was not found, a quote that is not in
-    its document.
+    """Footnotes that stand for nothing: a number without a footnote, a document that was not found, a quote of which a passage
+    is not in its document.
     """
     numbers = {citation.number for citation in given.citations}
     loose = {int(number) for number in _MARKER.findall(_CODE.sub("", given.text))} - numbers
     found = {hit.chunk.document_id for hit in given.hits}
     return len(loose) + sum(
-        citation.document_id not in found or not stands_in(tokens(citation.quote), texts.get(citation.document_id, ()))
+        citation.document_id not in found
+        or not all(stands_in(tokens(part), texts.get(citation.document_id, ())) for part in _passages(citation.quote))
         for citation in given.citations
     )
+
+
+def _passages(quote: str) -> list[str]:
+    return quote.removesuffix(" …").split(GAP)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from core.answering.citations import GAP
 from core.evaluation.answers import phantoms, worth
 from core.evaluation.cases import FACT_MISSING, Case
 from core.evaluation.wording import said, tokens
@@ -83,6 +84,13 @@ def test_a_fact_is_said_in_its_words_or_a_sentence_in_most_of_them_and_all_its_n
 
 def test_footnotes_that_stand_for_something_are_no_phantoms() -> None:
     assert phantoms(given("Thirty days [1], and `row[7]` of a table.", "wiki:leave"), TEXTS) == 0
+
+
+def test_each_passage_of_a_quote_is_looked_for_by_itself() -> None:
+    first, second = "Employees get 30 days of paid leave a year.", "| Germany | 11 |"
+    assert second in LEAVE
+    assert phantoms(given("Thirty days [1].", "wiki:leave", quote=f"{first}{GAP}{second} …"), TEXTS) == 0
+    assert phantoms(given("Thirty days [1].", "wiki:leave", quote=f"{first}{GAP}| Germany | 12 |"), TEXTS) == 1
 
 
 @pytest.mark.parametrize(
