@@ -25,7 +25,7 @@ _NTH = r"\d{1,2}(?:st|nd|rd|th)?"
 _DAY = rf"(?:\d{{4}}-\d\d-\d\d|(?:{_NTH} )?(?:{_MONTH})\b\.?(?: {_NTH}(?!\d))?(?:,? \d{{4}})?|\d{{4}})"
 _TIME = (
     rf"(?:(?P<relative>(?:in |during |over |within )?(?:the )?(?:this|last|past|previous) "
-    rf"(?:(?P<count>\d+|two|three|four|six) )?"
+    rf"(?:(?P<count>\d{{1,9}}|two|three|four|six) )?"
     rf"(?P<unit>day|week|month|quarter|year)s?|today|yesterday)"
     rf"|(?P<way>since|after|before|until|in|on|during|from) (?P<day>{_DAY}))"
 )
@@ -36,7 +36,8 @@ _WHEN = re.compile(
     rf"|^what\s+(?:(?:was|were|has|have)\s+)?(?:been\s+)?(?:edited|updated|changed|modified)\s+{_TIME.replace('?P<', '?P<w_')}"
     rf"|^what\s+(?:was|has been)\s+(?P<subject>(?:written|edited|updated|changed)\s+(?:on|about|in)\s.{{1,80}}?)\s+"
     rf"{_TIME.replace('?P<', '?P<s_')}",
-    re.I,
+    # A dotless i is no i: what is looked up below is spelled exactly so.
+    re.I | re.A,
 )
 _BY = re.compile(
     rf"\b{_PAGES}\s+(?:(?:that|which) (?:were|was|are|is) )?(?:(?:last )?(?:written|edited|updated|created|owned|maintained) )?"
@@ -76,11 +77,11 @@ class Filtered:
 
 def filtered(question: str, places: Places, at: datetime) -> Filtered:
     """``at`` is now, in the time zone in which whoever asks counts days."""
-    found = Filtered(text=question)
+    found = Filtered(text=" ".join(question.split()))
     for look in (_source, _path, _person):
         found = look(found, places)
     found = _time(found, at)
-    if len(content_words(found.text)) < 1:
+    if not found.said or not content_words(found.text):
         return Filtered(text=question, scope=found.scope, sources=found.sources, said=found.said)
     return found
 
@@ -112,7 +113,9 @@ def _source(found: Filtered, places: Places) -> Filtered:
     )
     if place is None:
         return found
-    chosen = names[next(value for value in place.groupdict().values() if value).casefold()]
+    said = next(value for value in place.groupdict().values() if value)
+    # As it was found: letters that are alike there may be others in lower case.
+    chosen = next(name for called, name in names.items() if re.fullmatch(re.escape(called), said, re.I))
     return _limited(found, place, said=f"from {chosen}", sources=(chosen,))
 
 
@@ -156,7 +159,7 @@ def _person(found: Filtered, places: Places) -> Filtered:
                 at = match.start(group) + (match[group].rindex(said) if group == "whose" else 0)
                 begin, end = at, at + len(said)
                 if group == "whose":
-                    end += len(re.match(r"['’]s?\s*", found.text[end:]).group())  # type: ignore[union-attr]
+                    end += len(re.match(r"\.*['’]s?\s*", found.text[end:]).group())  # type: ignore[union-attr]
                 elif group == "who":
                     begin = match.start() + _OF.search(match.group()).start()  # type: ignore[union-attr]
                 else:
@@ -277,7 +280,7 @@ def _spoken(day: str, at: datetime) -> tuple[datetime, datetime, str] | None:
             return begin, begin + timedelta(days=1), _written(begin)
         end = begin.replace(year=year + month // 12, month=month % 12 + 1)
         return begin, end, f"{_MONTHS[month - 1].capitalize()} {year}"
-    except (ValueError, StopIteration):
+    except (ValueError, OverflowError, StopIteration):
         return None
 
 

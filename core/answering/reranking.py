@@ -103,7 +103,7 @@ def _read(response: httpx.Response, count: int) -> list[float]:
             int(result["index"]): float(result["relevance_score"] if "relevance_score" in result else result["score"])
             for result in results
         }
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise FootnoteError(f"the reranker's answer was not understood ({type(error).__name__}): check its URL") from error
     if found.keys() != set(range(count)) or not all(map(math.isfinite, found.values())):
         raise FootnoteError(f"the reranker scored {len(found)} of {count} texts, or with what is no number: check its URL")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import time
 from collections import defaultdict
@@ -123,12 +124,12 @@ class Vocabulary:
         self._classes = classes
         self._timer = timer
         self._learned: Learned | None = None
-        self._until = 0.0
+        self._until = -math.inf
         self._reading: asyncio.Task[None] | None = None
 
     async def known_to(self, audience: Audience) -> tuple[Learned, frozenset[str]]:
         """What was learned, and the access classes of which this audience may be told. Raises TransientError."""
-        if self._reading is None and (self._learned is None or self._timer() >= self._until):
+        if self._reading is None and self._timer() >= self._until:
             self._reading = asyncio.create_task(self._read())
         if self._learned is None and self._reading is not None:
             await asyncio.wait({self._reading}, timeout=_FIRST_SECONDS)

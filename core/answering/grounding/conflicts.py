@@ -9,11 +9,18 @@ from core.answering.evidence import Evidence
 from core.answering.footnotes import plain
 from core.answering.grounding.facts import Fact, Kind
 from core.answering.grounding.support import Grounds, Spot
+from core.answering.terms import stem
 
 _SAME = 0.7
 """Share of the words of both passages that they have in common: they differ in the value, and hardly in anything else."""
 _LEAST = 3
 """Shared words, so that "Total: 5" and "Total: 7" of two unlike pages are no conflict."""
+_OF_THE_PAGE = """
+    archive archived copy current deprecated documentation draft faq final former general guide guideline handbook introduction
+    legacy manual new obsolete old outdated overview page policies policy previous revised rule updated version wiki
+"""
+_FORM = frozenset(map(stem, _OF_THE_PAGE.split()))
+"""What a title says of the page rather than of the matter."""
 _VALUES = {Kind.NUMBER, Kind.DATE, Kind.TIME}
 
 
@@ -48,6 +55,9 @@ def notice(found: Sequence[Conflict], evidence: Sequence[Evidence]) -> str:
 
 
 def _other_value(one: Spot, two: Spot) -> bool:
+    if (one.words_above ^ two.words_above) - _FORM - (one.words & two.words):
+        # Of another country or product, as far as titles and headings tell: that is no conflict.
+        return False
     if one.passage.kind is not two.passage.kind or len(one.words & two.words) < _LEAST - (one.passage.kind == "row") * 2:
         return False
     shared, both = len(_all(one) & _all(two)), len(_all(one) | _all(two))

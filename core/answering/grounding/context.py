@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import structlog
+
 from core.answering.evidence import Evidence
+from core.errors import TransientError
 from core.models import Audience, Hit
 from core.ports import Neighbours
+
+log = structlog.get_logger(__name__)
 
 TOKENS = 3_000
 """Of all sources together: some twelve chunks."""
@@ -29,12 +34,15 @@ class Context:
         document, then of the others, then the neighbours in the same order. What does not fit is cut at the end of a line,
         never in a row or a block of code, or left out; a document that gets nothing keeps its number and its first lines.
 
-        Raises TransientError.
+        Neighbours that cannot be fetched are left out.
         """
         hits = [hit for item in evidence for hit in sorted(item.hits, key=lambda hit: -hit.score)]
         near: list[Hit] = []
         if self.neighbours is not None and sum(tokens(hit.chunk.text) for hit in hits) < self.tokens:
-            near = _around(hits, await self.neighbours(hits, audience))
+            try:
+                near = _around(hits, await self.neighbours(hits, audience))
+            except TransientError as error:
+                log.warning("context.no_neighbours", reason=str(error) or type(error).__name__)
         left = self.tokens
         kept: dict[str, list[Hit]] = {item.document_id: [] for item in evidence}
         for hit in (*hits, *near):

@@ -10,13 +10,18 @@ from core.answering.evidence import Evidence
 from core.answering.grounding.meaning import Meaning
 from core.answering.grounding.support import TOO_FEW, Grounds, Spot, Support, Verdict
 from core.answering.grounding.units import Shape, Unit, Units, parts
-from core.answering.grounding.wording import is_talk
+from core.answering.grounding.wording import denies, is_talk
 from core.answering.passages import Kind
 
 Judge = Callable[[Sequence[tuple[str, str]]], Awaitable[Sequence[bool] | None]]
 """Of sentences, each with the passages that come nearest: which of them are supported; None when it cannot tell."""
 
 _ENDING = re.compile(r"\s*(?:[.!?…:;,。！？]+[\"'”’»)*_]*)?\Z")
+_BOLD = re.compile(r"(\*\*|__)(?:(?!\1).)*[^.!?。*_]\1")
+_ITEM = re.compile(r"[ \t>]*(?:[-*+•]|\d{1,3}[.)])[ \t]")
+_BOLD_LINE, _LEAD_IN, _IN_LIST = 7, 8, 9
+"""Levels below those of headings; an item's is deeper the further it is indented."""
+_DEEPEST = 1_000
 _CODE_WORD = re.compile(r"\w+")
 _CODE = 0.8
 """Share of a code block's words that must stand in one source: the rest are names that the reader puts in."""
@@ -32,6 +37,10 @@ class _Checked:
     support: Support | None = None
     kept: bool | None = None
     """None while somebody else must judge it."""
+    level: int = 0
+    """Of a heading or a lead-in, 1 the highest; 0: it is neither."""
+    bereft: bool = False
+    """Something that it led to is left out, and nothing is shown of it so far."""
 
 
 class Grounding:
@@ -39,7 +48,8 @@ class Grounding:
 
     - a sentence, a table row or a block of code that states something is shown with a footnote of a source that says it, or
       not at all; one without a marker gets it, one with a wrong marker the right one
-    - what states nothing ("Here is how it works:") waits for what it belongs to, so nothing dangles
+    - what states nothing ("Here is how it works:") waits for what it belongs to, so nothing dangles, and goes with it: the
+      "Yes." before a claim that is left out, a heading of which nothing is shown
     - what words cannot decide is decided by ``meaning``; with a ``judge`` it waits, and all after it, for the end of the text
 
     ``numbers`` is the filter's ``cited``: its markers count in this order, those that come out in the order of :attr:`cited`.
@@ -68,7 +78,11 @@ class Grounding:
         self._waiting: list[_Checked] = []
         """For the judge, with all that comes after."""
         self._held: list[_Checked] = []
-        """What states nothing."""
+        """What states nothing, and what leads to something else."""
+        self._last_line = -1
+        self._depth = 0
+        self._denied: int | None = None
+        """Level of a lead-in like "You need not:" that is left out, while its items come: without it they say the reverse."""
         self._owed: list[int] = []
         """Sources of rows and code that carry no marker themselves."""
         self._last: set[int] = set()
@@ -100,10 +114,10 @@ class Grounding:
         if unit.shape is Shape.CODE:
             return self._code(unit)
         split = parts(unit.text, list(self._numbers))
-        checked = _Checked(unit=unit, parts=split)
         cited = [part for part in split if isinstance(part, int)]
         said = _said(split)
-        if self._states_nothing(unit, said):
+        checked = _Checked(unit=unit, parts=split, level=_level(unit, said))
+        if self._states_nothing(checked, said, cited):
             checked.talk = True
             checked.kept = True
             return checked
@@ -116,13 +130,14 @@ class Grounding:
         self._decide(checked, support, cited)
         return checked
 
-    def _states_nothing(self, unit: Unit, said: str) -> bool:
+    def _states_nothing(self, checked: _Checked, said: str, cited: Sequence[int]) -> bool:
+        unit = checked.unit
         if unit.shape is Shape.RULE:
             self._row = unit.line
         if not re.search(r"\w", said):
             return True
         bare = said.strip().strip("*_")
-        if unit.shape is Shape.HEADING or bare.endswith(":") or (bare != said.strip() and said.strip().endswith("**")):
+        if checked.level and not cited and not (bare.endswith(":") and denies(bare)):
             return not self.grounds.values(bare) and self.grounds.stands(bare)
         if unit.shape is Shape.ROW:
             return self._is_head(unit)
@@ -208,16 +223,45 @@ class Grounding:
     # Showing.
 
     def _settle(self, checked: _Checked) -> str:
-        if checked.talk:
-            if any(re.search(r"\w", part) for part in checked.parts if isinstance(part, str)) or checked.unit.shape is Shape.RULE:
+        unit = checked.unit
+        if unit.line != self._last_line:
+            self._last_line, self._depth = unit.line, _depth(unit)
+        if self._denied is not None and self._depth > self._denied:
+            checked.talk = checked.kept = False
+        else:
+            self._denied = None
+        if checked.level:
+            above = next((at for at, held in enumerate(self._held) if held.level >= checked.level), len(self._held))
+            del self._held[above:]
+        if not checked.kept:
+            self._leave_out(checked)
+            return ""
+        if checked.talk or checked.level:
+            if any(re.search(r"\w", part) for part in checked.parts if isinstance(part, str)) or unit.shape is Shape.RULE:
                 self._held.append(checked)
             return ""
-        if not checked.kept:
-            self.dropped += 1
-            self._held = [held for held in self._held if held.unit.line != checked.unit.line]
-            return ""
-        held, self._held = self._held, []
+        held = [held for held in self._held if not held.bereft or self._leads(held, unit)]
+        self._held = []
         return "".join(map(self._emit, (*held, checked)))
+
+    def _leave_out(self, checked: _Checked) -> None:
+        self.dropped += 1
+        said = _said(checked.parts)
+        if checked.level and self._denied is None and denies(said):
+            self._denied = checked.level
+        self._held = [
+            held
+            for held in self._held
+            if held.unit.line != checked.unit.line and (held.level or held.unit.shape in {Shape.ROW, Shape.RULE})
+        ]
+        for held in self._held:
+            held.bereft = True
+
+    def _leads(self, held: _Checked, unit: Unit) -> bool:
+        """Whether what is shown now belongs to it: of a lead-in the items, of a table's head the rows."""
+        if held.level:
+            return held.level < _LEAD_IN or self._depth > held.level
+        return unit.shape is Shape.ROW
 
     def _emit(self, checked: _Checked) -> str:
         unit = checked.unit
@@ -288,6 +332,23 @@ def _marked(split: list[str | int], saying: set[int], *, row: bool) -> list[str 
     return [f"{text[:cut]} ", *missing, *([text[cut:]] if text[cut:] else [])]
 
 
+def _level(unit: Unit, said: str) -> int:
+    text = said.strip()
+    if unit.shape is Shape.HEADING:
+        return unit.prefix.count("#")
+    bold = bool(_BOLD.fullmatch(text))
+    if unit.shape is not Shape.SENTENCE or not (bold or text.rstrip("*_").endswith(":")):
+        return 0
+    return _depth(unit) or (_BOLD_LINE if text.startswith(("**", "__")) else _LEAD_IN)
+
+
+def _depth(unit: Unit) -> int:
+    """How deep in a list; 0 outside of any."""
+    if unit.shape in {Shape.ROW, Shape.RULE, Shape.CODE}:
+        return _DEEPEST
+    return _IN_LIST + len(unit.prefix) - len(unit.prefix.lstrip()) if _ITEM.match(unit.prefix) else 0
+
+
 def _may_close(checked: _Checked) -> bool:
     """Whether it can be the last that is said: not a heading, a lead-in or the head of a table."""
-    return checked.unit.shape is Shape.SENTENCE and not _said(checked.parts).rstrip("*_ ").endswith(":")
+    return checked.unit.shape is Shape.SENTENCE and not checked.level

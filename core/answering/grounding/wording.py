@@ -113,6 +113,7 @@ _NEGATIVE = re.compile(
     r"|n['’]t\b|\bno (?!\.|\d|one knows|later|earlier|less|more than)(?=\w)",
     re.IGNORECASE,
 )
+_WHEN = re.compile(r"\W*(?:if|when(?:ever)?|in case|where|wenn|falls|si|quand|cuando)\b[^,]*", re.IGNORECASE)
 _SOFT = re.compile(
     r"\b(?:unless|except\w*|only|until|without|other than|rather than|instead|otherwise|alone|if"
     r"|sofern|außer|nur|ohne|sauf|salvo)\b",
@@ -196,6 +197,11 @@ def turns(text: str, passage: str) -> int:
         if True in here and there == here[::-1] and here[0] != here[1]:
             turned += 1
     return turned
+
+
+def denies(text: str) -> bool:
+    """Whether it denies something, other than in the condition that it begins with: "If it does not start:"."""
+    return bool(_NEGATIVE.search(_WHEN.sub("", text, count=1) if _WHEN.match(text) else text))
 
 
 def conditions(text: str) -> frozenset[str]:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.answering.filters import Places, filtered
+from core.answering.glossary import acronyms
+from core.answering.spelling import doubtful
+from core.answering.subquestions import compared, needed
 from core.models import Scope
 
 BERG, BO = "user:ana.berg@acme.com", "user:bo.li@acme.com"
@@ -103,3 +109,57 @@ def test_days_are_counted_where_the_person_is() -> None:
     tokyo = AT.astimezone(timezone(timedelta(hours=9)))
     assert filtered("pages updated today on leave", PLACES, tokyo).scope.since == datetime(2026, 11, 23, 15, tzinfo=UTC)
     assert filtered("pages updated today on leave", PLACES, AT).scope.since == day(2026, 11, 23)
+
+
+HOSTILE = (
+    *(
+        "pages",
+        "documents",
+        "edited",
+        "last",
+        "sıx",
+        "sıxty",
+        "weeks",
+        "sınce",
+        "9999-12-31",
+        "0001-01-01",
+        "31 February",
+        "२०२५",
+    ),
+    *(
+        "Ana  Berg’s",
+        "Bo Li.'s",
+        "by",
+        "Ana",
+        "ana.berg@acme.com",
+        "in the folder",
+        "“Sales”",
+        "look in",
+        "drıve",
+        "according to",
+    ),
+    *("compare", "between", "vs", "ſ", "İ", "PTO", "PTOs", "\x1c", "(((", "9" * 5000, "'s", ",", "?", "the", "and", "since 2025"),
+)
+
+
+@pytest.mark.parametrize("understood", [lambda text: filtered(text, PLACES, AT), acronyms, doubtful, compared, needed])
+@given(pieces=st.lists(st.sampled_from(HOSTILE) | st.text(max_size=6), max_size=8), space=st.sampled_from([" ", "  ", "\n", ""]))
+def test_no_question_is_too_odd_to_be_understood(understood: Callable[[str], object], pieces: list[str], space: str) -> None:
+    understood(space.join(pieces))
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("pages edited since 9999-12-31 on leave", "edited since 31 December 9999"),
+        ("look in drıve for the budget", "from drive"),
+        ("in Ana  Berg’s documents: who may sign?", "by Ana Berg"),
+        ("in Bo Li.'s documents: who may sign?", "by Bo Li"),
+        (f"pages edited in the last {'9' * 5000} days on leave", None),
+        ("pages edited in the last sıx weeks on leave", None),
+    ],
+)
+def test_odd_dates_letters_and_spaces_are_read_or_left_alone(question: str, said: str | None) -> None:
+    found = filtered(question, PLACES, AT)
+    assert found.said in {(said,), ()}
+    assert found.said or found.text == question

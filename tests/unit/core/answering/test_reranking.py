@@ -55,6 +55,7 @@ async def test_the_best_are_read_again_and_the_others_stay_below_them() -> None:
         {"body": {"results": [{"index": 0, "relevance_score": 1.0}]}},
         {"body": {"results": [{"index": 0, "relevance_score": 1.0}, {"index": 7, "relevance_score": 0.5}]}},
         {"body": [{"index": 0, "score": "NaN"}, {"index": 1, "score": 1.0}]},
+        {"body": [{"index": float("inf"), "score": 1.0}]},
         {"body": {"results": None}},
         {"body": 5},
     ],

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from core.answering.evidence import collapse
 from core.answering.grounding.context import Context, cut, tokens
+from core.errors import TransientError
 from core.models import ANYONE, NOBODY, Audience, Hit
 from tests.answering import hit
 
@@ -37,6 +38,14 @@ async def test_a_neighbour_of_another_access_is_left_alone() -> None:
 
     (one,) = await Context(neighbours=hidden).around(collapse([hit(position=0)]), ANYONE)
     assert [item.chunk.position for item in one.hits] == [0]
+
+
+async def test_the_hits_alone_are_told_when_their_neighbours_cannot_be_fetched() -> None:
+    async def down(hits: Sequence[Hit], audience: Audience) -> list[Hit]:
+        raise TransientError("The index does not answer. Try again.")
+
+    found = collapse([hit(position=4)])
+    assert await Context(neighbours=down).around(found, ANYONE) == found
 
 
 async def test_the_budget_goes_to_hits_first_and_to_the_best_document_first() -> None:

@@ -98,3 +98,62 @@ async def test_sources_that_say_another_value_of_the_same_thing_are_named() -> N
     said = notice(conflicts(grounding.quoted, grounding.grounds), sources)
     assert said.startswith("The documents disagree: “Leave” (01 March 2026) says “Employees get 30 days")
     assert "“Leave 2019” (01 March 2026) says “Employees get 25 days" in said
+
+
+@pytest.mark.parametrize(
+    ("titles", "disagree"),
+    [
+        (("Probation in Germany", "Probation in Spain"), False),
+        (("Probation (Germany)", "Probation (Spain)"), False),
+        (("Probation", "Probation in Spain"), False),
+        (("Probation policy", "Probation FAQ (archived)"), True),
+        (("Probation", "Employees"), True),
+    ],
+)
+async def test_pages_about_different_things_do_not_disagree(titles: tuple[str, str], disagree: bool) -> None:
+    said = "The probation period lasts {} months for all employees."
+    one, two = (hit(f"wiki:{title}", said.format(months), title=title) for title, months in zip(titles, (6, 3), strict=True))
+    sources = evidence(one, two)
+    footnotes = FootnoteFilter(sources)
+    grounding = Grounding(sources, "How long is the probation period?", footnotes.cited)
+    await grounding.feed(footnotes.feed(f"{said.format(6)[:-1]} [1].") + footnotes.close())
+    await grounding.close()
+    assert bool(conflicts(grounding.quoted, grounding.grounds)) is disagree
+
+
+RULES = evidence(
+    hit(
+        "wiki:expenses",
+        "Submit it in Expensify. Send it to Finance. Contractors may not expense travel. Receipts are due within 30 days. "
+        "Contractors need approval. Taxis are paid.",
+        title="Expenses",
+    )
+)
+FALSE = "Contractors may expense travel [1]."
+TRUE = "Receipts are due within 30 days [1]."
+
+
+@pytest.mark.parametrize(
+    ("said", "seen"),
+    [
+        ("**Submit it in Expensify.** [1]", "**Submit it in Expensify.** [1]"),
+        ("- Send it to **Finance** [1]", "- Send it to **Finance** [1]"),
+        (f"**Contractors never need approval.** [1]\n\n{TRUE}", TRUE),
+        (f"**Contractors may expense travel** [1]\n\n{TRUE}", TRUE),
+        (f"You never need approval for travel:\n\n{TRUE}", TRUE),
+        (f"You never pay for:\n- Taxis are paid [1]\n\n{TRUE}", TRUE),
+        (f"If it does not work:\n- {TRUE}", f"If it does not work:\n- {TRUE}"),
+        (f"**Receipts**\n\n{TRUE}", f"**Receipts**\n\n{TRUE}"),
+        (f"Yes.\n\n{FALSE}\n\n{TRUE}", TRUE),
+        (f"For contractors:\n- {FALSE}\n\n{TRUE}", TRUE),
+        (f"For contractors:\n- {FALSE}\n- {TRUE}", f"For contractors:\n- {TRUE}"),
+        (f"## Contractors\n\n{FALSE}\n\n## Receipts\n\n{TRUE}", f"## Receipts\n\n{TRUE}"),
+        (f"**Contractors**\n\n{FALSE}\n\n**Receipts**\n\n{TRUE}", f"**Receipts**\n\n{TRUE}"),
+        (f"# Expenses\n\n## Contractors\n\n{FALSE}\n\n## Receipts\n\n{TRUE}", f"# Expenses\n\n## Receipts\n\n{TRUE}"),
+        (f"| Contractors | Travel |\n|---|---|\n| Lena | 40 |\n\n{TRUE}", TRUE),
+    ],
+)
+async def test_what_leads_to_a_claim_goes_with_it_and_is_no_way_around_the_check(said: str, seen: str) -> None:
+    footnotes = FootnoteFilter(RULES)
+    grounding = Grounding(RULES, "May contractors expense travel?", footnotes.cited)
+    assert await grounding.feed(footnotes.feed(said) + footnotes.close()) + await grounding.close() == seen
