@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,9 @@ from core.ports import Reply
 
 if TYPE_CHECKING:
     from bots.pending import Held
+
+
+Join = Callable[[], Awaitable[None]]
 
 
 class Once:
@@ -87,14 +90,17 @@ class Once:
 class _Discreet:
     """A reply to somebody who expects none: of all there is to say they see an answer only."""
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: Reply, join: Join) -> None:
         self._reply = reply
+        self._join = join
 
     async def working(self, before: int = 0) -> None: ...
 
     async def stream(self, text: str) -> None: ...
 
     async def answer(self, answer: Answer) -> None:
+        # Before it is seen: whoever asks on at once is to be heard.
+        await self._join()
         await self._reply.answer(answer)
 
     async def say(self, text: str) -> None: ...
@@ -106,5 +112,10 @@ class _Discreet:
     async def show(self, text: str) -> None: ...
 
 
-def heard_by(message: Message, reply: Reply) -> Reply:
-    return reply if message.addressed else _Discreet(reply)
+async def stays_out() -> None:
+    """The conversation that a question to nobody stands in is not taken part in."""
+
+
+def heard_by(message: Message, reply: Reply, join: Join = stays_out) -> Reply:
+    """``join`` is called before an answer to a question that nobody was asked is shown: the conversation goes on from there."""
+    return reply if message.addressed else _Discreet(reply, join)

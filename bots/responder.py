@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from bots.commands.memory import ANEW, new_topic
-from bots.once import Once, heard_by
+from bots.once import Join, Once, heard_by, stays_out
 from bots.pending import TRIES, Question, Spot
 from core.audit import OFF, Audit, question_facts
 from core.channels import DEFAULT, ChannelConfig
@@ -93,19 +93,20 @@ class Responder:
         spot.begun.set()
         return self._pending is None or spot.held is not None
 
-    async def respond(self, message: Message, reply: Reply, audience_of: AudienceOf, *, spot: Spot | None = None) -> bool:
+    async def respond(
+        self, message: Message, reply: Reply, audience_of: AudienceOf, *, spot: Spot | None = None, join: Join = stays_out
+    ) -> None:
         """Reply once: an answer, a refusal with its reason, or an error with its id. A duplicate gets nothing.
 
         With a ``spot``, which tells where the reply goes, the question survives this process, and is kept here if it was not
-        before. Returns whether an answer was shown.
+        before. ``join`` is called before an answer to a question that nobody was asked is shown.
         """
         with structlog.contextvars.bound_contextvars(message=message.id, conversation=message.conversation_id):
             if spot is not None and not spot.begun.is_set() and not await self.keep(message, spot):
                 log.debug("message.repeated")
-                return False
-            once = Once(heard_by(message, reply), spot.held if spot is not None else None)
+                return
+            once = Once(heard_by(message, reply, join), spot.held if spot is not None else None)
             await self._work(message, once, audience_of)
-            return once.shown
 
     async def tell(self, message: Message, reply: Reply, audience_of: AudienceOf, text: str) -> None:
         """Reply once with this text: what the message asked for is done, and needed no answer."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -117,10 +118,8 @@ class Inbox:
                     await self._responder.stop(conversation)
                     await self._responder.tell(asked, reply, audience_of, _FAREWELL)
                     return
-                await self._responder.respond(asked, reply, audience_of, spot=spot)
-            if not heard.addressed and sent:
-                # The thread goes on from there.
-                await self._policies.join(message.channel)
+                join = partial(self._policies.join, message.channel)
+                await self._responder.respond(asked, reply, audience_of, spot=spot, join=join)
             if alone and reply.spoken and not sent and heard.addressed:
                 await self._say_how_to_ask(message)
 

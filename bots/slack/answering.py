@@ -9,6 +9,7 @@ from typing import Protocol
 
 import structlog
 
+from bots.once import Join
 from bots.pending import LeftBehind, Spot
 from bots.slack.edits import Edits
 from bots.slack.place import Place
@@ -31,7 +32,7 @@ _LOOK_SECONDS = 10.0
 
 
 class Responds(Protocol):
-    async def respond(self, message: Message, reply: Reply, audience_of: AudienceOf, *, spot: Spot) -> bool: ...
+    async def respond(self, message: Message, reply: Reply, audience_of: AudienceOf, *, spot: Spot, join: Join) -> None: ...
 
     async def tell(self, message: Message, reply: Reply, audience_of: AudienceOf, text: str) -> None: ...
 
@@ -99,8 +100,9 @@ class Answering:
             try:
                 if said.farewell and not said.private:
                     await self._leave(said, message, reply)
-                elif await self._responder.respond(message, reply, workspace.audience.of, spot=spot) and not regarded.addressed:
-                    await workspace.policies.follow(said)
+                else:
+                    join = partial(workspace.policies.follow, said)
+                    await self._responder.respond(message, reply, workspace.audience.of, spot=spot, join=join)
             finally:
                 await reply.close()
                 turn.stream = spot.fields.get("stream") or turn.stream

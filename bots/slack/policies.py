@@ -45,7 +45,7 @@ class Policies:
         return await self._threads.joined(said.channel, _followed(said, config))
 
     async def follow(self, said: Heard) -> None:
-        """A question that nobody was asked has an answer now, and the thread goes on from there."""
+        """A question that nobody was asked is being answered, and the thread goes on from there."""
         await self._threads.join(said.channel, _followed(said, await self._channels.of("slack", self._me.own(said.channel))))
 
     async def leave(self, said: Heard) -> None:

@@ -51,7 +51,7 @@ async def test_an_answer_to_a_withdrawn_message_ends_without_a_word() -> None:
     bot.withdraw("test:another")
     bot.withdraw("test:1")
     bot.withdraw("test:1")
-    assert await asyncio.wait_for(answering, 1) is False
+    await asyncio.wait_for(answering, 1)
     assert reply.replies == []
     assert not answering.cancelled()
 
@@ -83,20 +83,31 @@ async def test_what_is_just_being_shown_is_shown_whole_and_nothing_behind_it() -
 
 async def test_a_question_to_nobody_that_can_be_answered_is_answered_with_no_sign_before() -> None:
     reply = RecordingReply()
-    assert await responder(knows).respond(message(addressed=False), reply, anyone)
+    await responder(knows).respond(message(addressed=False), reply, anyone)
     assert [kind for kind, _ in reply.seen] == ["answer"]
+
+
+async def test_the_thread_of_a_question_to_nobody_is_joined_before_its_answer_is_seen() -> None:
+    reply, seen_when_joined = RecordingReply(), []
+
+    async def join() -> None:
+        seen_when_joined.append(len(reply.seen))
+
+    for addressed, bot in ((True, responder(knows)), (False, responder(fails)), (False, responder(knows))):
+        await bot.respond(message(id=f"{addressed}{bot}", addressed=addressed), reply := RecordingReply(), anyone, join=join)
+    assert seen_when_joined == [0]
 
 
 @pytest.mark.parametrize("text", ["", "refused", "away", "broken"])
 async def test_a_question_to_nobody_that_cannot_be_answered_gets_nothing_at_all(text: str) -> None:
     reply = RecordingReply()
-    assert not await responder(fails).respond(message(text, addressed=False), reply, anyone)
+    await responder(fails).respond(message(text, addressed=False), reply, anyone)
     assert reply.seen == []
 
 
 async def test_an_answer_without_footnotes_to_a_question_to_nobody_is_not_given() -> None:
     reply = RecordingReply()
-    assert not await responder().respond(message(addressed=False), reply, anyone)
+    await responder().respond(message(addressed=False), reply, anyone)
     assert reply.seen == []
 
 
