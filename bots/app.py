@@ -46,12 +46,12 @@ if TYPE_CHECKING:
     from bots.upload import Adding
     from core.answering.assistant import Assistant
     from core.answering.attached import Attached
-    from core.answering.confidence import Rules
     from core.answering.gate import Gate
     from core.answering.memory import Memory
+    from core.answering.refusing.confidence import Rules
     from core.answering.reranking import HostedReranker
-    from core.answering.understanding import Understanding
-    from core.answering.vocabulary import Vocabulary
+    from core.answering.understanding.understanding import Understanding
+    from core.answering.understanding.vocabulary import Vocabulary
     from core.audit import Audit
     from core.channels import Channels
     from core.embedded.keeper import Engines
@@ -238,13 +238,13 @@ class App:
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        from core.answering.vocabulary import Vocabulary
+        from core.answering.understanding.vocabulary import Vocabulary
 
         return Vocabulary(self.index.labels, self.index.classes)
 
     @cached_property
     def understanding(self) -> Understanding:
-        from core.answering.understanding import Understanding
+        from core.answering.understanding.understanding import Understanding
 
         return Understanding(accesses=self.accesses, vocabulary=self.vocabulary, standing=self.index.standing, people=self.groups)
 
@@ -252,10 +252,10 @@ class App:
     def assistant(self) -> Assistant:
         from core.answering.assistant import Assistant
         from core.answering.budget import Budget
-        from core.answering.confidence import Confidence
         from core.answering.freshness import Freshness
         from core.answering.grounding.context import Context
         from core.answering.grounding.judge import by_model
+        from core.answering.refusing.confidence import Confidence
 
         judges = self.model is not None and self.settings.footnote_support == "model"
         return Assistant(
@@ -294,7 +294,7 @@ class App:
     @cached_property
     def rules(self) -> Rules:
         """How sure an answer must be."""
-        from core.answering.confidence import Rules
+        from core.answering.refusing.confidence import Rules
 
         return Rules(self.redis, self.embedder.name)
 

@@ -274,6 +274,10 @@ class Link:
     url: str
 
 
+GAP = " … "
+"""Between passages of one quote that do not follow each other."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Citation:
     """A footnote: ``quote`` is the passage of the document that supports the statement."""
@@ -283,9 +287,14 @@ class Citation:
     title: str
     url: str
     quote: str
+    """Passages of the document with ``GAP`` between those that do not follow each other there; a mark of more at its end."""
     updated_at: datetime
     also_at: tuple[Link, ...] = ()
     """Other documents in which the quote stands, too."""
+
+    @property
+    def passages(self) -> list[str]:
+        return self.quote.removesuffix(GAP.rstrip()).split(GAP)
 
 
 class AnswerMode(StrEnum):

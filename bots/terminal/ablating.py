@@ -11,7 +11,7 @@ import click
 
 from bots.terminal.asking import collapsed, understood
 from bots.terminal.case_index import WithoutHeaders, indexed
-from core.answering.understanding import Steps
+from core.answering.understanding.understanding import Steps
 from core.embedded.keeper import attach
 from core.evaluation.cases import Case, CaseSet
 from core.evaluation.outcome import Outcome

@@ -26,8 +26,8 @@ def collapsed(hits: Sequence[Hit]) -> list[Collection[str]]:
 def sureness(app: App) -> Sure:
     """The signs by which quotes are refused, and what is made of them."""
     from core.answering.chain import HITS
-    from core.answering.confidence import Signs, nearest
     from core.answering.evidence import collapse
+    from core.answering.refusing.confidence import Signs, nearest
 
     async def sure(case: Case, found: Retrieved) -> dict[str, float]:
         rule = await app.rules.rule()
@@ -76,8 +76,8 @@ def understood(app: App, search: Search, without: str = "") -> Search:
     """``search`` for what a question means here, as the chain asks it when no model rewrites it; without one step of
     understanding, by name.
     """
-    from core.answering.looking import look_up
-    from core.answering.understanding import Steps, Understanding
+    from core.answering.understanding.looking import look_up
+    from core.answering.understanding.understanding import Steps, Understanding
 
     steps = Steps(**{without: False}) if without else Steps()
     understanding = Understanding(

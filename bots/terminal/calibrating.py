@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from core.answering.chain import HITS
-from core.answering.confidence import NAMED, Rule, Signs, nearest
 from core.answering.evidence import collapse
-from core.answering.quotes import COVERED, covered
+from core.answering.quoting.quotes import COVERED, covered
+from core.answering.refusing.confidence import NAMED, Rule, Signs, nearest
 from core.errors import UserError
 from core.evaluation.calibration import LEAST, bands, logistic
 from core.evaluation.cases import Case

@@ -16,7 +16,8 @@ import click
 from bots.terminal.asking import asking, collapsed, sureness, understood
 from bots.terminal.demo import ALONE
 from core.errors import ConfigError, UserError
-from core.evaluation.cases import CaseSet, load
+from core.evaluation.cases import CaseSet
+from core.evaluation.loading import load
 from core.models import now
 
 if TYPE_CHECKING:

@@ -17,7 +17,6 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from core.answering.attached import Attached
 from core.answering.budget import Budget, Meter
 from core.answering.chain import Ask, Draft, build_chain
-from core.answering.confidence import Confidence
 from core.answering.follow_ups import follow_ups
 from core.answering.freshness import Freshness
 from core.answering.grounding.context import Context
@@ -28,11 +27,12 @@ from core.answering.line import Line, Waiting, unheard
 from core.answering.memory import Memory
 from core.answering.model import name_of
 from core.answering.prompts import PROMPT_VERSION
+from core.answering.refusing.confidence import Confidence
 from core.answering.reranking import Rerank
 from core.answering.retriever import UNAVAILABLE
 from core.answering.style import Style
 from core.answering.summaries import LONG, Summaries
-from core.answering.understanding import Understanding
+from core.answering.understanding.understanding import Understanding
 from core.answering.visible import visible
 from core.channels import DEFAULT, ChannelConfig
 from core.errors import TransientError, UserError

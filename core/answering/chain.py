@@ -17,8 +17,6 @@ from langchain_core.runnables import Runnable, RunnableGenerator, RunnableLambda
 
 from core.answering.attached import scaled
 from core.answering.citations import citations
-from core.answering.condense import extend, followed, refers, rewrite
-from core.answering.confidence import Confidence, Verdict
 from core.answering.evidence import Evidence, collapse
 from core.answering.footnotes import FootnoteFilter
 from core.answering.grounding.conflicts import conflicts, notice
@@ -27,16 +25,18 @@ from core.answering.grounding.grounding import Grounding, Judge
 from core.answering.grounding.meaning import Embed, Meaning
 from core.answering.leak import LeakedError, LeakGuard
 from core.answering.line import Line, Waiting, unheard
-from core.answering.looking import look_up
 from core.answering.model import stream
 from core.answering.prompts import ANSWER, asker, fenced, recent
-from core.answering.quotes import quote
-from core.answering.refusal import refuse
+from core.answering.quoting.quotes import quote
+from core.answering.refusing.confidence import Confidence, Verdict
+from core.answering.refusing.refusal import refuse
 from core.answering.reranking import TOP, Rerank
 from core.answering.retriever import UNAVAILABLE, SearchRetriever
 from core.answering.style import PLAIN, Style
 from core.answering.thoughts import without_thoughts
-from core.answering.understanding import Understanding, Understood
+from core.answering.understanding.condense import extend, followed, refers, rewrite
+from core.answering.understanding.looking import look_up
+from core.answering.understanding.understanding import Understanding, Understood
 from core.errors import FootnoteError, TransientError
 from core.models import AnswerMode, Audience, Citation, Hit, Link, Query, Signals, now
 from core.ports import Accesses, Search

@@ -5,16 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from core.answering.duplicates import stands_in
 from core.answering.evidence import Evidence
 from core.answering.footnotes import plain
 from core.answering.grounding.support import Spot
-from core.answering.passages import passages
+from core.answering.quoting.duplicates import stands_in
+from core.answering.quoting.passages import passages
 from core.answering.terms import terms
-from core.models import Citation, Link
+from core.models import GAP, Citation, Link
 
-GAP = " … "
-"""Between passages of one quote that do not follow each other."""
 _LONGEST_QUOTE = 600
 _MOST_LINKS = 2
 """Beside the source's own."""

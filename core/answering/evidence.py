@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from core.answering.duplicates import adds_nothing
+from core.answering.quoting.duplicates import adds_nothing
 from core.models import Hit
 from core.ports import PER_DOCUMENT
 

@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from core.answering.citations import GAP
 from core.answering.footnotes import plain
 from core.answering.terms import content_words, terms
 from core.answering.visible import visible
@@ -104,7 +103,7 @@ def _supports(hit: Hit, citations: Sequence[Citation]) -> bool:
     return any(
         citation.document_id == hit.chunk.document_id and _letters(passage) in letters
         for citation in citations
-        for passage in citation.quote.removesuffix(GAP.rstrip()).split(GAP)
+        for passage in citation.passages
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from core.answering.citations import GAP
 from core.evaluation.cases import Case
 from core.evaluation.outcome import MILLISECONDS, Outcome, outcome
 from core.evaluation.wording import f1, facts_said, stands_in, tokens
@@ -69,10 +68,6 @@ def phantoms(given: Answer, texts: Mapping[str, Sequence[str]]) -> int:
     found = {hit.chunk.document_id for hit in given.hits}
     return len(loose) + sum(
         citation.document_id not in found
-        or not all(stands_in(tokens(part), texts.get(citation.document_id, ())) for part in _passages(citation.quote))
+        or not all(stands_in(tokens(part), texts.get(citation.document_id, ())) for part in citation.passages)
         for citation in given.citations
     )
-
-
-def _passages(quote: str) -> list[str]:
-    return quote.removesuffix(" …").split(GAP)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import UserError
-from core.evaluation.cases import FACT_MISSING, UNANSWERABLE, Case, CaseSet, Exchange, distinct, facts, rows, text, texts
+from core.evaluation.cases import FACT_MISSING, UNANSWERABLE, Case, CaseSet, Exchange, distinct
+from core.evaluation.rows import facts, rows, text, texts
 from core.models import PUBLIC, Document
 
 CORPUS = "corpus"

@@ -15,10 +15,9 @@ from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
 from core.answering.chain import Ask, Draft, build_chain
-from core.answering.citations import GAP
 from core.answering.footnotes import plain
 from core.answering.line import Line
-from core.models import ANYONE, AnswerMode, Hit
+from core.models import ANYONE, GAP, AnswerMode, Hit
 from tests.answering import ScriptedSearch, hit
 from tests.harm import without_markdown_code
 

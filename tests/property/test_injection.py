@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from core.answering.citations import citations
 from core.answering.evidence import Evidence
 from core.answering.footnotes import FootnoteFilter
-from core.answering.quotes import quote
+from core.answering.quoting.quotes import quote
 from tests.answering import evidence, hit
 from tests.fakes import answer
 from tests.harm import harms, seen

@@ -11,7 +11,7 @@ from core.answering.grounding.meaning import Meaning
 from core.answering.grounding.support import TOO_FEW, Grounds, Spot, Support, Verdict
 from core.answering.grounding.units import Shape, Unit, Units, parts
 from core.answering.grounding.wording import denies, is_talk
-from core.answering.passages import Kind
+from core.answering.quoting.passages import Kind
 
 Judge = Callable[[Sequence[tuple[str, str]]], Awaitable[Sequence[bool] | None]]
 """Of sentences, each with the passages that come nearest: which of them are supported; None when it cannot tell."""

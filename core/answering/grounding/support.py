@@ -25,8 +25,8 @@ from core.answering.footnotes import plain
 from core.answering.grounding.facts import Fact, Kind, facts
 from core.answering.grounding.language import language
 from core.answering.grounding.wording import clauses, conditions, direction, turns, words_of
-from core.answering.passages import Kind as PassageKind
-from core.answering.passages import Passage, passages
+from core.answering.quoting.passages import Kind as PassageKind
+from core.answering.quoting.passages import Passage, passages
 from core.models import Hit
 
 ENOUGH = 0.6

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from core.answering.grounding.facts import MONTHS
-from core.answering.passages import sentences
+from core.answering.quoting.passages import sentences
 
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})[^\n]*")
 _MAY_BE_FENCE = re.compile(r"[ \t]*(?:`{0,2}|~{0,2})\Z")

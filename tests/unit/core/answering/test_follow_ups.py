@@ -11,7 +11,7 @@ from qdrant_client import AsyncQdrantClient
 
 from core.answering.evidence import collapse
 from core.answering.follow_ups import LONGEST, MOST, follow_ups
-from core.answering.quotes import quote
+from core.answering.quoting.quotes import quote
 from core.indexing.chunking import chunk
 from core.indexing.embedding import LocalEmbedder
 from core.indexing.index import Index

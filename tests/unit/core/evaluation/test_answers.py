@@ -6,11 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core.answering.citations import GAP
 from core.evaluation.answers import phantoms, worth
 from core.evaluation.cases import FACT_MISSING, Case
 from core.evaluation.wording import said, tokens
-from core.models import Answer, AnswerMode, Citation
+from core.models import GAP, Answer, AnswerMode, Citation
 from tests.answering import LEAVE, LEAVE_HIT
 
 CASE = Case(

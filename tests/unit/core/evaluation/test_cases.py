@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from core.errors import UserError
-from core.evaluation.cases import load
+from core.evaluation.loading import load
 
 LEAVE = {
     "id": "hr-1",

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from connectors.folder.source import FolderSource
-from core.evaluation.cases import FACT_MISSING, PAGES, UNANSWERABLE, Case, load
+from core.evaluation.cases import FACT_MISSING, PAGES, UNANSWERABLE, Case
+from core.evaluation.loading import load
 from core.evaluation.wording import said, tokens
 from core.models import Checkpoint, Document, Listed, Upsert
 

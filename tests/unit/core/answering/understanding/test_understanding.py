@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core.answering.glossary import explained, initials
-from core.answering.spelling import Spellings, doubtful
-from core.answering.understanding import ALL, Steps, Understanding, Understood
-from core.answering.vocabulary import AGE, Vocabulary
+from core.answering.understanding.glossary import explained, initials
+from core.answering.understanding.spelling import Spellings, doubtful
+from core.answering.understanding.understanding import ALL, Steps, Understanding, Understood
+from core.answering.understanding.vocabulary import AGE, Vocabulary
 from core.errors import TransientError
 from core.models import ANYONE, PUBLIC, Access, Audience, Label, Principal, Query, Scope
 

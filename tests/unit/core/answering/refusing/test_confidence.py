@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from redis.asyncio import Redis
 
-from core.answering.confidence import COMPARED, Confidence, Rule, Rules, Signs, Verdict, nearest
+from core.answering.refusing.confidence import COMPARED, Confidence, Rule, Rules, Signs, Verdict, nearest
 from core.errors import TransientError
 from core.models import Signals
 from tests.answering import evidence, hit

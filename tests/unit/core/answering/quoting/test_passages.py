@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.answering.passages import Kind, passages, sentences
+from core.answering.quoting.passages import Kind, passages, sentences
 from core.answering.terms import content_words, terms
 from core.answering.visible import visible
 

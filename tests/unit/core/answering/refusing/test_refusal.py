@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.answering.evidence import collapse
-from core.answering.refusal import NEAREST, refuse
+from core.answering.refusing.refusal import NEAREST, refuse
 from tests.answering import hit
 
 

@@ -10,11 +10,11 @@ import structlog
 from langchain_core.language_models import BaseChatModel
 
 from core.answering.access import readable
-from core.answering.filters import Filtered, Places, filtered, names_folder, names_person, spoken
-from core.answering.glossary import acronyms, phrases
-from core.answering.spelling import doubtful
-from core.answering.subquestions import compared, needed, split
-from core.answering.vocabulary import Learned, Names, Standing, Vocabulary
+from core.answering.understanding.filters import Filtered, Places, filtered, names_folder, names_person, spoken
+from core.answering.understanding.glossary import acronyms, phrases
+from core.answering.understanding.spelling import doubtful
+from core.answering.understanding.subquestions import compared, needed, split
+from core.answering.understanding.vocabulary import Learned, Names, Standing, Vocabulary
 from core.errors import FootnoteError
 from core.models import Audience, Principal, Query
 from core.ports import Accesses

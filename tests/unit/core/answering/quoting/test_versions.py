@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from core.answering.evidence import Evidence
-from core.answering.quotes import quote
-from core.answering.versions import Change, versions
+from core.answering.quoting.quotes import quote
+from core.answering.quoting.versions import Change, versions
 from core.models import Hit
 from tests.answering import evidence, hit
 

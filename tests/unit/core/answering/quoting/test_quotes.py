@@ -6,7 +6,7 @@ import pytest
 
 from core.answering.citations import citations
 from core.answering.evidence import DOCUMENTS, collapse
-from core.answering.quotes import quote
+from core.answering.quoting.quotes import quote
 from core.errors import TransientError
 from core.ports import PER_DOCUMENT
 from tests.answering import LEAVE_HIT, TRAVEL_HIT, evidence, hit

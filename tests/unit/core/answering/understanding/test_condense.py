@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-from core.answering.condense import followed, refers, turned
+from core.answering.understanding.condense import followed, refers, turned
 
 LEAVE = ("How many days of parental leave do employees in Germany get?", "Employees in Germany get 14 months, shared [1].")
 VPN = ("How do I reset my VPN password?", "In the identity portal; a new password is valid after five minutes [1].")

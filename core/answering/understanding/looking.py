@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from core.answering.subquestions import joined
-from core.answering.understanding import Understood, limited_to
+from core.answering.understanding.subquestions import joined
+from core.answering.understanding.understanding import Understood, limited_to
 from core.models import Query, Retrieved
 
 Find = Callable[[Query], Awaitable[Retrieved]]

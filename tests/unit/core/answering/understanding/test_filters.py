@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.answering.filters import Places, filtered
-from core.answering.glossary import acronyms
-from core.answering.spelling import doubtful
-from core.answering.subquestions import compared, needed
+from core.answering.understanding.filters import Places, filtered
+from core.answering.understanding.glossary import acronyms
+from core.answering.understanding.spelling import doubtful
+from core.answering.understanding.subquestions import compared, needed
 from core.models import Scope
 
 BERG, BO = "user:ana.berg@acme.com", "user:bo.li@acme.com"

@@ -16,9 +16,9 @@ from core.answering.citations import citation
 from core.answering.evidence import Evidence
 from core.answering.footnotes import plain
 from core.answering.grounding.meaning import Embed, cosine
-from core.answering.passages import Kind, Passage, passages
+from core.answering.quoting.passages import Kind, Passage, passages
+from core.answering.quoting.versions import Version, versions
 from core.answering.terms import terms
-from core.answering.versions import Version, versions
 from core.errors import FootnoteError
 from core.models import Citation, Hit
 

@@ -16,8 +16,8 @@ from pydantic import TypeAdapter, ValidationError
 from core.answering.evidence import Evidence
 from core.answering.footnotes import plain
 from core.answering.grounding.meaning import Embed
-from core.answering.passages import passages
-from core.answering.quotes import covered
+from core.answering.quoting.passages import passages
+from core.answering.quoting.quotes import covered
 from core.answering.terms import terms
 from core.errors import FootnoteError, TransientError
 from core.models import Signals

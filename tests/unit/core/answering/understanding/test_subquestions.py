@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.answering.model import build_model
-from core.answering.subquestions import compared, joined, needed, split
+from core.answering.understanding.subquestions import compared, joined, needed, split
 from core.settings import Settings
 from tests.answering import hit
 from tests.emulators.openai import Hangs, OpenAIServer

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from core.answering.glossary import explained, initials
-from core.answering.spelling import SHORTEST, Spellings
+from core.answering.understanding.glossary import explained, initials
+from core.answering.understanding.spelling import SHORTEST, Spellings
 from core.errors import FootnoteError
 from core.models import Audience, Label
 

@@ -12,7 +12,7 @@ from core.answering.evidence import Evidence
 from core.answering.footnotes import plain
 from core.answering.grounding.facts import MONTHS, Fact, facts
 from core.answering.grounding.facts import Kind as FactKind
-from core.answering.passages import Kind, Passage, passages
+from core.answering.quoting.passages import Kind, Passage, passages
 from core.answering.terms import terms
 
 _ALIKE = 0.5

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-from core.answering.passages import passages
+from core.answering.quoting.passages import passages
 from core.models import Hit
 
 _MARK = re.compile(r"\A\s*(?:[-*+•]|\d{1,3}[.)])\s+")
