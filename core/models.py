@@ -319,6 +319,8 @@ class Answer:
     """Milliseconds by step: condense, understand, line (waiting for a turn to search), retrieve, first_token, generate, total."""
     notice: str = ""
     """What the reader should know besides the answer: "the model could not be reached, these are quotes"."""
+    taken_as: str = ""
+    """What the question was taken to mean, for who asked it: the names in it may be of pages that others must not know of."""
     documents: tuple[str, ...] = ()
     """Ids of all that it was made from, cited or not, and of what the earlier answers were made from that it may repeat."""
     follow_ups: tuple[str, ...] = ()
@@ -331,6 +333,11 @@ class Answer:
     @property
     def grounded(self) -> bool:
         return bool(self.citations)
+
+    @property
+    def remarks(self) -> str:
+        """All that is said besides the answer."""
+        return f"{self.taken_as} {self.notice}".strip()
 
 
 class Reason(StrEnum):

@@ -272,8 +272,8 @@ def _cite(blocks: Sequence[Block], citations: Sequence[Citation]) -> list[Block]
 
 
 def _tail(answer: Answer) -> Iterator[str]:
-    if answer.notice:
-        yield f"-# {literal(_short(answer.notice, 800))}"
+    if answer.remarks:
+        yield f"-# {literal(_short(answer.remarks, 800))}"
     for citation in answer.citations:
         # Discord shows the date in the reader's own language and time zone.
         updated = f"<t:{int(citation.updated_at.timestamp())}:d>"

@@ -65,7 +65,7 @@ def render(answer: Answer, *, follow_ups: bool = True) -> list[SlackMessage]:
     """
     urls = {citation.number: citation.url for citation in answer.citations}
     body = [section(text) for text in sections(answer.text, urls) or [_EMPTY]]
-    notice = [context(text) for text in sections(answer.notice, limit=_SMALL_PRINT)]
+    notice = [context(text) for text in sections(answer.remarks, limit=_SMALL_PRINT)]
     *before, last = _messages([*notice, *body, *_small(_sources(answer.citations)), *_small(_near(answer.near))])
     return [*before, SlackMessage(last.text, (*last.blocks, *closing(answer, follow_ups=follow_ups)))]
 

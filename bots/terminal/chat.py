@@ -78,8 +78,8 @@ class TerminalReply:
             self._write("\n  Nearest pages:\n")
         for page in answer.near:
             self._write(f"    {page.title}{f': {page.url}' if page.url else ''}\n")
-        if answer.notice:
-            self._write(f"\n  ({answer.notice})\n")
+        if answer.remarks:
+            self._write(f"\n  ({answer.remarks})\n")
         if answer.follow_ups:
             self._write(f"\n  Ask next{', by its number' if self._numbered else ''}:\n")
         for number, question in enumerate(answer.follow_ups, start=1):
@@ -147,7 +147,7 @@ class JsonReply:
             "answer": self.final.text,
             "grounded": self.final.grounded,
             "mode": self.final.mode.value,
-            "notice": self.final.notice,
+            "notice": self.final.remarks,
             "citations": [
                 {**asdict(citation), "updated_at": citation.updated_at.isoformat()} for citation in self.final.citations
             ],

@@ -138,7 +138,7 @@ class Assistant:
                     await history.aadd_messages(to_messages(turn))
                     if self._summaries is not None and not spent and len(said) >= 2 * (LONG - 1):
                         self._summaries.after(message.conversation_id, audience, message.user)
-                notice = " ".join(filter(None, (part.notice, *part.found.notices, _only_from(sources), await late(_cited(part)))))
+                notice = " ".join(filter(None, (part.notice, _only_from(sources), await late(_cited(part)))))
                 seconds = time.perf_counter() - started
                 yield replace(
                     self._answer(ask, replace(part, notice=notice), seconds * 1000),
@@ -203,6 +203,7 @@ class Assistant:
             prompt_version=PROMPT_VERSION,
             timings=timings,
             notice=draft.notice,
+            taken_as=draft.found.taken_as,
             near=draft.near,
         )
 

@@ -78,7 +78,7 @@ class Found:
     query: str
     """The question as it can be understood by itself."""
     understood: Understood
-    notices: tuple[str, ...] = ()
+    taken_as: str = ""
     """What a reader should know of how it was understood."""
     hits: tuple[Hit, ...] = ()
     evidence: tuple[Evidence, ...] = ()
@@ -193,7 +193,7 @@ def build_chain(
         # The signals say nothing of files that hang on the conversation.
         signals = retrieved.signals if len(hits) == len(retrieved.hits) else None
         timings = {**found.timings, "line": (started - joining) * 1000, "retrieve": _since(started)}
-        found = replace(found, notices=tuple(filter(None, (found.understood.notice, limits))))
+        found = replace(found, taken_as=f"{found.understood.notice} {limits}".strip())
         return replace(found, hits=hits, evidence=collapse(hits), signals=signals, timings=timings)
 
     async def generate(inputs: AsyncIterator[Found]) -> AsyncIterator[Found | str | Timed | Failure]:
