@@ -254,6 +254,8 @@ class Signals:
     """Cosine of the query and the chunk that is best by words."""
     lead: float
     """Cosine of the query and the chunk that is best by meaning, less the mean of the best ten."""
+    documents: frozenset[str] = frozenset()
+    """Ids of those whose chunks were looked at: once one of them may not be read, the signals count no more."""
 
 
 @dataclass(frozen=True, kw_only=True)

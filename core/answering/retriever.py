@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
@@ -35,10 +34,15 @@ class SearchRetriever(BaseRetriever):
         try:
             found: Retrieved = await self.search(query, self.audience, self.k)
             hits = [hit for hit in found.hits if self._fits(hit, query)]
-            allowed = await readable({hit.chunk.document_id for hit in hits}, self.audience, self.accesses)
+            looked_at = found.signals.documents if found.signals else frozenset()
+            allowed = await readable({hit.chunk.document_id for hit in hits} | looked_at, self.audience, self.accesses)
         except TransientError as error:
             raise TransientError(UNAVAILABLE) from error
-        return replace(found, hits=tuple(hit for hit in hits if hit.chunk.document_id in allowed))
+        return Retrieved(
+            hits=tuple(hit for hit in hits if hit.chunk.document_id in allowed),
+            # What was taken away decides nothing either: not even whether to answer.
+            signals=found.signals if looked_at <= allowed else None,
+        )
 
     async def _aget_relevant_documents(self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun) -> list[Document]:
         found = await self.retrieve(Query(text=query))

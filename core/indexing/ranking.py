@@ -290,10 +290,11 @@ def _signals(found: _Found, hits: Mapping[str, Hit]) -> Signals | None:
     present = set(sparse.words_of(top.chunk.indexed_text)) if top else set()
     total = sum(map(found.weight, found.asked))
     near = {candidate.id: candidate.score for candidate in found.meaning}
-    first = [candidate.score for candidate in found.meaning[:_LEAD]]
+    first = found.meaning[:_LEAD]
     return Signals(
         coverage=sum(found.weight(word) for word in found.asked if word in present) / total if total else 0.0,
         # What is not among the nearest is no nearer than the last of them.
         agreement=near.get(found.words[0].id if found.words else "", min(near.values())),
-        lead=first[0] - statistics.fmean(first),
+        lead=first[0].score - statistics.fmean(candidate.score for candidate in first),
+        documents=frozenset(candidate.document_id for candidate in (*found.words[:1], *first)),
     )

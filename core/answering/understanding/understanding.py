@@ -24,6 +24,8 @@ People = Callable[[], Awaitable[Mapping[Principal, Iterable[Principal]]]]
 
 _ADDED = 3
 """Words that are added to a question at most."""
+_READ = 24
+"""Words of a question that may be short for something, or misspelled; of a pasted log nobody wants them all."""
 
 log = structlog.get_logger(__name__)
 
@@ -128,7 +130,8 @@ class Understanding:
         ]
         if owners := found.scope.people:
             seen.append([document for owner in owners for document in learned.owners.witnesses(owner, classes)])
-        if seen and not all([await readable(documents, audience, self._accesses) for documents in seen]):
+        now = await readable({document for documents in seen for document in documents}, audience, self._accesses)
+        if any(now.isdisjoint(documents) for documents in seen):
             return filtered(asked, Places(), at)
         return found
 
@@ -144,18 +147,15 @@ class Understanding:
         if self.steps.spelling:
             wanted += await self._spelled(text, learned, classes, audience)
         said = text.casefold()
-        added: list[str] = []
-        for words, names in wanted:
-            if len(added) == _ADDED or words.casefold() in said or words in added:
-                continue
-            if await readable(names.witnesses(words, classes), audience, self._accesses):
-                added.append(words)
-        return added
+        witnesses = {words: names.witnesses(words, classes) for words, names in wanted if words.casefold() not in said}
+        # All at once: what is asked of the index must not tell which of them are hidden.
+        seen = await readable({document for documents in witnesses.values() for document in documents}, audience, self._accesses)
+        return [words for words, documents in witnesses.items() if not seen.isdisjoint(documents)][:_ADDED]
 
     async def _meant(self, text: str, learned: Learned, classes: Collection[str], audience: Audience) -> list[tuple[str, Names]]:
         found: list[tuple[str, Names]] = []
         unexplained: list[str] = []
-        for word in acronyms(text):
+        for word in acronyms(text)[:_READ]:
             short = word.casefold().removesuffix("s") if word[:-1].isupper() and word.endswith("s") else word.casefold()
             names = learned.explained.get(short)
             if names and (meant := names.within(classes)):
@@ -178,7 +178,7 @@ class Understanding:
         def admitted(word: str) -> bool:
             return bool(learned.words.witnesses(word, classes))
 
-        near = {word: candidates[0] for word in doubtful(text) if (candidates := learned.spellings.near(word, admitted))}
+        near = {word: candidates[0] for word in doubtful(text)[:_READ] if (candidates := learned.spellings.near(word, admitted))}
         return [(near[word], learned.words) for word in await self._unknown(list(near), audience)]
 
     async def _unknown(self, words: Sequence[str], audience: Audience) -> list[str]:

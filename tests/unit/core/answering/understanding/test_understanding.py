@@ -56,6 +56,7 @@ class World:
     """Documents that became private since they were read."""
     away: bool = False
     read: int = 0
+    looked: int = 0
     now: float = 0.0
 
     async def all(self) -> AsyncIterator[Sequence[Label]]:
@@ -71,6 +72,7 @@ class World:
         return [word for word in words if word.casefold().removesuffix("s") in self.texts.split()]
 
     async def accesses(self, ids: Collection[str]) -> dict[str, Access]:
+        self.looked += 1
         known = {one.document_id: PUBLIC if one.access == PUBLIC.class_id else BOARD for one in self.labels}
         return {id: BOARD if id in self.hidden else known[id] for id in ids if id in known}
 
@@ -174,6 +176,19 @@ async def test_what_became_private_since_it_was_read_is_used_no_more(question: s
     assert await world.understood(question) != Understood(query=Query(text=question))
     world.hidden = frozenset({"wiki:Paid Time Off (PTO)"})
     assert await world.understood(question) == Understood(query=Query(text=question))
+
+
+async def test_who_may_read_its_pages_is_asked_once_however_many_names_a_question_has() -> None:
+    world = World()
+    found = await world.understood("Is PTO, the SLA, the CAB or the calibraton meant?")
+    assert found.query.also == ("Paid Time Off", "service level agreement", "Change Advisory Board")
+    assert world.looked == 1
+
+
+async def test_of_a_pasted_log_only_the_first_words_are_looked_up() -> None:
+    log = " ".join(f"w{'abcdefghij'[number // 10]}{'abcdefghij'[number % 10]}rd" for number in range(100))
+    assert (await World().understood(f"{log} calibraton")).query.also == ()
+    assert (await World().understood(f"calibraton {log}")).query.also == ("calibration",)
 
 
 async def test_a_limit_is_searched_within_and_can_be_dropped() -> None:
