@@ -254,8 +254,6 @@ class Signals:
     """Cosine of the query and the chunk that is best by words."""
     lead: float
     """Cosine of the query and the chunk that is best by meaning, less the mean of the best ten."""
-    documents: frozenset[str] = frozenset()
-    """Ids of those whose chunks were looked at: once one of them may not be read, the signals count no more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,6 +263,8 @@ class Retrieved:
     hits: tuple[Hit, ...] = ()
     signals: Signals | None = None
     """None when there is no embedding, or nothing was found."""
+    looked_at: frozenset[str] = frozenset()
+    """Ids of the documents that the signals were taken from: once one of them may not be read, they count no more."""
 
 
 @dataclass(frozen=True, kw_only=True)

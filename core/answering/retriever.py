@@ -34,14 +34,14 @@ class SearchRetriever(BaseRetriever):
         try:
             found: Retrieved = await self.search(query, self.audience, self.k)
             hits = [hit for hit in found.hits if self._fits(hit, query)]
-            looked_at = found.signals.documents if found.signals else frozenset()
-            allowed = await readable({hit.chunk.document_id for hit in hits} | looked_at, self.audience, self.accesses)
+            allowed = await readable({hit.chunk.document_id for hit in hits} | found.looked_at, self.audience, self.accesses)
         except TransientError as error:
             raise TransientError(UNAVAILABLE) from error
         return Retrieved(
             hits=tuple(hit for hit in hits if hit.chunk.document_id in allowed),
             # What was taken away decides nothing either: not even whether to answer.
-            signals=found.signals if looked_at <= allowed else None,
+            signals=found.signals if found.looked_at <= allowed else None,
+            looked_at=found.looked_at & allowed,
         )
 
     async def _aget_relevant_documents(self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun) -> list[Document]:

@@ -130,7 +130,8 @@ async def best(
             if not query.sources or chunk.source in query.sources:
                 words = together.get(chunk.document_id, 0.0)
                 hits[id] = Hit(chunk=chunk, score=scores[id], words=words, named=id in rare and chunk.document_id in meant)
-    return Retrieved(hits=tuple(hits[id] for id in ids if id in hits), signals=_signals(found, hits))
+    looked_at = frozenset(candidate.document_id for candidate in (*found.words[:1], *found.meaning[:_LEAD]))
+    return Retrieved(hits=tuple(hits[id] for id in ids if id in hits), signals=_signals(found, hits), looked_at=looked_at)
 
 
 def _any(key: str, values: Collection[str]) -> models.FieldCondition:
@@ -290,11 +291,10 @@ def _signals(found: _Found, hits: Mapping[str, Hit]) -> Signals | None:
     present = set(sparse.words_of(top.chunk.indexed_text)) if top else set()
     total = sum(map(found.weight, found.asked))
     near = {candidate.id: candidate.score for candidate in found.meaning}
-    first = found.meaning[:_LEAD]
+    first = [candidate.score for candidate in found.meaning[:_LEAD]]
     return Signals(
         coverage=sum(found.weight(word) for word in found.asked if word in present) / total if total else 0.0,
         # What is not among the nearest is no nearer than the last of them.
         agreement=near.get(found.words[0].id if found.words else "", min(near.values())),
-        lead=first[0].score - statistics.fmean(candidate.score for candidate in first),
-        documents=frozenset(candidate.document_id for candidate in (*found.words[:1], *first)),
+        lead=first[0] - statistics.fmean(first),
     )

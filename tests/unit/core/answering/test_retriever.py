@@ -12,11 +12,12 @@ from tests.answering import hit
 
 HIDDEN = Access(gates=(frozenset({"group:board"}),))
 SEEN = hit()
-SIGNALS = Signals(coverage=1, agreement=1, lead=1, documents=frozenset({"wiki:leave", "wiki:salaries"}))
+SIGNALS = Signals(coverage=1, agreement=1, lead=1)
+LOOKED_AT = frozenset({"wiki:leave", "wiki:salaries"})
 
 
 async def search(_query: Query, _audience: Audience, _k: int) -> Retrieved:
-    return Retrieved(hits=(SEEN,), signals=SIGNALS)
+    return Retrieved(hits=(SEEN,), signals=SIGNALS, looked_at=LOOKED_AT)
 
 
 @pytest.mark.parametrize(("now", "signals"), [(PUBLIC, SIGNALS), (HIDDEN, None), (None, None)])
@@ -28,4 +29,5 @@ async def test_a_page_that_became_hidden_or_is_gone_does_not_decide_whether_ther
         return {id: access for id in ids if (access := known.get(id))}
 
     retriever = SearchRetriever(search=search, accesses=accesses, audience=ANYONE, k=5)
-    assert await retriever.retrieve(Query(text="leave")) == Retrieved(hits=(SEEN,), signals=signals)
+    found = await retriever.retrieve(Query(text="leave"))
+    assert (found.hits, found.signals) == ((SEEN,), signals)
