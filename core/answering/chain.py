@@ -270,7 +270,7 @@ def build_chain(
         if not grounding.cited:
             yield _refused(found, by_model=True)
             return
-        disagreeing = notice(conflicts(grounding.quoted, grounding.grounds), found.told)
+        disagreeing = notice(conflicts(grounding.quoted, grounding.grounds, found.query), found.told)
         yield Draft(
             text=text,
             citations=citations(grounding.cited, found.told, found.ask.question, grounding.quoted),

@@ -9,6 +9,7 @@ from core.answering.evidence import Evidence
 from core.answering.footnotes import plain
 from core.answering.grounding.facts import Fact, Kind
 from core.answering.grounding.support import Grounds, Spot
+from core.answering.grounding.wording import words_of
 from core.answering.terms import stem
 
 _SAME = 0.7
@@ -28,16 +29,22 @@ _VALUES = {Kind.NUMBER, Kind.DATE, Kind.TIME}
 class Conflict:
     cited: Spot
     other: Spot
+    elsewhere: bool
+    """They stand on pages about different things, and yet both answer what was asked: which of them is meant, nobody said."""
 
 
-def conflicts(quoted: Mapping[int, Sequence[Spot]], grounds: Grounds) -> list[Conflict]:
+def conflicts(quoted: Mapping[int, Sequence[Spot]], grounds: Grounds, question: str) -> list[Conflict]:
     """Pairs of a passage that the answer cites and one of another source, which it does not name beside it."""
     found: list[Conflict] = []
+    asked = frozenset(words_of(question))
     told = [spot for spots in quoted.values() for spot in spots]
     for spot in dict.fromkeys(told):
         for other in grounds.spots():
-            if other.source != spot.source and other not in told and _other_value(spot, other):
-                found.append(Conflict(cited=spot, other=other))
+            if other.source == spot.source or other in told or not _other_value(spot, other):
+                continue
+            elsewhere = not _of_one_thing(spot, other)
+            if not elsewhere or _each_by_itself(asked, spot, other):
+                found.append(Conflict(cited=spot, other=other, elsewhere=elsewhere))
                 break
     return found
 
@@ -50,14 +57,26 @@ def notice(found: Sequence[Conflict], evidence: Sequence[Evidence]) -> str:
         both = [(by_number[spot.source], spot) for spot in (conflict.cited, conflict.other)]
         both.sort(key=lambda pair: pair[0].updated_at, reverse=True)
         said = [f"“{plain(item.title)}” ({item.updated_at:%d %B %Y}) says “{_short(spot.text)}”" for item, spot in both]
-        told.append(f"The documents disagree: {said[0]}, the older {said[1]}.")
+        if conflict.elsewhere:
+            told.append(f"Not all pages say so: {said[0]}, {said[1]}.")
+        else:
+            told.append(f"The documents disagree: {said[0]}, the older {said[1]}.")
     return " ".join(dict.fromkeys(told))
 
 
+def _of_one_thing(one: Spot, two: Spot) -> bool:
+    """As far as titles and headings tell: not of another country or product."""
+    return not (one.words_above ^ two.words_above) - _FORM - (one.words & two.words)
+
+
+def _each_by_itself(asked: frozenset[str], one: Spot, two: Spot) -> bool:
+    """Whether both passages have all the words of the question, and their titles have none in common: *Probation in Spain* and
+    *Probation in Germany* differ on purpose, *Travel policy* and *Employee handbook* do not.
+    """
+    return bool(asked) and asked <= one.words & two.words and not (one.words_above & two.words_above) - _FORM
+
+
 def _other_value(one: Spot, two: Spot) -> bool:
-    if (one.words_above ^ two.words_above) - _FORM - (one.words & two.words):
-        # Of another country or product, as far as titles and headings tell: that is no conflict.
-        return False
     if one.passage.kind is not two.passage.kind or len(one.words & two.words) < _LEAST - (one.passage.kind == "row") * 2:
         return False
     shared, both = len(_all(one) & _all(two)), len(_all(one) | _all(two))

@@ -95,7 +95,7 @@ async def test_sources_that_say_another_value_of_the_same_thing_are_named() -> N
     grounding = Grounding(sources, QUESTION, footnotes.cited)
     await grounding.feed(footnotes.feed("Employees get 30 days of paid leave a year [1].") + footnotes.close())
     await grounding.close()
-    said = notice(conflicts(grounding.quoted, grounding.grounds), sources)
+    said = notice(conflicts(grounding.quoted, grounding.grounds, QUESTION), sources)
     assert said.startswith("The documents disagree: “Leave” (01 March 2026) says “Employees get 30 days")
     assert "“Leave 2019” (01 March 2026) says “Employees get 25 days" in said
 
@@ -118,7 +118,7 @@ async def test_pages_about_different_things_do_not_disagree(titles: tuple[str, s
     grounding = Grounding(sources, "How long is the probation period?", footnotes.cited)
     await grounding.feed(footnotes.feed(f"{said.format(6)[:-1]} [1].") + footnotes.close())
     await grounding.close()
-    assert bool(conflicts(grounding.quoted, grounding.grounds)) is disagree
+    assert bool(conflicts(grounding.quoted, grounding.grounds, QUESTION)) is disagree
 
 
 RULES = evidence(
