@@ -36,6 +36,7 @@ from core.answering.style import PLAIN, Style
 from core.answering.thoughts import without_thoughts
 from core.answering.understanding.condense import extend, followed, refers, rewrite
 from core.answering.understanding.looking import look_up
+from core.answering.understanding.spelling import corrected
 from core.answering.understanding.understanding import Understanding, Understood
 from core.errors import FootnoteError, TransientError
 from core.models import AnswerMode, Audience, Citation, Hit, Link, Query, Signals, now
@@ -168,7 +169,8 @@ def build_chain(
             understanding.parts(found.query, None if found.failure else model, model_timeout),
         )
         timings = {**found.timings, "understand": _since(started)}
-        return replace(found, understood=replace(understood, parts=parts), timings=timings)
+        query = corrected(found.query, understood.slips)
+        return replace(found, query=query, understood=replace(understood, parts=parts), timings=timings)
 
     async def retrieve(found: Found) -> Found:
         joining = time.perf_counter()

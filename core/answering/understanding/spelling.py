@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
@@ -27,6 +27,13 @@ def doubtful(question: str) -> list[str]:
     plain = _AS_WRITTEN.sub(" ", question)
     words = (word for word in content_words(plain) if word.isascii() and word.isalpha() and len(word) >= SHORTEST)
     return list(dict.fromkeys(word for word in words if word[1:].islower()))
+
+
+def corrected(text: str, slips: Mapping[str, str]) -> str:
+    """The text with the right words in place of the misspelled ones, but in names and paths."""
+    for word, right in slips.items():
+        text = re.sub(rf"(?<![\w./@-]){re.escape(word)}(?!\.?[\w/@-])", right, text)
+    return text
 
 
 class Spellings:

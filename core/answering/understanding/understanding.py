@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import structlog
@@ -12,7 +12,7 @@ from langchain_core.language_models import BaseChatModel
 from core.answering.access import readable
 from core.answering.understanding.filters import Filtered, Places, filtered, names_folder, names_person, spoken
 from core.answering.understanding.glossary import acronyms, phrases
-from core.answering.understanding.spelling import doubtful
+from core.answering.understanding.spelling import corrected, doubtful
 from core.answering.understanding.subquestions import compared, needed, split
 from core.answering.understanding.vocabulary import Learned, Names, Standing, Vocabulary
 from core.errors import FootnoteError
@@ -55,6 +55,8 @@ class Understood:
     without: Query | None = None
     """The query without those limits."""
     notice: str = ""
+    slips: Mapping[str, str] = field(default_factory=dict)
+    """Misspelled words of the question, each with what was searched for in its place: such as it is, it stands nowhere."""
 
 
 class Understanding:
@@ -97,14 +99,15 @@ class Understanding:
         if self.steps.filters:
             limited = await self._limited(asked, query.sources, learned, classes, audience, at)
         text = limited.text if query.text == asked else query.text
-        added = await self._added(text, learned, classes, audience)
-        searched = replace(query, text=text, also=(*query.also, *added))
+        added, slips = await self._meant_by(text, learned, classes, audience)
+        searched = replace(query, text=corrected(text, slips), also=(*query.also, *added))
         limits = spoken(limited.said) if limited.said else ""
         return Understood(
             query=replace(searched, scope=limited.scope, sources=limited.sources or query.sources) if limits else searched,
             limits=limits,
-            without=replace(searched, text=query.text) if limits else None,
-            notice=f"Searched for {_quoted(added)}, too." if added else "",
+            without=replace(searched, text=corrected(query.text, slips)) if limits else None,
+            notice=_said(added, slips),
+            slips=slips,
         )
 
     async def _limited(
@@ -139,18 +142,23 @@ class Understanding:
         groups = await self._people() if self._people else {}
         return {owner: [owner, *groups.get(owner, ())] for owner in owners}
 
-    async def _added(self, text: str, learned: Learned, classes: Collection[str], audience: Audience) -> list[str]:
-        """Other words for those of the question, each from a title or heading that the audience may read now."""
-        wanted: list[tuple[str, Names]] = []
-        if self.steps.glossary:
-            wanted += await self._meant(text, learned, classes, audience)
-        if self.steps.spelling:
-            wanted += await self._spelled(text, learned, classes, audience)
+    async def _meant_by(
+        self, text: str, learned: Learned, classes: Collection[str], audience: Audience
+    ) -> tuple[list[str], dict[str, str]]:
+        """Other words for those of the question, and the right ones for misspelled ones: each from a title or heading that the
+        audience may read now.
+        """
         said = text.casefold()
-        witnesses = {words: names.witnesses(words, classes) for words, names in wanted if words.casefold() not in said}
+        wanted = await self._meant(text, learned, classes, audience) if self.steps.glossary else []
+        wanted = [(words, names) for words, names in wanted if words.casefold() not in said]
+        slips = await self._spelled(text, learned, classes, audience) if self.steps.spelling else {}
+        wanted += [(right, learned.words) for right in slips.values()]
+        witnesses = {words: names.witnesses(words, classes) for words, names in wanted}
         # All at once: what is asked of the index must not tell which of them are hidden.
         seen = await readable({document for documents in witnesses.values() for document in documents}, audience, self._accesses)
-        return [words for words, documents in witnesses.items() if not seen.isdisjoint(documents)][:_ADDED]
+        told = [words for words, documents in witnesses.items() if not seen.isdisjoint(documents)]
+        rights = {word: right for word, right in slips.items() if right in told}
+        return [words for words in told if words not in rights.values()][:_ADDED], rights
 
     async def _meant(self, text: str, learned: Learned, classes: Collection[str], audience: Audience) -> list[tuple[str, Names]]:
         found: list[tuple[str, Names]] = []
@@ -172,14 +180,12 @@ class Understanding:
                 found += [(short, names) for short in names.within(classes)[:1]]
         return found
 
-    async def _spelled(
-        self, text: str, learned: Learned, classes: Collection[str], audience: Audience
-    ) -> list[tuple[str, Names]]:
+    async def _spelled(self, text: str, learned: Learned, classes: Collection[str], audience: Audience) -> dict[str, str]:
         def admitted(word: str) -> bool:
             return bool(learned.words.witnesses(word, classes))
 
         near = {word: candidates[0] for word in doubtful(text)[:_READ] if (candidates := learned.spellings.near(word, admitted))}
-        return [(near[word], learned.words) for word in await self._unknown(list(near), audience)]
+        return {word: near[word] for word in await self._unknown(list(near), audience)}
 
     async def _unknown(self, words: Sequence[str], audience: Audience) -> list[str]:
         """Those that stand in nothing that the audience may read."""
@@ -194,6 +200,13 @@ def limited_to(limits: str, hits: int) -> str:
     return f"Only pages {limits}." if hits else f"I found nothing {limits}, so I looked everywhere."
 
 
-def _quoted(words: Sequence[str]) -> str:
-    *others, last = (f"“{word}”" for word in words)
+def _said(added: Sequence[str], slips: Mapping[str, str]) -> str:
+    instead = _listed([f"“{right}” instead of “{word}”" for word, right in slips.items()])
+    too = _listed([f"“{words}”" for words in added])
+    said = [f"Searched for {instead}."] * bool(slips) + [f"Searched for {too}, too."] * bool(added)
+    return " ".join(said)
+
+
+def _listed(items: Sequence[str]) -> str:
+    *others, last = items or ("",)
     return f"{', '.join(others)} and {last}" if others else last
