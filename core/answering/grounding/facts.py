@@ -124,6 +124,8 @@ _OTHERS = {
 """Number words that do not mean something else in English; ``once`` and ``six`` do."""
 _OTHERS.pop("once")
 _SCALE = {"hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000, "dozen": 12}
+_MOST = 10**15
+"""Larger numbers are not spoken of in words: "two billion billion billion" is a joke, or an attack."""
 _ORDINALS = {
     **dict(
         zip(
@@ -347,7 +349,7 @@ def _spelled(text: str, take: _Take, count: _Count) -> None:
             end = match.end()
             while position < len(words) and text[end : words[position].start()].strip(" -") in {"", "and"}:
                 following = words[position].group().casefold()
-                if following in _SCALE:
+                if following in _SCALE and value < _MOST:
                     value *= _SCALE[following]
                 elif following == "and" and position + 1 < len(words) and value >= 100:
                     position += 1
