@@ -25,13 +25,18 @@ def collapsed(hits: Sequence[Hit]) -> list[Collection[str]]:
 
 def sureness(app: App) -> Sure:
     """The signs by which quotes are refused, and what is made of them."""
+    from langchain_core.messages import HumanMessage
+
     from core.answering.chain import HITS
     from core.answering.evidence import collapse
     from core.answering.refusing.confidence import Signs, nearest
+    from core.answering.understanding.condense import extend, refers
 
     async def sure(case: Case, found: Retrieved) -> dict[str, float]:
         rule = await app.rules.rule()
-        near = await nearest(case.question, collapse(found.hits[:HITS]), app.embedder.embed_query) if found.signals else None
+        history = [HumanMessage(question) for question, _ in case.turns]
+        question = extend(case.question, history) if history and refers(case.question) else case.question
+        near = await nearest(question, collapse(found.hits[:HITS]), app.embedder.embed_query) if found.signals else None
         if found.signals is None or near is None:
             return {"nearest": 0.0, "confidence": 0.0}
         signs = Signs.of(found.signals, near)

@@ -116,6 +116,9 @@ async def look(app: App, cases: Sequence[Case]) -> list[Pair]:
 async def _look(app: App, case: Case, without: tuple[str, ...] = ()) -> Look | None:
     found = await app.index.search(replace(query(case), without=without), ANYONE, HITS)
     evidence = collapse(found.hits)
+    if not without and not any(id in case.documents for item in evidence for id in item.document_ids):
+        # Not everybody may read what answers it, or it is gone: a refusal would be right.
+        return None
     near = await nearest(case.question, evidence, app.embedder.embed_query)
     if found.signals is None or near is None:
         return None

@@ -22,7 +22,7 @@ from core.answering.footnotes import FootnoteFilter
 from core.answering.grounding.conflicts import conflicts, notice
 from core.answering.grounding.context import Context
 from core.answering.grounding.grounding import Grounding, Judge
-from core.answering.grounding.meaning import Embed, Meaning
+from core.answering.grounding.meaning import Embed, Meaning, remembering
 from core.answering.leak import LeakedError, LeakGuard
 from core.answering.line import Line, Waiting, unheard
 from core.answering.model import stream
@@ -294,7 +294,8 @@ def _left_out(statements: int) -> str:
 
 
 async def _quoted(found: Found, failure: str, embed: Embed | None, confidence: Confidence | None) -> Draft:
-    verdict = await confidence.verdict(found.query, found.evidence, found.signals) if confidence else None
+    embed = remembering(embed) if embed else None
+    verdict = await confidence.verdict(found.query, found.evidence, found.signals, embed) if confidence else None
     quoted = None
     if verdict is not Verdict.REFUSE:
         quoted = await quote(found.query, found.evidence, embed, about=verdict is not None)

@@ -6,12 +6,13 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from core.evaluation.cases import Case
+from core.evaluation.metrics import CITATION_RECALL, CITED_WELL
 from core.evaluation.outcome import MILLISECONDS, Outcome, outcome
 from core.evaluation.wording import f1, facts_said, stands_in, tokens
 from core.models import Answer, AnswerMode
 
 FACTS, F1, PHANTOMS = "facts", "token F1", "phantom footnotes"
-CITATION_PRECISION, CITATION_RECALL = "citation precision", "citation recall"
+CITATION_PRECISION = "citation precision"
 WRONGLY_REFUSED, RIGHTLY_REFUSED = "wrongly refused", "rightly refused"
 
 Asked = Callable[[Case], Awaitable[Answer]]
@@ -45,7 +46,7 @@ def worth(case: Case, given: Answer) -> dict[str, float]:
     """What can be said without a judge. A refusal says no fact and cites nothing, rightly or not."""
     refused = given.mode is AnswerMode.NOT_FOUND
     if not case.answerable:
-        return {RIGHTLY_REFUSED: float(refused)}
+        return {RIGHTLY_REFUSED: float(refused), CITED_WELL: float(refused)}
     said = "" if refused else given.text
     cited = {citation.document_id for citation in given.citations}
     right = len(cited & case.documents.keys())
@@ -55,6 +56,7 @@ def worth(case: Case, given: Answer) -> dict[str, float]:
         F1: f1(case.answer, said),
         CITATION_RECALL: case.recall(cited),
         CITATION_PRECISION: right / len(cited) if cited else None,
+        CITED_WELL: right / len(cited) if cited else 0.0,
     }
     return {name: value for name, value in values.items() if value is not None}
 

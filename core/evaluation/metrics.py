@@ -21,7 +21,13 @@ SOURCE_RECALL, SOURCE_PRECISION, SCORE = "source recall", "source precision", "s
 that have an answer, precision over all of them. Of the evidence that an answer is made from, its five best pieces."""
 CHUNK_RECALL, CHUNK_PRECISION, CHUNK_SCORE = "chunk recall", "chunk precision", "chunk score"
 """The same of the five best chunks as they were found, before documents far below the best one are left out."""
-SCORES = {SCORE: (SOURCE_RECALL, SOURCE_PRECISION), CHUNK_SCORE: (CHUNK_RECALL, CHUNK_PRECISION)}
+CITATION_RECALL, CITED_WELL, ANSWER_SCORE = "citation recall", "cited well", "answer score"
+"""The same of what an answer cites. Who refuses cites nothing: that is as precise as can be where there is no answer."""
+SCORES = {
+    SCORE: (SOURCE_RECALL, SOURCE_PRECISION),
+    CHUNK_SCORE: (CHUNK_RECALL, CHUNK_PRECISION),
+    ANSWER_SCORE: (CITATION_RECALL, CITED_WELL),
+}
 
 _TREC = {
     "ndcg_cut_10": NDCG,

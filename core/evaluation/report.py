@@ -11,10 +11,10 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from core.errors import UserError
-from core.evaluation.answers import CITATION_RECALL, FACTS, PHANTOMS, RIGHTLY_REFUSED, WRONGLY_REFUSED
+from core.evaluation.answers import FACTS, PHANTOMS, RIGHTLY_REFUSED, WRONGLY_REFUSED
 from core.evaluation.cases import REFUSED
 from core.evaluation.judge import JUDGED
-from core.evaluation.metrics import NDCG, SCORES, Interval, auroc, column, difference, interval
+from core.evaluation.metrics import CITATION_RECALL, NDCG, SCORES, Interval, auroc, column, difference, interval
 from core.evaluation.outcome import MILLISECONDS, Outcome
 from core.evaluation.retrieval import Step
 

@@ -10,7 +10,7 @@ from core.answering.evidence import Evidence
 from core.answering.grounding.meaning import Meaning
 from core.answering.grounding.support import TOO_FEW, Grounds, Spot, Support, Verdict
 from core.answering.grounding.units import Shape, Unit, Units, parts
-from core.answering.grounding.wording import denies, is_talk
+from core.answering.grounding.wording import claim, denies, is_talk, states
 from core.answering.quoting.passages import Kind
 
 Judge = Callable[[Sequence[tuple[str, str]]], Awaitable[Sequence[bool] | None]]
@@ -115,7 +115,7 @@ class Grounding:
             return self._code(unit)
         split = parts(unit.text, list(self._numbers))
         cited = [part for part in split if isinstance(part, int)]
-        said = _said(split)
+        said = claim(_said(split))
         checked = _Checked(unit=unit, parts=split, level=_level(unit, said))
         if self._states_nothing(checked, said, cited):
             checked.talk = True
@@ -137,8 +137,8 @@ class Grounding:
         if not re.search(r"\w", said):
             return True
         bare = said.strip().strip("*_")
-        if checked.level and not cited and not (bare.endswith(":") and denies(bare)):
-            return not self.grounds.values(bare) and self.grounds.stands(bare)
+        if checked.level and not cited and (not denies(bare) or self.grounds.heads(bare)):
+            return not self.grounds.values(bare) and self.grounds.stands(bare) and (not states(bare) or self.grounds.knows(bare))
         if unit.shape is Shape.ROW:
             return self._is_head(unit)
         return is_talk(bare) and not self.grounds.values(bare) and self.grounds.stands(bare)

@@ -19,12 +19,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from itertools import chain
 
 from core.answering.evidence import Evidence
 from core.answering.footnotes import plain
 from core.answering.grounding.facts import Fact, Kind, facts
 from core.answering.grounding.language import language
-from core.answering.grounding.wording import clauses, conditions, direction, turns, words_of
+from core.answering.grounding.wording import LABELS, clauses, conditions, direction, turns, words_of
 from core.answering.quoting.passages import Kind as PassageKind
 from core.answering.quoting.passages import Passage, passages
 from core.models import Hit
@@ -162,6 +163,7 @@ class Grounds:
 
     def __init__(self, evidence: Sequence[Evidence], question: str) -> None:
         self._question = facts(question)
+        self._asked = frozenset(words_of(question))
         self._question_words = frozenset(_WORD.findall(question.casefold()))
         self._spoken = language(question)
         self._spots = {item.number: [spot for hit in item.hits for spot in _spots(item, hit)] for item in evidence}
@@ -173,6 +175,22 @@ class Grounds:
     def stands(self, text: str) -> bool:
         """Whether all that can be compared exactly stands in some source, or in the question."""
         return all(fact.stands_in(self._question) or any(spot.has(fact) for spot in self.spots()) for fact in facts(text))
+
+    def knows(self, text: str) -> bool:
+        """Whether most of its words stand in one source, or in the question: then it says nothing of its own. Of another language
+        than the sources' nothing is known.
+        """
+        spoken = language(text) or self._spoken
+        if spoken and spoken not in self._languages.values():
+            return True
+        words = [word for word in words_of(text) if word not in self._asked | LABELS]
+        known = ({*chain.from_iterable(spot.words | spot.words_above for spot in spots)} for spots in self._spots.values())
+        return not words or any(sum(word in one for word in words) >= ENOUGH * len(words) for one in known)
+
+    def heads(self, text: str) -> bool:
+        """Whether a source has it above something, letter for letter."""
+        wanted = " ".join(text.casefold().strip(" :*_").split())
+        return any(f" {wanted} " in f" {' '.join(spot.above.casefold().split())} " for spot in self.spots())
 
     def values(self, text: str) -> list[Fact]:
         """The numbers, dates and times that it does not repeat from the question."""

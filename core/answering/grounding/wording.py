@@ -97,6 +97,52 @@ _TALK = frozenset(
     ]
 )
 """Words of an answer about itself."""
+LABELS = frozenset(
+    stem(word)
+    for word in [
+        "advantage",
+        "aspect",
+        "background",
+        "benefit",
+        "caveat",
+        "condition",
+        "consideration",
+        "difference",
+        "exception",
+        "explanation",
+        "fact",
+        "important",
+        "instruction",
+        "key",
+        "limitation",
+        "main",
+        "option",
+        "order",
+        "part",
+        "point",
+        "prerequisite",
+        "procedure",
+        "process",
+        "quick",
+        "reason",
+        "related",
+        "relevant",
+        "requirement",
+        "result",
+        "rule",
+        "section",
+        "solution",
+        "specific",
+        "summarize",
+        "takeaway",
+        "thing",
+        "tip",
+        "topic",
+        "type",
+        "warning",
+    ]
+)
+"""Words of headings and of what leads to a list: they say nothing of the matter there."""
 _ABSENT = re.compile(
     r"\b(?:sources?|documents?|pages?|documentation|excerpts?)\b[^.]{0,40}\b"
     r"(?:do(?:es)? not|don['’]t|doesn['’]t|did not|didn['’]t)"
@@ -106,6 +152,13 @@ _ABSENT = re.compile(
     r"|\bI (?:could not|couldn['’]t|did not|didn['’]t|cannot|can['’]t) (?:find|tell|say)\b",
     re.IGNORECASE,
 )
+_CONTRAST = re.compile(
+    r"\s*[;–—]\s*|,?\s+(?:but|however|although|though|while|whereas|except that|aber|doch|mais|pero)\b,?\s*", re.IGNORECASE
+)
+_SUGGESTS = re.compile(
+    r"[\W_]*(?:did you know|(?:is|are|was|were|do|does|did|can|could|will|would|should|has|have)n['’]t)\b", re.IGNORECASE
+)
+"""Begins a question that states something."""
 _NEGATIVE = re.compile(
     r"\b(?:not|never|no longer|cannot|none|nobody|nothing|neither|nor|hardly|forbidden|prohibited|banned|impossible|unable"
     r"|disallowed|ineligible|frozen|blocked|suspended|unsupported|invalid|nicht|nie|niemals|kein\w*|jamais|aucune?|nunca"
@@ -114,6 +167,11 @@ _NEGATIVE = re.compile(
     re.IGNORECASE,
 )
 _WHEN = re.compile(r"\W*(?:if|when(?:ever)?|in case|where|wenn|falls|si|quand|cuando)\b[^,]*", re.IGNORECASE)
+_VERB = re.compile(
+    r"\b(?:is|are|was|were|be|been|has|have|had|does|do|did|can|could|may|might|must|shall|should|will|would|gets?|needs?|ist|sind"
+    r"|hat|haben|kann|können|darf|dürfen|muss|müssen|soll|sollen|wird|werden)\b",
+    re.IGNORECASE,
+)
 _SOFT = re.compile(
     r"\b(?:unless|except\w*|only|until|without|other than|rather than|instead|otherwise|alone|if"
     r"|sofern|außer|nur|ohne|sauf|salvo)\b",
@@ -155,9 +213,21 @@ _SEPARATOR = re.compile(r"[,;:–—]\s+|\s(?:and|but|while|whereas|und|aber|wä
 
 def is_talk(text: str) -> bool:
     """Whether it says something about the answer rather than about the matter: "Here is how it works:"."""
-    if not re.search(r"\w", text) or text.rstrip("*_ ").endswith("?"):
+    if not re.search(r"\w", text) or (text.rstrip("*_ ").endswith("?") and not _SUGGESTS.match(text)):
         return True
     return bool(_ABSENT.search(text)) or not words_of(text)
+
+
+def claim(text: str) -> str:
+    """What it says of the matter beside saying that something is not known: "I could not find a price, but lunch is free."."""
+    parts = _CONTRAST.split(text) if _ABSENT.search(text) else [text]
+    stated = [part for part in parts if not is_talk(part)]
+    return ", ".join(stated) if stated and len(parts) > 1 else text
+
+
+def states(text: str) -> bool:
+    """Whether it has the form of a statement, as a label has not: "Dogs are welcome:"."""
+    return bool(_VERB.search(text)) and not _WHEN.match(text)
 
 
 def words_of(text: str) -> list[str]:

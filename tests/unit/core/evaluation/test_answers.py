@@ -49,16 +49,17 @@ def test_an_answer_is_worth_its_facts_its_words_and_its_citations() -> None:
         "token F1": pytest.approx(2 * 1 / (2 + 4)),
         "citation recall": 0.5,
         "citation precision": 0.5,
+        "cited well": 0.5,
     }
 
 
 def test_a_refusal_is_worth_nothing_unless_there_is_no_answer() -> None:
     refusal = given("I did not find 30 days in the people portal.", mode="not_found")
     values = worth(CASE, refusal)
-    assert values == {"wrongly refused": 1.0, "facts": 0.0, "token F1": 0.0, "citation recall": 0.0}
+    assert values == {"wrongly refused": 1.0, "facts": 0.0, "token F1": 0.0, "citation recall": 0.0, "cited well": 0.0}
     missing = Case(id="2", question="?", kind=FACT_MISSING)
-    assert worth(missing, refusal) == {"rightly refused": 1.0}
-    assert worth(missing, given("Thirty days [1].", "wiki:leave")) == {"rightly refused": 0.0}
+    assert worth(missing, refusal) == {"rightly refused": 1.0, "cited well": 1.0}
+    assert worth(missing, given("Thirty days [1].", "wiki:leave")) == {"rightly refused": 0.0, "cited well": 0.0}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,22 @@ from dataclasses import replace
 import pytest
 
 from core.evaluation.cases import UNANSWERABLE, Case
-from core.evaluation.metrics import CHUNK_SCORE, MRR, NDCG, RECALL_5, SCORE, auroc, column, difference, interval, ranking, sources
+from core.evaluation.metrics import (
+    ANSWER_SCORE,
+    CHUNK_SCORE,
+    CITATION_RECALL,
+    CITED_WELL,
+    MRR,
+    NDCG,
+    RECALL_5,
+    SCORE,
+    auroc,
+    column,
+    difference,
+    interval,
+    ranking,
+    sources,
+)
 
 
 def case(id: str, *documents: str) -> Case:
@@ -34,6 +49,16 @@ def test_the_score_weighs_recall_over_what_has_an_answer_and_precision_over_ever
     scores = column(values, SCORE)
     assert sum(scores.values()) / len(scores) == pytest.approx(100 * (0.7 * 0.5 + 0.3 * (0.5 + 0.0) / 2))
     assert column(values, CHUNK_SCORE) == {}
+
+
+def test_who_rightly_refuses_is_as_precise_as_who_cites_the_right_page() -> None:
+    values = {
+        "half": {CITATION_RECALL: 0.5, CITED_WELL: 1.0},
+        "refused": {CITED_WELL: 1.0},
+        "answered": {CITED_WELL: 0.0},
+    }
+    scores = column(values, ANSWER_SCORE)
+    assert sum(scores.values()) / len(scores) == pytest.approx(100 * (0.7 * 0.5 + 0.3 * 2 / 3))
 
 
 def test_copies_of_a_document_are_one_source() -> None:

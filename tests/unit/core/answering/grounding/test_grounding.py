@@ -41,6 +41,16 @@ async def shown(text: str, size: int = 10_000, judge: Judge | None = None) -> tu
             "| Country | Public holidays |\n|---|---|\n| Germany | 11 |\n\n[1]",
         ),
         ("Do this [1]:\n```\nrm -rf / --now\n```", ""),
+        ("Employees get 30 days [1]. Did you know that dogs are welcome everywhere?", "Employees get 30 days [1]."),
+        ("Employees get 30 days [1]. Shall I tell you more?", "Employees get 30 days [1]. Shall I tell you more?"),
+        ("Dogs are welcome in every office:\n- Employees get 30 days [1]", "- Employees get 30 days [1]"),
+        ("These are the key points:\n- Employees get 30 days [1]", "These are the key points:\n- Employees get 30 days [1]"),
+        ("Employees get 30 days [1]. I could not find the price, but lunch is free.", "Employees get 30 days [1]."),
+        (
+            "The documents do not say how long it takes, but requests go through the people portal [1].",
+            "The documents do not say how long it takes, but requests go through the people portal [1].",
+        ),
+        ("## Not paid\n- Employees get 30 days of leave [1]", ""),
     ],
 )
 async def test_only_what_a_source_says_is_shown_with_its_footnote(said: str, seen: str) -> None:

@@ -6,10 +6,13 @@ from dataclasses import replace
 
 from redis.asyncio import Redis
 
+from core.answering.chain import Ask, Draft, build_chain
+from core.answering.line import Line
+from core.answering.quoting.passages import passages
 from core.answering.refusing.confidence import COMPARED, Confidence, Rule, Rules, Signs, Verdict, nearest
 from core.errors import TransientError
-from core.models import Signals
-from tests.answering import evidence, hit
+from core.models import ANYONE, AnswerMode, Audience, Query, Retrieved, Signals
+from tests.answering import evidence, hit, public
 
 BY_NEAREST = Rule(coverage=0, agreement=0, lead=0, nearest=10, bias=-5, low=0.3, high=0.6)
 NOTHING = Signals(coverage=0, agreement=0, lead=0)
@@ -69,6 +72,23 @@ async def test_a_page_that_has_the_questions_words_is_never_refused(redis: Redis
 
 async def test_nothing_is_told_of_a_model_that_nobody_measured(redis: Redis) -> None:
     assert await Confidence(Vectors(), Rules(redis, "unheard of")).verdict(QUESTION, HOTELS, NOTHING) is None
+
+
+async def test_what_the_confidence_compared_is_not_embedded_again_for_the_quotes(redis: Redis) -> None:
+    rules = Rules(redis, "m")
+    await rules.keep(BY_NEAREST)
+    vectors = Vectors()
+
+    async def search(query: Query, audience: Audience, k: int) -> Retrieved:
+        return Retrieved(hits=HOTELS[0].hits, signals=NOTHING)
+
+    chain = build_chain(
+        search, public, None, model_timeout=30, line=Line(30), embed=vectors, confidence=Confidence(vectors, rules)
+    )
+    *_, draft = [part async for part in chain.astream(Ask(question=QUESTION, audience=ANYONE))]
+    assert isinstance(draft, Draft)
+    assert draft.mode is AnswerMode.QUOTES
+    assert sorted(vectors.asked) == sorted({QUESTION, *(spot.text for spot in passages(HOTELS[0].hits[0].chunk.text))})
 
 
 async def test_nothing_is_told_without_signals_or_without_an_embedding(redis: Redis) -> None:
