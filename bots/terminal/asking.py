@@ -30,17 +30,19 @@ def sureness(app: App) -> Sure:
     from core.answering.chain import HITS
     from core.answering.evidence import collapse
     from core.answering.refusing.confidence import Signs, nearest
+    from core.answering.refusing.wanted import has
     from core.answering.understanding.condense import extend, refers
 
     async def sure(case: Case, found: Retrieved) -> dict[str, float]:
         rule = await app.rules.rule()
         history = [HumanMessage(question) for question, _ in case.turns]
         question = extend(case.question, history) if history and refers(case.question) else case.question
-        near = await nearest(question, collapse(found.hits[:HITS]), app.embedder.embed_query) if found.signals else None
+        evidence = collapse(found.hits[:HITS])
+        near = await nearest(question, evidence, app.embedder.embed_query) if found.signals else None
         if found.signals is None or near is None:
-            return {"nearest": 0.0, "confidence": 0.0}
-        signs = Signs.of(found.signals, near)
-        return {"nearest": near, "confidence": rule.probability(signs) if rule else 0.0}
+            return {"nearest": 0.0, "has": 0.0, "confidence": 0.0}
+        signs = Signs.of(found.signals, near, has(question, evidence))
+        return {"nearest": near, "has": signs.has, "confidence": rule.probability(signs) if rule else 0.0}
 
     return sure
 

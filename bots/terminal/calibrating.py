@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +12,8 @@ import click
 from core.answering.chain import HITS
 from core.answering.evidence import collapse
 from core.answering.quoting.quotes import COVERED, covered
-from core.answering.refusing.confidence import NAMED, Rule, Signs, nearest
+from core.answering.refusing.confidence import Rule, Signs, names, nearest
+from core.answering.refusing.wanted import has
 from core.errors import UserError
 from core.evaluation.calibration import LEAST, bands, logistic
 from core.evaluation.cases import Case
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from bots.terminal.evaluating import Evaluation
 
 _FOLDS = 5
+_SIGNS = ("coverage", "agreement", "lead", "nearest")
+_FITTED = attrgetter(*_SIGNS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,15 +126,15 @@ async def _look(app: App, case: Case, without: tuple[str, ...] = ()) -> Look | N
     near = await nearest(case.question, evidence, app.embedder.embed_query)
     if found.signals is None or near is None:
         return None
-    return Look(signs=Signs.of(found.signals, near), covered=covered(case.question, evidence))
+    return Look(signs=Signs.of(found.signals, near, has(case.question, evidence)), covered=covered(case.question, evidence))
 
 
 def calibrated(pairs: Sequence[Pair], measured: Rule | None, wrong: float) -> Rule:
     """Its weights as measured, where they were for this embedding model; else they are fitted, too."""
     rule = measured
     if rule is None:
-        weights, bias = logistic(*([astuple(one.signs) for one in side] for side in _sides(pairs)))
-        rule = Rule(**dict(zip(Signs.__dataclass_fields__, weights, strict=True)), bias=bias, low=0.0, high=0.0)
+        weights, bias = logistic(*([_FITTED(one.signs) for one in side] for side in _sides(pairs)))
+        rule = Rule(**dict(zip(_SIGNS, weights, strict=True)), bias=bias, low=0.0, high=0.0)
     answered, removed = ([_probability(rule, one) for one in side] for side in _sides(pairs))
     found = bands(answered, removed, wrong)
     return replace(rule, low=found.low, high=found.high)
@@ -158,7 +162,7 @@ def _sides(pairs: Sequence[Pair]) -> tuple[list[Look], list[Look]]:
 
 def _probability(rule: Rule, look: Look) -> float:
     # What has the question's words is answered in any case.
-    return 1.0 if look.covered >= NAMED else rule.probability(look.signs)
+    return 1.0 if names(look.signs, look.covered) else rule.probability(look.signs)
 
 
 def _refused(rule: Rule | None, look: Look) -> bool:

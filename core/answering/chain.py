@@ -24,7 +24,7 @@ from core.answering.grounding.context import Context
 from core.answering.grounding.grounding import Grounding, Judge
 from core.answering.grounding.meaning import Embed, Meaning, remembering
 from core.answering.leak import LeakedError, LeakGuard
-from core.answering.line import Line, Waiting, unheard
+from core.answering.line import WIDTH, Line, Waiting, unheard
 from core.answering.model import stream
 from core.answering.prompts import ANSWER, asker, fenced, recent
 from core.answering.quoting.quotes import quote
@@ -143,6 +143,8 @@ def build_chain(
     """
 
     understanding = understanding or Understanding(accesses=accesses)
+    # It is work for this process: of hundreds at once the searches before them would get no turn in time.
+    understood_at_once = asyncio.Semaphore(WIDTH)
 
     async def condense(ask: Ask) -> Found:
         started = time.perf_counter()
@@ -164,9 +166,13 @@ def build_chain(
     async def understand(found: Found) -> Found:
         started = time.perf_counter()
         ask = found.ask
+
+        async def in_turn() -> Understood:
+            async with understood_at_once:
+                return await understanding.understand(ask.question, found.understood.query, ask.audience, ask.at)
+
         understood, parts = await asyncio.gather(
-            understanding.understand(ask.question, found.understood.query, ask.audience, ask.at),
-            understanding.parts(found.query, None if found.failure else model, model_timeout),
+            in_turn(), understanding.parts(found.query, None if found.failure else model, model_timeout)
         )
         timings = {**found.timings, "understand": _since(started)}
         query = corrected(found.query, understood.slips)

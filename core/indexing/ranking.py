@@ -55,6 +55,8 @@ class _Found:
     words: Sequence[Candidate] = ()
     meaning: Sequence[Candidate] = ()
     asked: Sequence[int] = ()
+    before: Sequence[int] = ()
+    """Words of what was asked before that are not asked for now."""
     """The words of the question."""
     numbered: Collection[int] = ()
     """Those among them that are identifiers."""
@@ -186,6 +188,9 @@ async def _found(client: AsyncQdrantClient, answering: Answering, query: Query, 
         words=lists[0] if words else (),
         meaning=lists[-1] if meaning is not None else (),
         asked=asked,
+        before=[word for word in dict.fromkeys(sparse.words_of(query.before)) if word not in asked][:_WORDS_MOST]
+        if words
+        else (),
         numbered=numbered,
         parts=parts,
         having={word: found for word, found in having.items() if word not in common},
@@ -289,11 +294,12 @@ def _signals(found: _Found, hits: Mapping[str, Hit]) -> Signals | None:
         return None
     top = hits.get(found.words[0].id) if found.words else None
     present = set(sparse.words_of(top.chunk.indexed_text)) if top else set()
-    total = sum(map(found.weight, found.asked))
+    weights = {word: found.weight(word) for word in found.asked} | {word: BEFORE * found.weight(word) for word in found.before}
+    total = sum(weights.values())
     near = {candidate.id: candidate.score for candidate in found.meaning}
     first = [candidate.score for candidate in found.meaning[:_LEAD]]
     return Signals(
-        coverage=sum(found.weight(word) for word in found.asked if word in present) / total if total else 0.0,
+        coverage=sum(weight for word, weight in weights.items() if word in present) / total if total else 0.0,
         # What is not among the nearest is no nearer than the last of them.
         agreement=near.get(found.words[0].id if found.words else "", min(near.values())),
         lead=first[0] - statistics.fmean(first),

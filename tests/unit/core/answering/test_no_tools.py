@@ -65,7 +65,7 @@ def test_the_chain_is_five_functions_and_none_of_them_can_reach_more_than_it_nee
     # stands around a hit; the embedding and the judge say how near two texts are.
     assert [sorted(names) for names in reached] == [
         ["model", "model_timeout", "understanding"],
-        ["model", "model_timeout", "understanding"],
+        ["model", "model_timeout", "understanding", "understood_at_once"],
         ["accesses", "line", "rerank", "search"],
         ["context", "model", "model_timeout"],
         ["confidence", "embed", "judge", "model"],

@@ -118,3 +118,16 @@ def test_every_sign_speaks_for_an_answer() -> None:
     none = Signs(coverage=0, agreement=0, lead=0, nearest=0)
     for sign in ("coverage", "agreement", "lead", "nearest"):
         assert rule.probability(replace(none, **{sign: 1.0})) > rule.probability(none)
+
+
+async def test_a_page_that_has_the_questions_words_and_not_what_is_asked_for_is_refused(redis: Redis) -> None:
+    rules = Rules(redis, "m")
+    await rules.keep(replace(BY_NEAREST, nearest=0, bias=0))
+    barn = evidence(
+        hit("wiki:barn", "Fodder for the animals in the barn is brought by truck. Straw costs 3 euros.", title="Barn")
+    )
+    for question, verdict in (
+        ("What does fodder for the animals in the barn cost?", Verdict.REFUSE),
+        ("What does straw cost?", Verdict.UNSURE),
+    ):
+        assert await Confidence(Vectors(), rules).verdict(question, barn, NOTHING) is verdict
