@@ -192,6 +192,8 @@ async def test_closed_streams_and_a_poor_terminal_are_no_trouble(footnote: Insta
 
 @pytest.mark.slow
 async def test_a_chat_ends_at_once_when_it_is_interrupted_at_its_prompt(footnote: Installation) -> None:
+    # In the background of a shell it is ignored, and what is ignored is inherited.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     ours, theirs = os.openpty()
     with os.fdopen(ours, "wb"), os.fdopen(theirs, "rb") as keyboard:
         process = await footnote.start("chat", stdin=keyboard)

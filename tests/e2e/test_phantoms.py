@@ -110,6 +110,9 @@ def generated(number: int) -> str:
     return "".join(parts)
 
 
+MANY = (pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(300))
+
+
 async def drafted(said: str, cuts: int, hits: tuple[Hit, ...] = HITS) -> tuple[str, Draft]:
     search = ScriptedSearch(*hits)
     chain = build_chain(search, search.accesses, LyingModel(said=said, cuts=cuts), model_timeout=30, line=Line(30))
@@ -119,7 +122,7 @@ async def drafted(said: str, cuts: int, hits: tuple[Hit, ...] = HITS) -> tuple[s
     return "".join(map(str, pieces)), draft
 
 
-@pytest.mark.parametrize("answers", [60, pytest.param(2_000, marks=[pytest.mark.slow, pytest.mark.timeout(300)])])
+@pytest.mark.parametrize("answers", [60, pytest.param(2_000, marks=MANY)])
 async def test_no_footnote_is_a_phantom_and_no_changed_fact_is_shown(answers: int) -> None:
     shown = {"answers": 0, "footnotes": 0, "true": 0, "changed": 0}
     texts = {hit.chunk.document_id: (hit.chunk.text, plain(hit.chunk.text)) for hit in HITS}
