@@ -48,6 +48,10 @@ if TYPE_CHECKING:
     from core.answering.attached import Attached
     from core.answering.gate import Gate
     from core.answering.memory import Memory
+    from core.answering.refusing.confidence import Rules
+    from core.answering.reranking import HostedReranker
+    from core.answering.understanding.understanding import Understanding
+    from core.answering.understanding.vocabulary import Vocabulary
     from core.audit import Audit
     from core.channels import Channels
     from core.embedded.keeper import Engines
@@ -233,11 +237,27 @@ class App:
         return at_own_hosts(self.index.search, build_hosts(self.settings))
 
     @cached_property
+    def vocabulary(self) -> Vocabulary:
+        from core.answering.understanding.vocabulary import Vocabulary
+
+        return Vocabulary(self.index.labels, self.index.classes)
+
+    @cached_property
+    def understanding(self) -> Understanding:
+        from core.answering.understanding.understanding import Understanding
+
+        return Understanding(accesses=self.accesses, vocabulary=self.vocabulary, standing=self.index.standing, people=self.groups)
+
+    @cached_property
     def assistant(self) -> Assistant:
         from core.answering.assistant import Assistant
         from core.answering.budget import Budget
         from core.answering.freshness import Freshness
+        from core.answering.grounding.context import Context
+        from core.answering.grounding.judge import by_model
+        from core.answering.refusing.confidence import Confidence
 
+        judges = self.model is not None and self.settings.footnote_support == "model"
         return Assistant(
             search=self.search,
             accesses=self.accesses,
@@ -247,12 +267,36 @@ class App:
             freshness=Freshness(self.jobs.states, self.settings.footnote_sync_interval),
             sources=self.index.sources,
             attached=self.attached,
+            understanding=self.understanding,
+            context=Context(neighbours=self.index.neighbours, tokens=self.settings.footnote_source_tokens),
+            embed=self.embedder.embed_query if self.settings.footnote_embeddings.startswith("local") else None,
+            confidence=Confidence(self.embedder.embed_query, self.rules),
+            judge=by_model(self.model) if judges and self.model else None,
+            rerank=self.reranker,
             budget=Budget(
                 self.redis,
                 daily=self.settings.footnote_daily_tokens,
                 per_person=self.settings.footnote_daily_tokens_per_person,
             ),
         )
+
+    @cached_property
+    def reranker(self) -> HostedReranker | None:
+        from core.answering.reranking import HostedReranker
+
+        name, url, key = (getattr(self.settings, f"footnote_reranker{part}") for part in ("", "_url", "_key"))
+        if not name:
+            return None
+        if url is None:
+            raise ConfigError(f"FOOTNOTE_RERANKER is {name}, but where? Set FOOTNOTE_RERANKER_URL, or unset it for no reranking.")
+        return HostedReranker(name, str(url), key.get_secret_value() if key else "")
+
+    @cached_property
+    def rules(self) -> Rules:
+        """How sure an answer must be."""
+        from core.answering.refusing.confidence import Rules
+
+        return Rules(self.redis, self.embedder.name)
 
     @cached_property
     def responder(self) -> Responder:
@@ -552,6 +596,10 @@ class App:
         """Let go of what was opened on the way."""
         if "unanswered" in vars(self):
             await self.unanswered.settled()
+        if "vocabulary" in vars(self):
+            await self.vocabulary.close()
+        if reranker := vars(self).get("reranker"):
+            await reranker.close()
         if "audit" in vars(self):
             await asyncio.to_thread(self.audit.close)
         if "sources" in vars(self):

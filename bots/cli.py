@@ -199,7 +199,9 @@ def search(query: str, readers: tuple[str, ...], limit: int, as_json: bool) -> N
 
     async def work(app: App) -> int:
         started = time.perf_counter()
-        hits = await app.index.search(query, await app.audience(readers), limit)
+        from core.models import Query
+
+        hits = (await app.index.search(Query(text=query), await app.audience(readers), limit)).hits
         total = (time.perf_counter() - started) * 1000
         if as_json:
             rows = [
@@ -463,6 +465,83 @@ def preview(out: Path) -> None:
     except OSError as error:
         _fail(f"{out} cannot be written: {error.strerror}", 1)
     click.echo(f"{out}: open it in a browser")
+
+
+@main.group("eval")
+def evaluate() -> None:
+    """Measure the search and the answers by questions whose answers are known."""
+
+
+set_argument = click.argument("folder", metavar="SET", type=click.Path(exists=True, file_okay=False, path_type=Path))
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+def _evaluation_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in (
+        click.option("--limit", type=click.IntRange(1), help="So many of the cases, spread over all of them."),
+        click.option("--against", type=_FILE, help="Compare with this report; by default with the last one in --json or --keep."),
+        click.option("--html", type=_FILE, help="Write the report as a page, too."),
+        click.option("--json", type=_FILE, help="Write the report as JSON, too."),
+        click.option(
+            "--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep index and report here for next time."
+        ),
+        set_argument,
+    ):
+        command = option(command)
+    return command
+
+
+@evaluate.command("retrieval")
+@_evaluation_options
+@click.option("--ablate", is_flag=True, help="Measure, too, what each step of the search adds.")
+def evaluate_retrieval(**wanted: Any) -> None:
+    """Run every question of SET through the search.
+
+    SET is a folder: `pages/` with `questions*.jsonl` beside it, or `corpus.jsonl`, `queries.jsonl` and `qrels.tsv`.
+    """
+    from bots.terminal import evaluating
+
+    with evaluating.evaluation(**wanted) as evaluation:
+        _run(evaluation.retrieval, level="error", overrides=evaluation.settings)
+
+
+@evaluate.command("answers")
+@_evaluation_options
+@click.option("--judge", default="", metavar="MODEL", help="Have this model judge the answers, e.g. openai:gpt-5.4.")
+@click.option("--trials", type=click.IntRange(3), default=3, show_default=True, help="How often it is asked about each.")
+def evaluate_answers(**wanted: Any) -> None:
+    """Answer every question of SET, with the configured model or in quotes.
+
+    SET is a folder: `pages/` with `questions*.jsonl` beside it, or `corpus.jsonl`, `queries.jsonl` and `qrels.tsv`.
+    """
+    from bots.terminal import evaluating
+
+    with evaluating.evaluation(**wanted) as evaluation:
+        _run(evaluation.answers, level="error", overrides=evaluation.settings)
+
+
+@evaluate.command("calibrate")
+@click.argument("folder", metavar="[SET]", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep the index of SET here for next time.")
+@click.option("--limit", type=click.IntRange(1), help="So many of the cases, spread over all of them.")
+@click.option("--wrong", type=click.FloatRange(0, 50), default=4, show_default=True, help="Per cent that may be wrongly refused.")
+@click.option("--dry-run", is_flag=True, help="Only say what would change.")
+@click.option("--undo", is_flag=True, help="Go back to what comes with Footnote.")
+def evaluate_calibrate(folder: Path | None, wrong: float, *, dry_run: bool, undo: bool, **wanted: Any) -> None:
+    """Find out how sure an answer must be here: by the questions whose answers people called good, or those of SET.
+
+    Each is looked up as it is, and once more as if the documents that answer it were not there.
+    """
+    from bots.terminal import calibrating, evaluating
+
+    calibration = calibrating.Calibration(wrong=wrong / 100, dry_run=dry_run)
+    if undo:
+        _run(calibrating.undo, level="error")
+    elif folder is None:
+        _run(calibration.here, level="error")
+    else:
+        with evaluating.evaluation(folder=folder, **wanted) as evaluation:
+            _run(lambda app: calibration.of(app, evaluation), level="error", overrides=evaluation.settings)
 
 
 @main.command()

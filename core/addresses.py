@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from core.models import Audience, Hit
+from core.models import Audience, Hit, Query, Retrieved
 from core.ports import Search
 
 Hosts = Mapping[str, Collection[str]]
@@ -24,8 +24,9 @@ _UNSAFE = re.compile(r"[\s\\<>\"`\x00-\x1f\x7f-\x9f]")
 def at_own_hosts(search: Search, hosts: Hosts) -> Search:
     """``search``, with the addresses left out that are not of their source's hosts: those documents have a name, but no link."""
 
-    async def found(query: str, audience: Audience, k: int, sources: Collection[str] = ()) -> list[Hit]:
-        return [_checked(hit, hosts) for hit in await search(query, audience, k, sources)]
+    async def found(query: Query, audience: Audience, k: int) -> Retrieved:
+        retrieved = await search(query, audience, k)
+        return replace(retrieved, hits=tuple(_checked(hit, hosts) for hit in retrieved.hits))
 
     return found
 

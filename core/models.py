@@ -188,6 +188,96 @@ class Hit:
     chunk: Chunk
     score: float
     """Fused score of the query; comparable within one result only."""
+    named: bool = False
+    """It has what the query is about, an identifier or a word that stands hardly anywhere else: no score cuts it off."""
+    words: float | None = None
+    """BM25 scores of the best chunks of its document, summed: comparable within one result only. None: not known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """What a question is limited to, for certain. Empty: nothing."""
+
+    people: tuple[Principal, ...] = ()
+    """Documents that one of them looks after."""
+    path: tuple[str, ...] = ()
+    """Documents that lie below these headings: a space, a folder. Outermost first."""
+    since: datetime | None = None
+    until: datetime | None = None
+    """Documents that were edited last within this time; the end is not in it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """What is looked for. A follow-up says by ``before`` and ``answered`` what it follows: they count less than ``text``."""
+
+    text: str
+    before: str = ""
+    """What the same people asked before."""
+    answered: str = ""
+    """What was answered to that."""
+    sources: tuple[str, ...] = ()
+    """Of these only; of all without any."""
+    scope: Scope = Scope()
+    also: tuple[str, ...] = ()
+    """Other words for what ``text`` means: what an acronym stands for, the spelling that is known here, the question as it
+    was asked before it was rewritten. They count less than ``text``.
+    """
+    without: tuple[str, ...] = ()
+    """Ids of documents that count as if they were not there: what would be found without them?"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Label:
+    """What a chunk is called in the index, and in what it lies. Not for people before it is known that they may read it."""
+
+    document_id: str
+    source: str
+    access: str
+    """Name of its access class."""
+    title: str
+    headings: tuple[str, ...] = ()
+    """Those above it, outermost first."""
+    path: tuple[str, ...] = ()
+    """As of :class:`Document`; on its first chunk alone."""
+    owners: tuple[Principal, ...] = ()
+    """As of :class:`Document`; on its first chunk alone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signals:
+    """How much what was found looks like an answer. What may not be read has no part in it."""
+
+    coverage: float
+    """The share of the query's words that the chunk has which is best by words (BM25); rare words count more."""
+    agreement: float
+    """Cosine of the query and the chunk that is best by words."""
+    lead: float
+    """Cosine of the query and the chunk that is best by meaning, less the mean of the best ten."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retrieved:
+    """What a search found, best first."""
+
+    hits: tuple[Hit, ...] = ()
+    signals: Signals | None = None
+    """None when there is no embedding, or nothing was found."""
+    looked_at: frozenset[str] = frozenset()
+    """Ids of the documents that the signals were taken from: once one of them may not be read, they count no more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """A document as people open it."""
+
+    document_id: str
+    title: str
+    url: str
+
+
+GAP = " … "
+"""Between passages of one quote that do not follow each other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,7 +289,14 @@ class Citation:
     title: str
     url: str
     quote: str
+    """Passages of the document with ``GAP`` between those that do not follow each other there; a mark of more at its end."""
     updated_at: datetime
+    also_at: tuple[Link, ...] = ()
+    """Other documents in which the quote stands, too."""
+
+    @property
+    def passages(self) -> list[str]:
+        return self.quote.removesuffix(GAP.rstrip()).split(GAP)
 
 
 class AnswerMode(StrEnum):
@@ -221,19 +318,28 @@ class Answer:
     model: str
     prompt_version: str
     timings: Mapping[str, float]
-    """Milliseconds by step: condense, line (waiting for its turn to search), retrieve, first_token, generate, total."""
+    """Milliseconds by step: condense, understand, line (waiting for a turn to search), retrieve, first_token, generate, total."""
     notice: str = ""
     """What the reader should know besides the answer: "the model could not be reached, these are quotes"."""
+    taken_as: str = ""
+    """What the question was taken to mean, for who asked it: the names in it may be of pages that others must not know of."""
     documents: tuple[str, ...] = ()
     """Ids of all that it was made from, cited or not, and of what the earlier answers were made from that it may repeat."""
     follow_ups: tuple[str, ...] = ()
     """Questions that its readers might ask next, and that can be answered: at most three."""
     escalates: bool = False
     """Whether a person can be called to it: somebody is named in the channel's settings."""
+    near: tuple[Link, ...] = ()
+    """Of a refusal: the nearest pages, best first, that every reader may read."""
 
     @property
     def grounded(self) -> bool:
         return bool(self.citations)
+
+    @property
+    def remarks(self) -> str:
+        """All that is said besides the answer."""
+        return f"{self.taken_as} {self.notice}".strip()
 
 
 class Reason(StrEnum):

@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from core.models import Access, Answer, Audience, Change, Document, Hit, Known, Message
+from core.models import Access, Answer, Audience, Change, Document, Hit, Known, Message, Query, Retrieved
+
+PER_DOCUMENT = 3
+"""Chunks that a document has among hits: more of one leave no room for others."""
 
 
 class Search(Protocol):
-    async def __call__(self, query: str, audience: Audience, k: int, sources: Collection[str] = ()) -> list[Hit]:
-        """The ``k`` best chunks that every reader of ``audience`` may read, best first; of these ``sources`` only, if any."""
+    async def __call__(self, query: Query, audience: Audience, k: int) -> Retrieved:
+        """The ``k`` best chunks for the query that every reader of ``audience`` may read, of a document at most three."""
         ...
 
 
 Accesses = Callable[[Collection[str]], Awaitable[Mapping[str, Access]]]
 """Who may read documents now, by id, as the index has them. A document that is gone, or half written, is missing."""
+
+Neighbours = Callable[[Sequence[Hit], Audience], Awaitable[Sequence[Hit]]]
+"""The chunks right before and right after these in their documents that every reader may read; their score is 0."""
 
 Sources = Callable[[Audience], Awaitable[Collection[str]]]
 """The sources in which there is something that every reader may read."""

@@ -246,8 +246,19 @@ class Settings(BaseSettings):
     """LangChain ``provider:model`` name of the chat model."""
     footnote_model_timeout: Duration = timedelta(seconds=30)
     """How long the model may stay silent before the answer is given in quotes."""
+    footnote_support: str = Field(default="words", pattern="^(words|model)$")
+    """Who decides whether a source says what words leave open: ``words`` (and the bundled embedding), or the ``model`` itself."""
+    footnote_source_tokens: int = Field(default=3_000, ge=200)
+    """Tokens of sources that the model is told for an answer, about."""
+    footnote_reranker: str | None = None
+    """Model of a reranker that reads the best chunks again, or ``tei`` for a server that has one model. None: no reranking."""
+    footnote_reranker_url: HttpUrl | None = None
+    """Where it takes ``POST /rerank``."""
+    footnote_reranker_key: SecretStr | None = None
+    """Its key, if it wants one."""
     footnote_embeddings: str = "local"
-    """``local`` (bundled all-MiniLM-L6-v2), ``local:wordllama`` (faster, less exact) or ``openai:text-embedding-3-small`` ..."""
+    """``local`` (bundled all-MiniLM-L6-v2), ``local:wordllama`` (faster, less exact), ``local:multilingual`` (an extra) or
+    ``openai:text-embedding-3-small`` ..."""
 
     slack_bot_token: SecretStr | None = None
     """Bot token (``xoxb-``)."""

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 
 from core.answering.evidence import Evidence
 from core.channels import DEFAULT, ChannelConfig
-from core.models import PUBLIC, Access, Answer, Audience, Chunk, Hit, Message
+from core.indexing.index import Index
+from core.models import PUBLIC, Access, Answer, Audience, Chunk, Hit, Message, Query, Retrieved
 
 UPDATED = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -79,18 +80,24 @@ class ScriptedSearch:
         self.error = error
         self.seconds = seconds
         self.queries: list[str] = []
+        self.asked: list[Query] = []
 
-    async def __call__(self, query: str, audience: Audience, k: int, sources: Collection[str] = ()) -> list[Hit]:
-        self.queries.append(query)
+    async def __call__(self, query: Query, audience: Audience, k: int) -> Retrieved:
+        self.queries.append(query.text)
+        self.asked.append(query)
         await asyncio.sleep(self.seconds)
         if self.error:
             raise self.error
         readable = [item for item in self.hits if audience.may_read(item.chunk.access)]
-        return [item for item in readable if not sources or item.chunk.source in sources][:k]
+        return Retrieved(hits=tuple(item for item in readable if not query.sources or item.chunk.source in query.sources)[:k])
 
     async def accesses(self, document_ids: Collection[str]) -> dict[str, Access]:
         known = {item.chunk.document_id: item.chunk.access for item in self.hits} | self.now
         return {id: access for id in document_ids if (access := known.get(id))}
+
+
+async def hits_of(index: Index, text: str, audience: Audience, k: int = 10, sources: Sequence[str] = ()) -> list[Hit]:
+    return list((await index.search(Query(text=text, sources=tuple(sources)), audience, k)).hits)
 
 
 async def asked(

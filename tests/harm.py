@@ -36,7 +36,7 @@ class Seen:
 
     @property
     def everything(self) -> str:
-        return "\n".join([*self.slack, *self.discord, self.terminal, self.answer.text, self.answer.notice])
+        return "\n".join([*self.slack, *self.discord, self.terminal, self.answer.text, self.answer.remarks])
 
 
 async def seen(answer: Answer, pieces: Sequence[str] = ()) -> Seen:

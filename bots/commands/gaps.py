@@ -18,7 +18,7 @@ from core.errors import FootnoteError, UserError
 from core.evaluation.feedback import Answered
 from core.evaluation.gaps import Gap, unanswered
 from core.evaluation.tellings import Telling, since_done
-from core.models import Answer, Audience, Hit, Message, Principal, Reason, now
+from core.models import Answer, Audience, Hit, Message, Principal, Query, Reason, now
 from core.ports import Search
 from core.principals import expand
 from core.together import cancelled
@@ -208,7 +208,7 @@ class GapList:
         if not gap.question:
             return None
         try:
-            found = await self._search(gap.question, audience, 1)
+            found = (await self._search(Query(text=gap.question), audience, 1)).hits
         except FootnoteError:
             return None
         return found[0] if found else None

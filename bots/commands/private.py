@@ -78,7 +78,7 @@ class PrivateAnswers:
         if not all(id in accesses and audience.may_read(accesses[id]) for id in kept.answer.documents):
             raise UserError("What this answer was made from has changed since. Please ask again.")
         log.info("answer.shared", answer=kept.answer.id, documents=list(kept.answer.documents))
-        notice = " ".join(filter(None, (f"Shared by {command.user_name}.", kept.answer.notice)))
+        notice = f"Shared by {command.user_name}. {kept.answer.notice}".strip()
         await self._desk.shared(kept.answer.id)
         await reply.publish(replace(kept.answer, notice=notice))
 
@@ -114,7 +114,7 @@ class _Shareable:
             user=self._command.user,
             channel_id=self._command.channel_id,
             question=answer.question,
-            answer=replace(answer, hits=()),
+            answer=replace(answer, hits=(), taken_as=""),
         )
         await self._desk.keep(answer.id, kept)
         await self._reply.offer(

@@ -21,7 +21,7 @@ _MENTION = re.compile(r"@(?=everyone|here)|<(?=@[!&]?\d|#\d|/(?![a-z]+\d*>)|a?:\
 """Also channels, custom emoji, dates and the ``</command:1>`` that runs when it is clicked, but not a closing HTML tag."""
 _FORMATTING = re.compile(r"[\\*`]|~~|\|\||__+|(?<![^\W_])_|_(?![^\W_])|(?<=\])\(")
 _LINE_START = re.compile(r"(-#|#{1,3}|>{1,3}|[-+])$|(\d+)(\.)$")
-_URL = re.compile(r"https?://[^\s<>\"'`|\\]+", re.IGNORECASE)
+_URL = re.compile(r"(?<![\w+.%-])[\w+.%-]+://[^\s<>\"'`|\\]+", re.IGNORECASE)
 _SCHEME = re.compile(r"(?<=http:)(?=//)|(?<=https:)(?=//)", re.IGNORECASE)
 _UNSAFE_IN_URL = re.compile(r"[\s<>()\"'`\\|\x00-\x1f]")
 _FOOTNOTE = re.compile(r"\[\d+\]")

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from bots.discord.cards import LIMIT, PLAIN_LIMIT, Card, length
 from bots.discord.dialect import inline, literal, masked, pieces, safe_url
 from bots.discord.markdown import Block, Span, parse, plain
-from core.models import Answer, Citation
+from core.models import Answer, Citation, Link
 
 _TABLE_WIDTH = 72
 """Cells of a code block in a narrow window; a wider table becomes a list."""
@@ -272,14 +272,24 @@ def _cite(blocks: Sequence[Block], citations: Sequence[Citation]) -> list[Block]
 
 
 def _tail(answer: Answer) -> Iterator[str]:
-    if answer.notice:
-        yield f"-# {literal(_short(answer.notice, 800))}"
+    if answer.remarks:
+        yield f"-# {literal(_short(answer.remarks, 800))}"
     for citation in answer.citations:
-        title = _short(citation.title or citation.document_id, 200)
-        url = safe_url(citation.url)
         # Discord shows the date in the reader's own language and time zone.
         updated = f"<t:{int(citation.updated_at.timestamp())}:d>"
-        yield f"-# [{citation.number}] {masked(title, url) if url else literal(title)} · updated {updated}"
+        yield f"-# [{citation.number}] {_linked(citation)} · updated {updated}"
+        for place in citation.also_at:
+            yield f"-# also at {_linked(place)}"
+    if answer.near:
+        yield "-# Nearest pages:"
+    for page in answer.near:
+        yield f"-# {_linked(page)}"
+
+
+def _linked(document: Citation | Link) -> str:
+    title = _short(document.title or document.document_id, 200)
+    url = safe_url(document.url)
+    return masked(title, url) if url else literal(title)
 
 
 def _short(text: str, limit: int) -> str:

@@ -15,7 +15,7 @@ from bots.commands.reindex import offers
 from bots.responder import GREETING, RETRY
 from core.channels import ChannelConfig, Policy
 from core.evaluation.gaps import Gap
-from core.models import Answer, AnswerMode, Citation, Coverage, SyncReport, SyncState, SyncStatus
+from core.models import Answer, AnswerMode, Citation, Coverage, Link, SyncReport, SyncState, SyncStatus
 
 if TYPE_CHECKING:
     from bots.discord.cards import Card
@@ -112,6 +112,10 @@ NOT_FOUND = replace(
     text="I did not find this in the documents. I searched for “Which vaccinations do I need for Antarctica?”. Try other words, "
     "or name the page, the team or the product that it is about.",
     citations=(),
+    near=(
+        Link(document_id="handbook:travel", title="Travel policy", url=f"{_PAGES}travel"),
+        Link(document_id="handbook:insurance", title="Insurance abroad", url=f"{_PAGES}insurance"),
+    ),
     mode=AnswerMode.NOT_FOUND,
     follow_ups=(),
     escalates=False,

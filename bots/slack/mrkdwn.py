@@ -21,7 +21,7 @@ _COLUMN = 40
 _STYLES = {"strong": "*", "em": "_", "s": "~"}
 _BREAK = Span("\n")
 _CONTROLS = {code: None for code in (*range(32), 127) if chr(code) not in "\t\n\r"}
-_LINKABLE = re.compile(r"\[(?P<number>\d{1,4})\]|(?P<url>https?://[^\s<>|\"`]+[^\s<>|\"`.,;:!?)\]}'])")
+_LINKABLE = re.compile(r"\[(?P<number>\d{1,4})\]|(?P<url>(?<![\w+.%-])[\w+.%-]+://[^\s<>|\"`]+[^\s<>|\"`.,;:!?)\]}'])")
 
 
 class _Markdown(MarkdownIt):

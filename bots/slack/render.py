@@ -13,7 +13,7 @@ from bots.commands.feedback import RATE
 from bots.slack.markup import cut, link, size
 from bots.slack.mrkdwn import SECTION, sections
 from core.errors import UserError
-from core.models import Answer, Citation
+from core.models import Answer, Citation, Link
 
 Block = dict[str, Any]
 
@@ -65,8 +65,8 @@ def render(answer: Answer, *, follow_ups: bool = True) -> list[SlackMessage]:
     """
     urls = {citation.number: citation.url for citation in answer.citations}
     body = [section(text) for text in sections(answer.text, urls) or [_EMPTY]]
-    notice = [context(text) for text in sections(answer.notice, limit=_SMALL_PRINT)]
-    *before, last = _messages([*notice, *body, *_sources(answer.citations)])
+    notice = [context(text) for text in sections(answer.remarks, limit=_SMALL_PRINT)]
+    *before, last = _messages([*notice, *body, *_small(_sources(answer.citations)), *_small(_near(answer.near))])
     return [*before, SlackMessage(last.text, (*last.blocks, *closing(answer, follow_ups=follow_ups)))]
 
 
@@ -128,8 +128,15 @@ def render_card(markdown: str) -> SlackMessage:
     return SlackMessage(first.text, (*first.blocks, context("… and more, which does not fit into one message.")))
 
 
-def _sources(citations: Sequence[Citation]) -> Iterator[Block]:
-    lines = [_source(citation) for citation in sorted(citations, key=lambda citation: citation.number)]
+def _sources(citations: Sequence[Citation]) -> list[str]:
+    return [_source(citation) for citation in sorted(citations, key=lambda citation: citation.number)]
+
+
+def _near(pages: Sequence[Link]) -> list[str]:
+    return ["Nearest pages:", *(f"• {_linked(page)}" for page in pages)] if pages else []
+
+
+def _small(lines: Sequence[str]) -> Iterator[Block]:
     page: list[str] = []
     for line in lines:
         if page and size("\n".join([*page, line])) > _SMALL_PRINT:
@@ -141,9 +148,13 @@ def _sources(citations: Sequence[Citation]) -> Iterator[Block]:
 
 
 def _source(citation: Citation) -> str:
-    title = citation.title.strip() or citation.document_id
-    title = title if len(title) <= _TITLE else f"{title[: _TITLE - 1]}…"
-    return f"{citation.number}. {link(citation.url, title)} · {citation.updated_at:%Y-%m-%d}"
+    also = "".join(f" · also at {_linked(place)}" for place in citation.also_at)
+    return f"{citation.number}. {_linked(citation)} · {citation.updated_at:%Y-%m-%d}{also}"
+
+
+def _linked(document: Citation | Link) -> str:
+    title = document.title.strip() or document.document_id
+    return link(document.url, title if len(title) <= _TITLE else f"{title[: _TITLE - 1]}…")
 
 
 def section(text: str) -> Block:

@@ -70,10 +70,16 @@ class TerminalReply:
         for citation in answer.citations:
             self._write(f"\n  [{citation.number}] {citation.title} ({citation.updated_at:%Y-%m-%d})")
             self._write(f"\n      {citation.url}" if citation.url else "")
+            for place in citation.also_at:
+                self._write(f"\n      also at {place.title}{f': {place.url}' if place.url else ''}")
         if answer.citations:
             self._write("\n")
-        if answer.notice:
-            self._write(f"\n  ({answer.notice})\n")
+        if answer.near:
+            self._write("\n  Nearest pages:\n")
+        for page in answer.near:
+            self._write(f"    {page.title}{f': {page.url}' if page.url else ''}\n")
+        if answer.remarks:
+            self._write(f"\n  ({answer.remarks})\n")
         if answer.follow_ups:
             self._write(f"\n  Ask next{', by its number' if self._numbered else ''}:\n")
         for number, question in enumerate(answer.follow_ups, start=1):
@@ -141,10 +147,11 @@ class JsonReply:
             "answer": self.final.text,
             "grounded": self.final.grounded,
             "mode": self.final.mode.value,
-            "notice": self.final.notice,
+            "notice": self.final.remarks,
             "citations": [
                 {**asdict(citation), "updated_at": citation.updated_at.isoformat()} for citation in self.final.citations
             ],
+            "near": [asdict(page) for page in self.final.near],
             "follow_ups": list(self.final.follow_ups),
             "hits": [
                 {"document_id": hit.chunk.document_id, "chunk": hit.chunk.position, "score": hit.score} for hit in self.final.hits

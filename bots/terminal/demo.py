@@ -28,6 +28,27 @@ To use your own pages and chat platforms, set these in the environment or in a f
 Then: uv run footnote check, and uv run footnote serve.
 """
 
+ALONE: dict[str, Any] = {
+    "qdrant_url": None,
+    "redis_url": None,
+    "slack_bot_token": None,
+    "slack_app_token": None,
+    "slack_signing_secret": None,
+    "slack_client_id": None,
+    "slack_client_secret": None,
+    "slack_teams": (),
+    "footnote_token_key": None,
+    "discord_bot_token": None,
+    "confluence_url": None,
+    "confluence_email": None,
+    "confluence_api_token": None,
+    "confluence_api_token_file": None,
+    "confluence_spaces": (),
+    "google_drive_folders": (),
+    "google_drive_drives": (),
+    "google_directory_admin": None,
+}
+"""Settings of a command that keeps to itself: embedded parts, no platform, no source of the team's."""
 
 SAMPLE = Path(__file__).parents[2] / "deploy"
 
@@ -42,24 +63,7 @@ def settings() -> dict[str, Any]:
         "footnote_data_dir": load_settings().footnote_data_dir / "demo",
         "footnote_folder": SAMPLE / "handbook",
         "footnote_config": SAMPLE / "handbook.toml",
-        "qdrant_url": None,
-        "redis_url": None,
-        "slack_bot_token": None,
-        "slack_app_token": None,
-        "slack_signing_secret": None,
-        "slack_client_id": None,
-        "slack_client_secret": None,
-        "slack_teams": (),
-        "footnote_token_key": None,
-        "discord_bot_token": None,
-        "confluence_url": None,
-        "confluence_email": None,
-        "confluence_api_token": None,
-        "confluence_api_token_file": None,
-        "confluence_spaces": (),
-        "google_drive_folders": (),
-        "google_drive_drives": (),
-        "google_directory_admin": None,
+        **ALONE,
     }
 
 

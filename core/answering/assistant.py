@@ -19,14 +19,20 @@ from core.answering.budget import Budget, Meter
 from core.answering.chain import Ask, Draft, build_chain
 from core.answering.follow_ups import follow_ups
 from core.answering.freshness import Freshness
+from core.answering.grounding.context import Context
+from core.answering.grounding.grounding import Judge
+from core.answering.grounding.meaning import Embed
 from core.answering.history import ConversationHistory, to_messages
 from core.answering.line import Line, Waiting, unheard
 from core.answering.memory import Memory
 from core.answering.model import name_of
 from core.answering.prompts import PROMPT_VERSION
+from core.answering.refusing.confidence import Confidence
+from core.answering.reranking import Rerank
 from core.answering.retriever import UNAVAILABLE
 from core.answering.style import Style
 from core.answering.summaries import LONG, Summaries
+from core.answering.understanding.understanding import Understanding
 from core.answering.visible import visible
 from core.channels import DEFAULT, ChannelConfig
 from core.errors import TransientError, UserError
@@ -38,6 +44,9 @@ from core.telemetry import STEP_SECONDS
 class Assistant:
     """Answers from what ``search`` finds and ``accesses`` still admits; written by ``model``, in quotes without one, while it
     is down, or when the ``budget`` is used up.
+
+    The model is told the ``context`` of what was found. What it says is checked before it is shown: by words, then by ``judge``,
+    or where there is none by ``embed``, an embedding that takes milliseconds.
     """
 
     def __init__(
@@ -53,6 +62,12 @@ class Assistant:
         budget: Budget | None = None,
         sources: Sources | None = None,
         attached: Attached | None = None,
+        context: Context = Context(),  # noqa: B008  # frozen
+        embed: Embed | None = None,
+        judge: Judge | None = None,
+        understanding: Understanding | None = None,
+        confidence: Confidence | None = None,
+        rerank: Rerank | None = None,
         clock: Callable[[], datetime] = now,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
@@ -72,6 +87,12 @@ class Assistant:
             model,
             model_timeout=silence,
             line=Line(search_timeout.total_seconds()),
+            context=context,
+            embed=embed,
+            judge=judge,
+            understanding=understanding,
+            confidence=confidence,
+            rerank=rerank,
         )
 
     async def answer(
@@ -96,6 +117,7 @@ class Assistant:
             asked_by=message.user_name,
             history=tuple(said),
             sources=sources,
+            at=self._clock(),
             style=Style(language=config.language, tone=config.tone),
             attached=self._in_files(message, audience),
             failure=spent,
@@ -147,7 +169,7 @@ class Assistant:
 
     def _turn(self, message: Message, ask: Ask, draft: Draft) -> Turn:
         """With all that the answer may repeat: the documents it was made from, cited or not, and what earlier answers were."""
-        hits = [hit for item in draft.found.evidence for hit in item.hits]
+        hits = [hit for item in draft.found.evidence for some in (item.hits, *item.copies) for hit in some]
         earlier = [said.additional_kwargs for said in ask.history if isinstance(said, AIMessage)]
         accesses = [hit.chunk.access for hit in hits] + [access for said in earlier for access in said["accesses"]]
         documents = [hit.chunk.document_id for hit in hits] + [id for said in earlier for id in said["documents"]]
@@ -181,6 +203,8 @@ class Assistant:
             prompt_version=PROMPT_VERSION,
             timings=timings,
             notice=draft.notice,
+            taken_as=draft.found.taken_as,
+            near=draft.near,
         )
 
 

@@ -1,4 +1,4 @@
-"""Footnotes: from the statement that was made to the passage that supports it."""
+"""Footnotes: from the statements that were made to the passages that support them."""
 
 from __future__ import annotations
 
@@ -7,19 +7,34 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from core.answering.evidence import Evidence
 from core.answering.footnotes import plain
-from core.answering.passages import passages
+from core.answering.grounding.support import Spot
+from core.answering.quoting.duplicates import stands_in
+from core.answering.quoting.passages import passages
 from core.answering.terms import terms
-from core.models import Citation
+from core.models import GAP, Citation, Link
 
 _LONGEST_QUOTE = 600
+_MOST_LINKS = 2
+"""Beside the source's own."""
 _BULLET = re.compile(r"\A(?:[-*+•]|\d{1,3}[.)])\s+")
 
 
-def citations(cited: Mapping[int, Sequence[str]], evidence: Sequence[Evidence], question: str) -> tuple[Citation, ...]:
-    """One citation a document, numbered in the order of ``cited``: number of the evidence to the statements that cite it."""
+def citations(
+    cited: Mapping[int, Sequence[str]],
+    evidence: Sequence[Evidence],
+    question: str,
+    quoted: Mapping[int, Sequence[Spot]] | None = None,
+) -> tuple[Citation, ...]:
+    """One citation a document, numbered in the order of ``cited``: number of the evidence to the statements that cite it.
+    ``quoted`` are the passages that were found to support them.
+    """
     by_number = {item.number: item for item in evidence}
     return tuple(
-        citation(by_number[source], number, supporting(by_number[source], statements, question))
+        citation(
+            by_number[source],
+            number,
+            _quote((quoted or {}).get(source, ())) or supporting(by_number[source], statements, question),
+        )
         for number, (source, statements) in enumerate(cited.items(), 1)
     )
 
@@ -31,12 +46,21 @@ def citation(item: Evidence, number: int, quote: str) -> Citation:
     return Citation(
         number=number,
         document_id=item.document_id,
-        # No code either: a title is shown where there is none.
-        title=plain(" ".join(item.title.replace("`", "'").split())),
+        title=_shown(item.title),
         url=item.url,
         quote=shown,
         updated_at=item.updated_at,
+        also_at=tuple(
+            Link(document_id=copy[0].chunk.document_id, title=_shown(copy[0].chunk.title), url=copy[0].chunk.url)
+            for copy in item.copies
+            if all(stands_in(part, copy) for part in quote.split(GAP))
+        )[:_MOST_LINKS],
     )
+
+
+def _shown(title: str) -> str:
+    # No code either: a title is shown where there is none.
+    return plain(" ".join(title.replace("`", "'").split()))
 
 
 def supporting(item: Evidence, statements: Iterable[str], question: str) -> str:
@@ -54,6 +78,16 @@ def supporting(item: Evidence, statements: Iterable[str], question: str) -> str:
         if max(scores) > 0:
             return candidates[scores.index(max(scores))]
     return candidates[0]
+
+
+def _quote(spots: Sequence[Spot]) -> str:
+    """The passages that say it, in reading order, word for word: as many as there is room for, those that came first."""
+    chosen: list[str] = []
+    for spot in spots:
+        if not chosen or len(GAP.join((*chosen, spot.text))) <= _LONGEST_QUOTE:
+            chosen.append(spot.text)
+    order = {spot.text: spot.order for spot in spots}
+    return GAP.join(sorted(dict.fromkeys(chosen), key=lambda text: order[text]))
 
 
 def _overlap(wanted: set[str], text: str) -> float:

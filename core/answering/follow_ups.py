@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from core.answering.evidence import CUT
 from core.answering.footnotes import plain
 from core.answering.terms import content_words, terms
 from core.answering.visible import visible
@@ -18,6 +17,8 @@ MOST = 3
 LONGEST = 75
 """Characters of a question: it is shown whole on a button."""
 
+NEAR = 0.3
+"""A page below this share of the best score is about something else. More may be asked about than an answer is made from."""
 _LEAST_WORDS = 10
 """Of a chunk that has something to say."""
 _BESIDE = 2
@@ -76,7 +77,7 @@ def _beside(hits: Sequence[Hit], citations: Sequence[Citation]) -> Iterator[_Top
     cited = {citation.document_id for citation in citations}
     used = {_heading(hit) for hit in hits if _supports(hit, citations)}
     best = max((hit.score for hit in hits), default=0.0)
-    near = [hit for hit in hits if best <= 0 or hit.score >= CUT * best or hit.chunk.document_id in cited]
+    near = [hit for hit in hits if best <= 0 or hit.score >= NEAR * best or hit.chunk.document_id in cited]
     found = [(hit, topic) for hit in near if _heading(hit) not in used and (topic := _topic(hit))]
     same = [topic for hit, topic in found if hit.chunk.document_id in cited and topic.context]
     beside = list({topic.name: topic for topic in same}.values())
@@ -100,8 +101,9 @@ def _supports(hit: Hit, citations: Sequence[Citation]) -> bool:
     """Whether a citation quotes this chunk."""
     letters = _letters(hit.chunk.text)
     return any(
-        citation.document_id == hit.chunk.document_id and _letters(citation.quote.removesuffix(" …")) in letters
+        citation.document_id == hit.chunk.document_id and _letters(passage) in letters
         for citation in citations
+        for passage in citation.passages
     )
 
 

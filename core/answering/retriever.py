@@ -10,7 +10,7 @@ from langchain_core.retrievers import BaseRetriever
 
 from core.answering.access import readable
 from core.errors import TransientError
-from core.models import Audience, Hit
+from core.models import Audience, Hit, Query, Retrieved
 
 UNAVAILABLE = "Search is unavailable right now, so I cannot answer: I never answer without looking."
 
@@ -27,29 +27,29 @@ class SearchRetriever(BaseRetriever):
     accesses: Any
     """A :data:`core.ports.Accesses`."""
     audience: Audience
-    sources: tuple[str, ...] = ()
-    """Of these only, if any."""
     k: int
 
-    async def hits(self, query: str) -> list[Hit]:
+    async def retrieve(self, query: Query) -> Retrieved:
         """Raises TransientError, worded for the person who asked, when search or look-up fail."""
-        return [document.metadata["hit"] for document in await self.ainvoke(query)]
-
-    async def _aget_relevant_documents(self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun) -> list[Document]:
         try:
-            found: list[Hit] = await self.search(query, self.audience, self.k, self.sources)
-            hits = [hit for hit in found if self._fits(hit)]
-            allowed = await readable({hit.chunk.document_id for hit in hits}, self.audience, self.accesses)
+            found: Retrieved = await self.search(query, self.audience, self.k)
+            hits = [hit for hit in found.hits if self._fits(hit, query)]
+            allowed = await readable({hit.chunk.document_id for hit in hits} | found.looked_at, self.audience, self.accesses)
         except TransientError as error:
             raise TransientError(UNAVAILABLE) from error
-        return [
-            Document(id=hit.chunk.id, page_content=hit.chunk.indexed_text, metadata={"hit": hit})
-            for hit in hits
-            if hit.chunk.document_id in allowed
-        ]
+        return Retrieved(
+            hits=tuple(hit for hit in hits if hit.chunk.document_id in allowed),
+            # What was taken away decides nothing either: not even whether to answer.
+            signals=found.signals if found.looked_at <= allowed else None,
+            looked_at=found.looked_at & allowed,
+        )
 
-    def _fits(self, hit: Hit) -> bool:
-        return self.audience.may_read(hit.chunk.access) and (not self.sources or hit.chunk.source in self.sources)
+    async def _aget_relevant_documents(self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun) -> list[Document]:
+        found = await self.retrieve(Query(text=query))
+        return [Document(id=hit.chunk.id, page_content=hit.chunk.indexed_text, metadata={"hit": hit}) for hit in found.hits]
+
+    def _fits(self, hit: Hit, query: Query) -> bool:
+        return self.audience.may_read(hit.chunk.access) and (not query.sources or hit.chunk.source in query.sources)
 
     def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
         raise NotImplementedError("Footnote is asynchronous: await ainvoke()")

@@ -30,7 +30,7 @@ from pydantic import TypeAdapter
 from core.errors import TransientError
 from core.evaluation.feedback import FEEDBACK_TTL, Answered
 from core.evaluation.tellings import Tellings
-from core.models import AnswerMode, Reason
+from core.models import AnswerMode, Reason, now
 from core.outage import Outage
 from core.redis import text
 
@@ -66,16 +66,22 @@ _LONGEST = 300
 """Characters of a question: of what is longer, the beginning tells what it is about."""
 _TRIES = 5
 _TIMEOUT = 3.0
+_ON_ITS_WAY = timedelta(hours=1)
+"""A rating or an answer that was given before its person was forgotten is noted within this time, or never."""
 _AT_ONCE = 200
 
 _PREFIX = "footnote:{gaps}:"
 _GAPS, _VERSION = f"{_PREFIX}gaps", f"{_PREFIX}version"
 
-# KEYS: gaps (sorted by when they were asked last), version (of the set of gaps), vectors, the gap, where the answer went.
-# A new gap is opened only while the version is the one that was compared with ('' is any); others must still be there.
+# KEYS: gaps (sorted by when they were asked last), version (of the set of gaps), vectors, the gap, where the answer went, and
+# when those were forgotten who say so. A new gap is opened only while the version is the one that was compared with ('' is
+# any); others must still be there. What was said before its person was forgotten goes nowhere.
 _PLACE = """
 local id, expected, vector, name, entry = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local at, ttl, answer_ttl, most, most_entries = tonumber(ARGV[6]), ARGV[7], ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10])
+for i = 6, #KEYS do
+  if at <= tonumber(redis.call('GET', KEYS[i]) or '-1') then return {redis.call('GET', KEYS[2]) or '0'} end
+end
 if vector ~= '' then
   if expected ~= '' and (redis.call('GET', KEYS[2]) or '0') ~= expected then return {} end
   redis.call('HSET', KEYS[3], id, vector)
@@ -208,6 +214,7 @@ class Gaps:
         near: float | None = None,
         most: int = MOST_GAPS,
         new_id: Callable[[], str] = lambda: secrets.token_hex(5),
+        clock: Callable[[], datetime] = now,
     ) -> None:
         """``near``: from which cosine on two questions mean the same, if not as measured for the model."""
         self._redis = redis
@@ -215,6 +222,7 @@ class Gaps:
         self._near = NEAR.get(embedder.name, NEAR_ELSEWHERE) if near is None else near
         self._most = most
         self._new_id = new_id
+        self._clock = clock
         self._vectors = f"{_PREFIX}vectors:{embedder.name}"
         self._known = _Known()
         self.tellings = Tellings(redis)
@@ -285,8 +293,9 @@ class Gaps:
 
     async def forget_person(self, user: str) -> int:
         """Delete all entries of a person, and those of others about what they asked, which hold their words, and what they were
-        told of gaps: how many.
+        told of gaps: how many. What they said until now and is still on its way is not noted any more.
         """
+        await self._reach(lambda: self._redis.set(_forgotten_key(user), self._clock().timestamp(), ex=_ON_ITS_WAY))
         forgotten = await self.tellings.forget_person(user)
         for id, fields in await self._all():
             entries = _entries(fields)
@@ -332,8 +341,11 @@ class Gaps:
         )
 
     async def _place(self, id: str, entry: _Entry, vector: str = "", expected: str = "") -> str:
-        """The version now, or nothing when there are other gaps than were known."""
+        """The version now, or nothing when there are other gaps than were known. An entry of somebody who was forgotten since is
+        placed nowhere.
+        """
         keys = [_GAPS, _VERSION, self._vectors, _key(id), _answer_key(entry.answer)]
+        keys += [_forgotten_key(user) for user in dict.fromkeys((entry.user, entry.asked_by))]
         arguments = [
             *(id, expected, vector, _name(entry.answer, entry.user), _ENTRY.dump_json(entry).decode(), entry.at),
             *(int(GAP_TTL.total_seconds()), int(FEEDBACK_TTL.total_seconds()), self._most, MOST_ENTRIES, _key("")),
@@ -460,3 +472,7 @@ def _key(id: str) -> str:
 
 def _answer_key(answer_id: str) -> str:
     return f"{_PREFIX}answer:{answer_id}"
+
+
+def _forgotten_key(user: str) -> str:
+    return f"{_PREFIX}forgotten:{user}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
@@ -14,6 +14,7 @@ from core.errors import FootnoteError
 from core.indexing.classes import AGE, AccessClasses
 from core.indexing.generations import Generation, Generations
 from core.indexing.qdrant import SEARCH_SECONDS, Missing
+from core.indexing.rarity import CommonWords
 from core.models import Access
 from core.ports import Embedder
 
@@ -31,6 +32,7 @@ class Answering:
     embedder: Embedder | None
     """None when its model cannot be had here: then words alone decide."""
     classes: AccessClasses
+    common: CommonWords = field(default_factory=CommonWords)
 
 
 class Answerer:

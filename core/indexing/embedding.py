@@ -2,65 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.batches import Batches
 from core.errors import ConfigError
+from core.indexing.lanes import BATCH, QUESTIONS, Lanes
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Vectors = NDArray[np.float32]
+    from core.indexing.lanes import Vectors
+    from core.indexing.multilingual import MultilingualEmbedder
 
 MAX_PIECES = 256
 """Wordpieces, the two marks included, that the model was made for; longer texts are cut."""
-BATCH = 4
-"""Texts in one run. Larger batches are no faster on a processor, take more memory and make others wait."""
-THREADS = 4
-"""At most so many runs at once; each uses one thread, so that all of them may be put behind the questions."""
-
-QUESTIONS = 8
-"""In one run, when they wait: fewer turns for the thread where the event loop is busy, and still over soon."""
 _STATIC_BATCH = 64
 """Where a text takes hardly any time."""
 
 _TOKENIZER = Path(__file__).parent / "minilm" / "tokenizer.json"
 _TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
 _MODEL_SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
-
-
-class _Lanes:
-    """Threads for embedding: questions have one of their own, documents have the others, at a lower priority."""
-
-    def __init__(self) -> None:
-        self._questions = ThreadPoolExecutor(1, "embed-query")
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        self._documents = ThreadPoolExecutor(min(cores, THREADS), "embed-documents", initializer=_step_back)
-
-    async def questions(self, work: Callable[[Sequence[str]], Vectors], texts: Sequence[str]) -> list[list[float]]:
-        vectors = await asyncio.get_running_loop().run_in_executor(self._questions, work, texts)
-        found: list[list[float]] = vectors.tolist()
-        return found
-
-    async def documents(self, work: Callable[[Sequence[str]], Vectors], batches: Sequence[Sequence[str]]) -> list[Vectors]:
-        loop = asyncio.get_running_loop()
-        return await asyncio.gather(*(loop.run_in_executor(self._documents, work, batch) for batch in batches))
-
-
-def _step_back() -> None:
-    """On Linux a thread has its own priority; elsewhere questions only have their own thread."""
-    with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
 
 
 class LocalEmbedder:
@@ -76,7 +41,7 @@ class LocalEmbedder:
         self._model_path = model
         self._tokenizer_path = tokenizer
         self._loading = threading.Lock()
-        self._lanes = _Lanes()
+        self._lanes = Lanes()
         self._questions = Batches(partial(self._lanes.questions, self._embed), most=QUESTIONS)
 
     async def embed_documents(self, texts: Sequence[str]) -> list[list[float]]:
@@ -160,7 +125,7 @@ class WordLlamaEmbedder:
 
     def __init__(self) -> None:
         self._loading = threading.Lock()
-        self._lanes = _Lanes()
+        self._lanes = Lanes()
         self._questions = Batches(partial(self._lanes.questions, self._embed), most=_STATIC_BATCH)
 
     async def embed_documents(self, texts: Sequence[str]) -> list[list[float]]:
@@ -196,20 +161,28 @@ class WordLlamaEmbedder:
         return wordllama.WordLlama.load(dim=self.dimension, cache_dir=Path(wordllama.__file__).parent, disable_download=True)
 
 
-def build_embedder(name: str) -> LocalEmbedder | WordLlamaEmbedder:
-    """``local`` or ``local:wordllama``. Raises ConfigError for other names: those are for LangChain."""
+def build_embedder(name: str) -> LocalEmbedder | WordLlamaEmbedder | MultilingualEmbedder:
+    """``local``, ``local:wordllama`` or ``local:multilingual``. Raises ConfigError for other names: those are for LangChain."""
     if name == "local":
         return LocalEmbedder()
     if name == "local:wordllama":
         return WordLlamaEmbedder()
-    raise ConfigError(f"FOOTNOTE_EMBEDDINGS is {name!r}, which is no bundled model: use local or local:wordllama")
+    if name == "local:multilingual":
+        from core.indexing.multilingual import MultilingualEmbedder
+
+        return MultilingualEmbedder()
+    raise ConfigError(
+        f"FOOTNOTE_EMBEDDINGS is {name!r}, which is no bundled model: use local, local:wordllama or local:multilingual"
+    )
 
 
-async def bundled(model: str) -> LocalEmbedder | WordLlamaEmbedder:
+async def bundled(model: str) -> LocalEmbedder | WordLlamaEmbedder | MultilingualEmbedder:
     """The one whose vectors are of this model. Raises ConfigError when it is not a bundled one."""
     for embedder in (LocalEmbedder, WordLlamaEmbedder):
         if embedder.name == model:
             return embedder()
+    if model == "multilingual-e5-small-q4":
+        return build_embedder("local:multilingual")
     raise ConfigError(f"{model} is no bundled model")
 
 

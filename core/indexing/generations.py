@@ -28,6 +28,9 @@ _INDEXES: Mapping[str, models.PayloadSchemaType] = {
     "access": models.PayloadSchemaType.KEYWORD,
     "gates": models.PayloadSchemaType.KEYWORD,
     "position": models.PayloadSchemaType.INTEGER,
+    "path": models.PayloadSchemaType.KEYWORD,
+    "owners": models.PayloadSchemaType.KEYWORD,
+    "updated_at": models.PayloadSchemaType.DATETIME,
 }
 _MODEL, _ID = "footnote_embeddings", "footnote_id"
 _LOOKS = 5

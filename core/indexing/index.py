@@ -12,16 +12,17 @@ from typing import Any, TypeVar
 
 from qdrant_client import AsyncQdrantClient, models
 
-from core.indexing import sparse
+from core.indexing import sparse, vocabulary
 from core.indexing.answering import Answerer, Answering, EmbedderOf
 from core.indexing.cleaning import clean
 from core.indexing.embedding import bundled
 from core.indexing.generations import DENSE, SPARSE, Generation, Generations
-from core.indexing.payloads import access_of, gates_of, payload_of
+from core.indexing.payloads import access_of, chunk_of, gates_of, payload_of
 from core.indexing.qdrant import SEARCH_SECONDS, Missing, ask
 from core.indexing.ranking import best
+from core.indexing.recipe import ALL, Recipe
 from core.indexing.tombstones import Forgotten, Tombstone, Tombstones
-from core.models import NOBODY, Access, Audience, Chunk, Document, Hit, Principal
+from core.models import NOBODY, Access, Audience, Chunk, Document, Hit, Label, Principal, Query, Retrieved
 from core.ports import Embedder
 
 WRITE = 64
@@ -53,14 +54,14 @@ class Record:
 
     document_id: str
     content_hash: str
-    """Empty when its last write was cut off: equal to nothing, so that it is written again."""
+    """Empty when its last write was cut off, or was of an older Footnote: equal to nothing, so that it is written again."""
     access_class: str
     title: str
     chunks: int
     version: str = ""
-    """As the source gave it; empty when the last write was cut off."""
+    """As the source gave it; empty as ``content_hash`` is."""
     text_hash: str = ""
-    """See :func:`core.indexing.payloads.text_hash`; empty when the last write was cut off."""
+    """See :func:`core.indexing.payloads.text_hash`; empty as ``content_hash`` is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,11 +120,18 @@ class Index:
     """
 
     def __init__(
-        self, client: AsyncQdrantClient, embedder: Embedder, alias: str = "footnote", *, embedder_of: EmbedderOf = bundled
+        self,
+        client: AsyncQdrantClient,
+        embedder: Embedder,
+        alias: str = "footnote",
+        *,
+        embedder_of: EmbedderOf = bundled,
+        recipe: Recipe = ALL,
     ) -> None:
         """``embedder_of`` builds the models of collections that were made before ``embedder`` was chosen."""
         self._client = client
         self._embedder = embedder
+        self._recipe = recipe
         self._generations = Generations(client, embedder, alias)
         self._tombstones = Tombstones(client, alias)
         self._answerer = Answerer(self._generations, embedder, embedder_of, self._facet)
@@ -298,13 +306,14 @@ class Index:
                         yield replace(record, content_hash="", version="", text_hash="")
 
     async def _records(self, generation: Generation, source: str) -> AsyncIterator[Record]:
-        fields = ["document_id", "content_hash", "access", "title", "chunks", "pending", "version", "text_hash"]
+        fields = ["document_id", "content_hash", "access", "title", "chunks", "pending", "version", "text_hash", "terms"]
         async for payload in self._heads(generation, [_is("source", source)], fields):
+            again = payload.get("pending") or payload.get("terms") != sparse.VERSION
             yield Record(
                 document_id=payload["document_id"],
-                content_hash="" if payload.get("pending") else payload["content_hash"],
-                version="" if payload.get("pending") else payload.get("version", ""),
-                text_hash="" if payload.get("pending") else payload.get("text_hash", ""),
+                content_hash="" if again else payload["content_hash"],
+                version="" if again else payload.get("version", ""),
+                text_hash="" if again else payload.get("text_hash", ""),
                 access_class=payload["access"],
                 title=payload["title"],
                 chunks=payload["chunks"],
@@ -389,6 +398,20 @@ class Index:
             if (access := accesses.get(payload["document_id"])) and audience.may_read(access)
         ]
 
+    async def labels(self) -> AsyncIterator[Sequence[Label]]:
+        """What all chunks are called, some hundred at a time, whoever may read them."""
+        async for found in vocabulary.labels(self._client, (await self._answerer.look()).generation.collection):
+            yield found
+
+    async def standing(self, words: Sequence[str], audience: Audience) -> frozenset[str]:
+        """Those of some words that stand in something that every reader may read. Stop words count as such."""
+
+        async def look(answering: Answering) -> frozenset[str]:
+            readable = await self._readable(answering, audience)
+            return await vocabulary.standing(self._client, answering.generation.collection, words, readable)
+
+        return await self._here(look)
+
     async def accesses(self, document_ids: Collection[str]) -> dict[str, Access]:
         """Who may read documents now, by id. What questions are not answered from is missing: gone, or half written."""
         return await self._here(lambda answering: self._accesses(answering, sorted(set(document_ids))))
@@ -434,18 +457,41 @@ class Index:
                     found.append((payload, access))
         return found
 
-    async def search(self, query: str, audience: Audience, k: int, sources: Collection[str] = ()) -> list[Hit]:
-        """The ``k`` best chunks that every reader may read, by meaning and by words together; equal scores by id. With
-        ``sources``, of these only.
+    async def search(self, query: Query, audience: Audience, k: int) -> Retrieved:
+        """The ``k`` best chunks that every reader may read, by meaning and by words together; equal scores by id.
 
         Who may read is part of the query, in every branch of it, and is checked again on what comes back.
         Without an embedding (a remote model that does not answer) words alone decide. What is invisible in a query
         counts as little as in a document.
         """
-        query = clean(query)
-        if not query.strip() or k < 1:
+        query = replace(
+            query,
+            text=clean(query.text),
+            before=clean(query.before),
+            answered=clean(query.answered),
+            also=tuple(map(clean, query.also)),
+        )
+        if not query.text.strip() or k < 1:
+            return Retrieved()
+        return await self._here(lambda answering: best(self._client, answering, query, audience, k, self._recipe))
+
+    async def neighbours(self, hits: Sequence[Hit], audience: Audience) -> list[Hit]:
+        """The chunks right before and right after ``hits`` in their documents that every reader may read; their score is 0."""
+        beside = [replace(hit.chunk, position=hit.chunk.position + step).id for hit in hits for step in (-1, 1)]
+        return await self._here(lambda answering: self._neighbours(answering, sorted(set(beside)), audience))
+
+    async def _neighbours(self, answering: Answering, ids: list[models.ExtendedPointId], audience: Audience) -> list[Hit]:
+        allowed = await answering.classes.readable_by(audience)
+        if not allowed or not ids:
             return []
-        return await self._here(lambda answering: best(self._client, answering, query, audience, k, sources))
+        chosen = models.Filter(must=[models.HasIdCondition(has_id=ids), _any("access", sorted(allowed))])
+        scrolled = self._client.scroll(answering.generation.collection, scroll_filter=chosen, limit=len(ids), with_payload=True)
+        points, _ = await ask(scrolled, seconds=SEARCH_SECONDS)
+        return [
+            Hit(chunk=chunk_of(point.payload, access), score=0.0)
+            for point in points
+            if point.payload and (access := allowed.get(point.payload["access"])) and audience.may_read(access)
+        ]
 
     async def _here(self, question: Callable[[Answering], Awaitable[Result]]) -> Result:
         """Ask what answers now; again, if it was exchanged a moment ago."""
@@ -522,7 +568,7 @@ def _batches(pairs: Sequence[tuple[Document, Sequence[Chunk]]]) -> Iterator[list
 
 
 def _point(document: Document, chunk: Chunk, chunks: Sequence[Chunk], dense: list[float]) -> models.PointStruct:
-    indices, values = sparse.document_vector(chunk.indexed_text)
+    indices, values = sparse.document_vector(chunk.title, chunk.indexed_text)
     vector: dict[str, Any] = {DENSE: dense, SPARSE: models.SparseVector(indices=indices, values=values)}
     return models.PointStruct(id=chunk.id, vector=vector, payload=payload_of(document, chunk, chunks))
 

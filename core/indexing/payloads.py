@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from core.indexing import sparse
 from core.models import Access, Chunk, Document
 
 
@@ -29,6 +30,7 @@ def payload_of(document: Document, chunk: Chunk, chunks: Sequence[Chunk]) -> dic
         payload |= {
             "chunks": len(chunks),
             "text_hash": text_hash(chunks),
+            "terms": sparse.VERSION,
             "path": list(document.path),
             "gates": gates_of(chunk.access),
             "version": document.version,

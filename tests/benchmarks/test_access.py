@@ -21,6 +21,7 @@ from core.indexing.embedding import LocalEmbedder
 from core.indexing.index import Index
 from core.indexing.qdrant import connect
 from core.models import Access, Audience, Chunk, Document
+from tests.answering import hits_of
 from tests.benchmarks.test_search import CHUNKS, FULL, SHORT, Resampled, milliseconds, p95, page, sentences
 
 pytestmark = pytest.mark.benchmark
@@ -49,9 +50,9 @@ class Unfiltered:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
 
-    async def query_points(self, collection: str, *, prefetch: list[models.Prefetch], **options: Any) -> models.QueryResponse:
-        bare = [branch.model_copy(update={"filter": None, "params": None}) for branch in prefetch]
-        return await self._client.query_points(collection, prefetch=bare, **options)
+    async def query_batch_points(self, collection: str, requests: list[models.QueryRequest]) -> list[models.QueryResponse]:
+        bare = [request.model_copy(update={"filter": None, "params": None}) for request in requests]
+        return await self._client.query_batch_points(collection, bare)
 
 
 def restricted(pair: tuple[Document, list[Chunk]], number: int) -> tuple[Document, list[Chunk]]:
@@ -81,10 +82,10 @@ async def test_finding_only_what_one_may_read_takes_hardly_longer_than_finding_a
     questions = [" ".join(chance.choice(pool).split()[:9]) for _ in range(200)]
     filtered, anything = Index(client, LocalEmbedder()), Index(Unfiltered(client), LocalEmbedder())  # type: ignore[arg-type]
     searches = {
-        "anything": lambda question: anything.search(question, CHIEF, 24),
-        "a fortieth": lambda question: filtered.search(question, SPECIALIST, 24),
-        "half": lambda question: filtered.search(question, EMPLOYEE, 24),
-        "all": lambda question: filtered.search(question, CHIEF, 24),
+        "anything": lambda question: hits_of(anything, question, CHIEF, 24),
+        "a fortieth": lambda question: hits_of(filtered, question, SPECIALIST, 24),
+        "half": lambda question: hits_of(filtered, question, EMPLOYEE, 24),
+        "all": lambda question: hits_of(filtered, question, CHIEF, 24),
     }
     taken: dict[str, list[float]] = {who: [] for who in searches}
     for search in searches.values():

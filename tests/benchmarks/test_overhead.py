@@ -6,7 +6,7 @@ import asyncio
 import multiprocessing
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from multiprocessing.connection import Connection
@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from core.answering.assistant import Assistant
 from core.answering.memory import Memory
 from core.answering.model import build_model
-from core.models import ANYONE, Audience, Hit
+from core.models import ANYONE, Audience, Query, Retrieved
 from core.settings import Settings
 from tests.answering import hit, public
 from tests.emulators.openai import OpenAIServer, Says
@@ -80,11 +80,11 @@ class SlowSearch:
             for position in range(3)
         ]
 
-    async def __call__(self, query: str, audience: Audience, k: int, sources: Collection[str] = ()) -> list[Hit]:
+    async def __call__(self, query: Query, audience: Audience, k: int) -> Retrieved:
         began = time.perf_counter()
         await asyncio.sleep(0.03)
-        self.seconds[query] = time.perf_counter() - began
-        return self._hits
+        self.seconds[query.text] = time.perf_counter() - began
+        return Retrieved(hits=tuple(self._hits))
 
 
 async def in_flight(ask: Callable[[str], Awaitable[None]], name: str, rounds: int) -> dict[str, float]:

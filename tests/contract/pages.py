@@ -10,6 +10,7 @@ from core.indexing.embedding import LocalEmbedder
 from core.indexing.index import Index
 from core.indexing.readers.plain import read_text
 from core.models import ANYONE, PUBLIC, Access, Audience, Chunk, Document
+from tests.answering import hits_of
 
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 ENG = Access(gates=(frozenset({"group:confluence:eng"}),))
@@ -58,7 +59,7 @@ BONUS = document("bonus", "The bonus of the year is paid in March, code ZX-4711.
 
 
 async def found(index: Index, query: str, audience: Audience = ANYONE, k: int = 10) -> list[str]:
-    return [hit.chunk.document_id for hit in await index.search(query, audience, k)]
+    return [hit.chunk.document_id for hit in await hits_of(index, query, audience, k)]
 
 
 async def records(index: Index, source: str = "wiki") -> dict[str, tuple[str, str, int]]:

@@ -13,6 +13,7 @@ from core.errors import ConfigError
 from core.indexing.embedding import WordLlamaEmbedder
 from core.indexing.index import Index
 from core.models import ANYONE, NOBODY, PUBLIC, Audience
+from tests.answering import hits_of
 from tests.contract.pages import ANA, BOB, BONUS, EMBEDDER, ENG, LEAVE, PAY, PRINTER, document, found, records
 
 pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect")
@@ -276,10 +277,10 @@ async def test_every_model_has_a_name_of_its_own(client: AsyncQdrantClient, name
 
 async def test_a_question_without_words_has_no_answer_by_words(client: AsyncQdrantClient, name: str) -> None:
     await Index(client, Unheard(), name).upsert([LEAVE])
-    assert await Index(client, EMBEDDER, name).search("🙂", ANYONE, 3) == []
+    assert await hits_of(Index(client, EMBEDDER, name), "🙂", ANYONE, 3) == []
 
 
 async def test_a_collection_that_is_not_ours_is_said_so_when_questions_are_asked(client: AsyncQdrantClient, name: str) -> None:
     await client.create_collection(name, vectors_config=models.VectorParams(size=4, distance=models.Distance.DOT))
     with pytest.raises(ConfigError, match="not made by Footnote"):
-        await Index(client, EMBEDDER, name).search("vacation", ANYONE, 3)
+        await hits_of(Index(client, EMBEDDER, name), "vacation", ANYONE, 3)

@@ -14,6 +14,7 @@ from core.errors import ConfigError, TransientError
 from core.indexing.index import WRITE, Index
 from core.indexing.qdrant import connect
 from core.models import ANYONE, NOBODY, PUBLIC, Audience
+from tests.answering import hits_of
 from tests.contract.pages import (
     ANA,
     BOB,
@@ -74,7 +75,7 @@ async def test_nothing_is_written_once_the_guard_refuses_and_it_is_asked_after_t
 
 async def test_a_hit_carries_the_chunk_as_it_was_written(index):
     await index.upsert([LEAVE, BONUS])
-    hits = await index.search("bonus", Audience.of(ANA), 1)
+    hits = await hits_of(index, "bonus", Audience.of(ANA), 1)
     assert [hit.chunk for hit in hits] == [BONUS[1][0]]
     assert hits[0].score > 0
 
@@ -249,7 +250,7 @@ async def test_a_document_that_lies_elsewhere_now_is_cited_there_without_being_e
         await Index(CutOff(client, 1), EMBEDDER, name).relabel(moved)
     assert {r.version async for r in index.records("wiki")} == {""}, "its version comes last"
     await index.relabel(moved)
-    hits = await index.search("turn the wheel", Audience.of(ANA), 10)
+    hits = await hits_of(index, "turn the wheel", Audience.of(ANA), 10)
     assert {(hit.chunk.url, hit.chunk.updated_at) for hit in hits} == {(moved.url, moved.updated_at)}
     assert [(r.version, r.content_hash) async for r in index.records("wiki")] == [("8", pair[0].content_hash)]
 
@@ -269,6 +270,16 @@ async def test_a_document_from_before_owners_were_asked_for_has_none(client, nam
     collection = (await client.get_aliases()).aliases[0].collection_name
     await client.delete_payload(collection, ["owners"], points=models.Filter(must=[]), wait=True)
     assert [owned.owners for owned in (await index.owned(["wiki:leave"])).values()] == [()]
+
+
+async def test_a_document_with_terms_of_an_older_kind_is_found_and_is_to_be_written_again(client, name, index):
+    await index.upsert([LEAVE, PRINTER])
+    [head] = [chunk.id for chunk in LEAVE[1] if chunk.position == 0]
+    await client.delete_payload(name, ["terms"], points=[head])
+    assert (await found(index, "vacation"))[0] == "wiki:leave"
+    told = {record.document_id: record async for record in index.records("wiki")}
+    assert told["wiki:leave"].content_hash == told["wiki:leave"].version == told["wiki:leave"].text_hash == ""
+    assert told["wiki:printer"].content_hash
 
 
 async def test_removed_documents_are_gone_and_unknown_ones_are_fine(index):
@@ -298,7 +309,7 @@ async def test_a_search_may_be_kept_to_some_sources(index):
     everybody, query = Audience.of(ANA), "vacation days"
 
     async def of(*sources: str, audience: Audience = everybody) -> set[str]:
-        return {hit.chunk.document_id for hit in await index.search(query, audience, 10, sources)}
+        return {hit.chunk.document_id for hit in await hits_of(index, query, audience, 10, sources)}
 
     assert await of() == {"wiki:leave", "wiki:pay", "drive:leave", "files:leave"}
     assert await of("drive") == {"drive:leave"}
@@ -315,10 +326,10 @@ async def test_other_sources_neither_crowd_out_nor_reorder_what_is_found_in_one(
     ]
     await index.upsert(own)
     query = "Where do I ask for QX9137?"
-    alone = [(hit.chunk.id, round(hit.score, 4)) for hit in await index.search(query, ANYONE, 10)]
+    alone = [(hit.chunk.id, round(hit.score, 4)) for hit in await hits_of(index, query, ANYONE, 10)]
     others = [document(f"note {number}", "Ask for QX9137. Where do I ask for it?") for number in range(120)]
     await index.upsert(others)
-    kept = [(hit.chunk.id, round(hit.score, 4)) for hit in await index.search(query, ANYONE, 10, ["drive"])]
+    kept = [(hit.chunk.id, round(hit.score, 4)) for hit in await hits_of(index, query, ANYONE, 10, ["drive"])]
     assert kept == alone
 
 
@@ -347,11 +358,11 @@ async def test_every_record_comes_once_however_many_there_are(index, client, nam
 async def test_the_order_is_by_score_and_then_by_id_every_time(index):
     same = [document(f"twin {number}", "Exactly the same words.") for number in range(6)]
     await index.upsert([(made, [replace(chunks[0], title="Twin")]) for made, chunks in same])
-    hits = await index.search("same words", ANYONE, 6)
+    hits = await hits_of(index, "same words", ANYONE, 6)
     order = [(-hit.score, hit.chunk.id) for hit in hits]
     assert len(hits) == 6
     assert order == sorted(order)
-    assert all([await index.search("same words", ANYONE, 6) == hits for _ in range(5)])
+    assert all([await hits_of(index, "same words", ANYONE, 6) == hits for _ in range(5)])
 
 
 async def test_an_exact_code_beats_everything_that_only_sounds_alike(index):
@@ -375,8 +386,8 @@ async def test_no_question_makes_the_search_fail(index, query):
 
 async def test_a_question_is_read_as_documents_are(index):
     await index.upsert([LEAVE])
-    plain = await index.search("Vacation days", ANYONE, 3)
-    hidden = await index.search("V\u200bacation\u00a0\u202edays", ANYONE, 3)
+    plain = await hits_of(index, "Vacation days", ANYONE, 3)
+    hidden = await hits_of(index, "V\u200bacation\u00a0\u202edays", ANYONE, 3)
     assert [(hit.chunk.id, hit.score) for hit in hidden] == [(hit.chunk.id, hit.score) for hit in plain]
 
 
@@ -425,7 +436,7 @@ async def test_a_server_that_is_not_there_is_unavailable_for_now():
         port = free.getsockname()[1]
     client = connect(url=f"http://127.0.0.1:{port}")
     with pytest.raises(TransientError, match="search is unavailable"):
-        await Index(client, EMBEDDER).search("vacation", ANYONE, 3)
+        await hits_of(Index(client, EMBEDDER), "vacation", ANYONE, 3)
     await client.close()
 
 

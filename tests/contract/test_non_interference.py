@@ -126,7 +126,7 @@ class Desk:
     def _seen(self, answer: Answer) -> Seen:
         return Seen(
             text=answer.text,
-            notice=answer.notice,
+            notice=answer.remarks,
             citations=answer.citations,
             mode=answer.mode,
             order=tuple(hit.chunk.id for hit in answer.hits),

@@ -22,6 +22,7 @@ from qdrant_client.http.exceptions import UnexpectedResponse
 from core.embedded.keeper import Engines
 from core.indexing.index import Index
 from core.models import ANYONE, NOBODY, PUBLIC, Chunk, Document
+from tests.answering import hits_of
 from tests.conftest import SERVER_URL
 from tests.contract.openapi import Description
 from tests.contract.qdrant_corpus import FILTERS, INDEXES, WIDTH, corpus, match, vectors
@@ -501,11 +502,11 @@ if SPECS:
         texts = enumerate(("Book trains.", "Hotels are paid for."))
         chunks = [Chunk(document_id=page.id, position=position, headings=(), text=text, **said) for position, text in texts]
         assert await index.upsert([(page, chunks)]) == 2
-        assert [hit.chunk.text for hit in await index.search("hotels", ANYONE, 1)] == ["Hotels are paid for."]
+        assert [hit.chunk.text for hit in await hits_of(index, "hotels", ANYONE, 1)] == ["Hotels are paid for."]
         assert [record.document_id async for record in index.records("folder")] == [page.id]
         assert await index.counts() == {"folder": 1}
         await index.set_access(page.id, NOBODY, page.content_hash)
-        assert await index.search("hotels", ANYONE, 1) == []
+        assert await hits_of(index, "hotels", ANYONE, 1) == []
         await index.remove([page.id])
         assert await index.counts() == {}
         await index.health()

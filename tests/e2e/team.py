@@ -86,6 +86,22 @@ class Team:
             assert time.monotonic() - began < within, f"after {within} s still: {answer}"
         return answer
 
+    async def says(self, text: str, user: str = ADMIN) -> str:
+        """What somebody is told who gives `/footnote` with this text in Slack."""
+        before = len(self.slack.whispers(user))
+        await self.slack.command(user, "C1", "/footnote", text)
+        return (await self.slack.until_whisper(user, before + 1)).shown
+
+    async def until_said(self, text: str, *words: str, within: float = 60.0) -> str:
+        """Give the command until its reply has all of these words; it must, after so many seconds."""
+        began = time.monotonic()
+        told = await self.says(text)
+        while not all(word in told for word in words):
+            assert time.monotonic() - began < within, f"after {within} s still: {told}"
+            await asyncio.sleep(0.1)
+            told = await self.says(text)
+        return told
+
     async def reindex(self) -> str:
         """The admin's /reindex, followed to its report."""
         cards = len(self.slack.posts("C1"))

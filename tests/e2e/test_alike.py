@@ -84,7 +84,7 @@ async def company(data_dir: Path, **settings: Any) -> AsyncIterator[Company]:
 def plain(shown: str) -> str:
     """Without what each platform writes in its own way: links, marks, small print and where a source is listed."""
     text = re.sub(r"<(?:https?://[^|>]*)\|([^>]*)>|\[(\[?[^\]]*\]?)\]\(<?https?://[^)]*>?\)", r"\1\2", shown)
-    return " ".join(re.sub(r"[*_`\\>]|-#", "", text).split())
+    return " ".join(re.sub(r"[*_`\\>•]|-#", "", text).split())
 
 
 async def test_the_same_question_has_the_same_answer_sources_and_refusal_on_both_and_one_line_in_the_audit_log(

@@ -192,6 +192,8 @@ async def test_closed_streams_and_a_poor_terminal_are_no_trouble(footnote: Insta
 
 @pytest.mark.slow
 async def test_a_chat_ends_at_once_when_it_is_interrupted_at_its_prompt(footnote: Installation) -> None:
+    # In the background of a shell it is ignored, and what is ignored is inherited.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     ours, theirs = os.openpty()
     with os.fdopen(ours, "wb"), os.fdopen(theirs, "rb") as keyboard:
         process = await footnote.start("chat", stdin=keyboard)
@@ -199,7 +201,8 @@ async def test_a_chat_ends_at_once_when_it_is_interrupted_at_its_prompt(footnote
         async with asyncio.timeout(60):
             await process.stdout.readuntil(b"? ")
         process.send_signal(signal.SIGINT)
-        async with asyncio.timeout(10):
+        # Nobody types anything: one that waits for the line would wait for ever.
+        async with asyncio.timeout(45):
             _, err = await process.communicate()
     assert (process.returncode, err) == (130, b"")
 
@@ -208,7 +211,10 @@ async def test_a_chat_ends_at_once_when_it_is_interrupted_at_its_prompt(footnote
 async def test_a_sync_that_is_told_to_end_leaves_its_source_to_the_next(footnote: Installation) -> None:
     write_pages(pages(footnote), random.Random(3), 60)
     process = await footnote.start("sync")
-    await asyncio.sleep(3)
+    async with asyncio.timeout(60):
+        while not processes_of(footnote.home):
+            await asyncio.sleep(0.05)
+    await asyncio.sleep(2)
     process.send_signal(signal.SIGTERM)
     _, err = await process.communicate()
     assert (process.returncode, err) in {(143, b""), (0, b"")}

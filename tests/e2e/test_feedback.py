@@ -4,7 +4,6 @@ on it is told.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -31,22 +30,6 @@ async def whispered(team: Team, user: str, before: int) -> str:
     return (await team.slack.until_whisper(user, before + 1)).shown
 
 
-async def says(team: Team, text: str, user: str = ADMIN) -> str:
-    """What somebody is told who gives `/footnote` with this text in Slack."""
-    before = len(team.slack.whispers(user))
-    await team.slack.command(user, "C1", "/footnote", text)
-    return await whispered(team, user, before)
-
-
-async def listed(team: Team, *words: str) -> str:
-    """The list of gaps, once all of this is on it: it is written after the reply."""
-    told = await says(team, "gaps")
-    while not all(word in told for word in words):
-        await asyncio.sleep(0.1)
-        told = await says(team, "gaps")
-    return told
-
-
 async def test_what_people_miss_is_listed_an_expert_answers_it_and_from_then_on_it_is_told(team: Team) -> None:
     async with team.serving():
         await team.reindex()
@@ -54,9 +37,8 @@ async def test_what_people_miss_is_listed_an_expert_answers_it_and_from_then_on_
         assert "did not find" in (await team.slack.until_reply(asked)).shown
         again = await team.slack.mention(BEN, "C1", PARAPHRASE)
         await team.slack.until_reply(again)
-        async with asyncio.timeout(60):
-            assert "1 gap" in await listed(team, PARAPHRASE, BIKES, "2 times by 2 people")
-        assert "administrators" in await says(team, "gaps", ANA)
+        assert "1 gap" in await team.until_said("gaps", PARAPHRASE, BIKES, "2 times by 2 people")
+        assert "administrators" in await team.says("gaps", ANA)
 
         expert = await team.slack.say(
             BEN, "C1", "You can park your bicycle in the *basement*, gate 3, &amp; for free.", thread=asked
@@ -65,7 +47,7 @@ async def test_what_people_miss_is_listed_an_expert_answers_it_and_from_then_on_
             before = len(team.slack.whispers(user))
             await team.slack.choose(user, expert, "keep")
             assert heard in await whispered(team, user, before)
-        assert "No gaps" in await says(team, "gaps")
+        assert "No gaps" in await team.says("gaps")
 
         reply = await team.slack.until_reply(await team.slack.mention(BEN, "C1", BIKES))
         assert "gate 3, &amp; for free" in reply.shown
@@ -84,8 +66,7 @@ async def test_a_rating_survives_a_restart_and_is_exported_without_anybody(team:
         await team.slack.hands.until_modal(BEN)
         await team.slack.hands.submit(BEN, reason="outdated", comment="since <@U2ANA> left")
         assert "The page that I cited was last edited on 20" in await whispered(team, BEN, 0)
-        async with asyncio.timeout(60):
-            await listed(team, LEAVE)
+        await team.until_said("gaps", LEAVE)
     [row] = (await team.footnote.run("feedback", "--json")).json
     assert (row["question"], row["good"], row["reason"]) == (LEAVE, False, "outdated")
     assert row["cited"] == ["folder:leave.md"]
@@ -106,9 +87,8 @@ async def test_a_person_who_is_forgotten_leaves_neither_ratings_nor_words_in_gap
         reply = await team.slack.until_reply(await team.slack.mention(ANA, "C1", BIKES))
         await team.slack.press(ANA, reply, "Good answer")
         await whispered(team, ANA, 0)
-        async with asyncio.timeout(60):
-            await listed(team, BIKES)
-        told = await says(team, "forget", ANA)
+        await team.until_said("gaps", BIKES)
+        told = await team.says("forget", ANA)
         assert "2 ratings and questions without an answer" in told
-        assert "No gaps" in await says(team, "gaps")
+        assert "No gaps" in await team.says("gaps")
     assert (await team.footnote.run("feedback", "--json")).json == []

@@ -20,6 +20,7 @@ from core.indexing.parsing import Parser
 from core.indexing.qdrant import connect
 from core.indexing.sync import Syncer
 from core.models import ANYONE, Audience, SyncRequest, SyncState, SyncStatus, now
+from tests.answering import hits_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -60,7 +61,7 @@ async def reindex(jobs: Jobs, id: str, **fields: bool) -> SyncState:
 
 
 async def found(index: Index, query: str, audience: Audience = ANYONE) -> set[str]:
-    return {hit.chunk.document_id for hit in await index.search(query, audience, 8)}
+    return {hit.chunk.document_id for hit in await hits_of(index, query, audience, 8)}
 
 
 async def test_a_folder_is_searched_edited_restricted_and_emptied(

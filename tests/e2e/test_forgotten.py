@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.team import ADMIN, ANA, Team, a_team
+from tests.e2e.team import ANA, Team, a_team
 
 pytestmark = pytest.mark.slow
 
@@ -23,19 +23,12 @@ async def team(data_dir: Path) -> AsyncIterator[Team]:
         yield team
 
 
-async def says(team: Team, text: str, user: str = ADMIN) -> str:
-    """What somebody is told who gives `/footnote` with this text in Slack."""
-    before = len(team.slack.whispers(user))
-    await team.slack.command(user, "C1", "/footnote", text)
-    return (await team.slack.until_whisper(user, before + 1)).shown
-
-
 async def test_a_page_is_forgotten_for_good_and_comes_back_when_that_is_undone(team: Team) -> None:
     async with team.serving():
         await team.reindex()
         assert "purple zeppelin" in await team.asked(QUESTION)
-        assert "administrators" in await says(team, f"forget document {PAGE}", ANA)
-        assert f"Forgotten: `{PAGE}`" in await says(team, f"forget document {PAGE}")
+        assert "administrators" in await team.says(f"forget document {PAGE}", ANA)
+        assert f"Forgotten: `{PAGE}`" in await team.says(f"forget document {PAGE}")
         assert "zeppelin" not in await team.asked(QUESTION)
 
         (team.pages / "kites.md").write_text(KITES.replace("purple", "golden"))
@@ -68,8 +61,8 @@ async def test_a_person_has_all_forgotten_that_is_kept_of_them(team: Team) -> No
         await team.asked(QUESTION)
         asked = await team.slack.mention(ANA, "C1", QUESTION)
         await team.slack.until_reply(asked)
-        first = await says(team, "forget", ANA)
+        first = await team.says("forget", ANA)
         assert first.startswith("Forgotten: 2 questions with their answers, 0 that wait for one, 2 kept for buttons, 0 ratings")
-        second = await says(team, "forget me", ANA)
+        second = await team.says("forget me", ANA)
         assert second.startswith("Forgotten: 0 questions with their answers, 0 that wait for one, 0 kept for buttons, 0 ratings")
         assert "Nothing was left" in second

@@ -22,6 +22,7 @@ from core.indexing.qdrant import connect
 from core.indexing.sync import Syncer
 from core.models import ANYONE, NOBODY, PUBLIC, Access, Audience, SyncRequest, SyncState, SyncStatus, now
 from core.ports import Embedder, Source
+from tests.answering import hits_of
 from tests.e2e.installation import Installation, ready
 from tests.memory_index import LineParser
 from tests.sources import FeedSource, MemorySource, document
@@ -121,7 +122,7 @@ class Fleet:
 
 
 async def found(index: Index, query: str, *groups: str) -> set[str]:
-    return {hit.chunk.document_id for hit in await index.search(query, Audience.of(groups), 8)}
+    return {hit.chunk.document_id for hit in await hits_of(index, query, Audience.of(groups), 8)}
 
 
 @pytest.fixture
@@ -233,7 +234,7 @@ class TestReindex:
                 running = asyncio.create_task(fleet.sync("handbook", **flags))
                 asked = 0
                 while not running.done():
-                    assert LEAVE in {hit.chunk.document_id for hit in await index.search(QUESTION, ANYONE, 8)}
+                    assert LEAVE in {hit.chunk.document_id for hit in await hits_of(index, QUESTION, ANYONE, 8)}
                     asked += 1
                 assert (await running).status is SyncStatus.DONE
                 assert asked

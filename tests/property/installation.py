@@ -17,6 +17,7 @@ from core.indexing.qdrant import connect
 from core.indexing.sync import Syncer
 from core.models import Audience, Principal, SyncReport, SyncRequest, SyncState, SyncStatus
 from core.ports import Source
+from tests.answering import hits_of
 from tests.memory_index import LineParser, MemoryIndex, MemoryLedger, WordEmbedder
 
 MANY = 100
@@ -160,7 +161,7 @@ class _CountingEmbedder(WordEmbedder):
 
 
 async def _search(index: Index, audience: Audience, k: int) -> set[str]:
-    return {hit.chunk.document_id for hit in await index.search("granite or basalt", audience, k)}
+    return {hit.chunk.document_id for hit in await hits_of(index, "granite or basalt", audience, k)}
 
 
 def _syncer(index: Any, embedder: WordEmbedder, clock: Clock) -> Syncer:

@@ -381,5 +381,9 @@ class Confluence(Syncs):
 
 TestConfluence = Confluence.TestCase
 TestConfluence.settings = settings(max_examples=20, stateful_step_count=30, report_multiple_bugs=False, deadline=None)
-TestConfluenceForLong = pytest.mark.slow(pytest.mark.timeout(900)(type("TestConfluenceForLong", (Confluence.TestCase,), {})))
+TestConfluenceForLong = type(
+    "TestConfluenceForLong",
+    (Confluence.TestCase,),
+    {"pytestmark": [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(900)]},
+)
 TestConfluenceForLong.settings = settings(max_examples=500, stateful_step_count=25, report_multiple_bugs=False, deadline=None)

@@ -344,5 +344,5 @@ class WatchedIndex(MemoryIndex):
 
 TestGoogleDrive = GoogleDrive.TestCase
 TestGoogleDrive.settings = settings(max_examples=25, stateful_step_count=25, report_multiple_bugs=False, deadline=None)
-TestGoogleDriveForLong = pytest.mark.slow(type("TestGoogleDriveForLong", (GoogleDrive.TestCase,), {}))
+TestGoogleDriveForLong = pytest.mark.slow(pytest.mark.long(type("TestGoogleDriveForLong", (GoogleDrive.TestCase,), {})))
 TestGoogleDriveForLong.settings = settings(max_examples=500, stateful_step_count=30, report_multiple_bugs=False, deadline=None)

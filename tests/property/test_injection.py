@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from core.answering.citations import citations
 from core.answering.evidence import Evidence
 from core.answering.footnotes import FootnoteFilter
-from core.answering.quotes import quote
+from core.answering.quoting.quotes import quote
 from tests.answering import evidence, hit
 from tests.fakes import answer
 from tests.harm import harms, seen
@@ -47,6 +47,6 @@ async def test_what_a_model_says(text: str, size: int) -> None:
 @settings(max_examples=400)
 @given(texts, texts)
 async def test_what_a_page_is_quoted_with(text: str, title: str) -> None:
-    quoted = quote(QUESTION, page(f"{FACT} {text}", title=f"Leave {title}"))
+    quoted = await quote(QUESTION, page(f"{FACT} {text}", title=f"Leave {title}"))
     if quoted:
         assert harms(await seen(replace(answer(quoted.text), citations=quoted.citations)), {PAGE}) == []

@@ -343,5 +343,5 @@ class TwoPersonas(RuleBasedStateMachine):
 
 TestTwoPersonas = TwoPersonas.TestCase
 TestTwoPersonas.settings = settings(max_examples=15, stateful_step_count=6, report_multiple_bugs=False)
-TestManyPersonas = pytest.mark.slow(type("TestManyPersonas", (TwoPersonas.TestCase,), {}))
+TestManyPersonas = pytest.mark.slow(pytest.mark.long(type("TestManyPersonas", (TwoPersonas.TestCase,), {})))
 TestManyPersonas.settings = settings(max_examples=910, stateful_step_count=3, report_multiple_bugs=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.addresses import at_own_hosts, is_at
-from core.models import ANYONE
+from core.models import ANYONE, Query
 from tests.answering import ScriptedSearch, hit
 
 HOSTS = ("wiki.acme.com", ".atlassian.net", "127.0.0.1")
@@ -66,6 +66,6 @@ def test_files_are_kept_where_the_source_is_a_folder_of_this_machine() -> None:
 async def test_a_document_elsewhere_keeps_its_name_and_loses_its_link() -> None:
     hits = [hit("wiki:a"), hit("wiki:b", url="https://evil.example/b")]
     search = at_own_hosts(ScriptedSearch(*hits), {"wiki": ["wiki.acme.com"], "drive": ["evil.example"]})
-    found = await search("leave", ANYONE, 10)
+    found = (await search(Query(text="leave"), ANYONE, 10)).hits
     assert [item.chunk.url for item in found] == ["https://wiki.acme.com/a", ""]
     assert [item.chunk.title for item in found] == ["Leave", "Leave"]

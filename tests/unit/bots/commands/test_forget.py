@@ -27,6 +27,7 @@ from core.indexing.jobs import Jobs, Worker
 from core.indexing.qdrant import connect
 from core.indexing.sync import Syncer
 from core.models import ANYONE, PUBLIC, SyncRequest, SyncState, SyncStatus, Turn
+from tests.answering import hits_of
 from tests.fakes import NOON, RecordingReply, ScopedSource, message
 from tests.memory_index import LineParser, WordEmbedder
 from tests.one_redis import redis_away
@@ -102,7 +103,7 @@ class House:
         return last
 
     async def found(self, query: str) -> set[str]:
-        return {hit.chunk.document_id for hit in await self.index.search(query, ANYONE, 50)}
+        return {hit.chunk.document_id for hit in await hits_of(self.index, query, ANYONE, 50)}
 
     async def remember(self, user: str, *documents: str) -> None:
         turn = Turn(

@@ -17,7 +17,7 @@ from core.errors import FootnoteError, TransientError, UserError
 from core.evaluation.feedback import Answered, Cited
 from core.evaluation.gaps import Gaps, Miss
 from core.indexing.index import Owned
-from core.models import ANYONE, PUBLIC, Access, Answer, AnswerMode, Audience, Chunk, Hit, Principal, Reason
+from core.models import ANYONE, PUBLIC, Access, Answer, AnswerMode, Audience, Chunk, Hit, Principal, Query, Reason, Retrieved
 from core.ports import Search
 from tests.fakes import NOON, RecordingReply, answer, groups, message
 from tests.memory_index import WordEmbedder
@@ -66,7 +66,7 @@ class Letters:
         self.sent.append((account, text, buttons))
 
 
-async def search(query: str, audience: Audience, k: int, sources: Collection[str] = ()) -> list[Hit]:
+async def search(query: Query, audience: Audience, k: int) -> Retrieved:
     """The last page that the audience may read is the nearest one."""
     readable = [title for title, access in PAGES.items() if audience.may_read(access)]
     chunks = [
@@ -83,10 +83,10 @@ async def search(query: str, audience: Audience, k: int, sources: Collection[str
         )
         for title in reversed(readable)
     ]
-    return [Hit(chunk=chunk, score=1.0) for chunk in chunks[:k]]
+    return Retrieved(hits=tuple(Hit(chunk=chunk, score=1.0) for chunk in chunks[:k]))
 
 
-async def away(query: str, audience: Audience, k: int, sources: Collection[str] = ()) -> list[Hit]:
+async def away(query: Query, audience: Audience, k: int) -> Retrieved:
     raise TransientError("away")
 
 

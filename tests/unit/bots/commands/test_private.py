@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -35,7 +36,10 @@ async def audience_of(asked: Message) -> Audience:
 
 async def from_all_that_is_readable(asked: Message, audience: Audience) -> AsyncIterator[str | Answer]:
     readable = [id for id, access in PAGES.items() if audience.may_read(access)]
-    yield answer(", ".join(readable), id=f"answer-{len(readable)}", question=asked.text, documents=tuple(readable))
+    yield replace(
+        answer(", ".join(readable), id=f"answer-{len(readable)}", question=asked.text, documents=tuple(readable)),
+        taken_as="Searched for “Project Falcon”, too.",
+    )
 
 
 class Team:
@@ -100,7 +104,7 @@ async def test_a_private_answer_is_shared_with_its_sources_by_who_got_it(team: T
     assert "look at its sources" in reply.replies[1]
     await team.private.share(team.pressed("slack:ANA", share.command), reply)
     [published] = reply.published
-    assert (published.text, published.notice) == ("wiki:open, wiki:leads", "Shared by Ana.")
+    assert (published.text, published.remarks) == ("wiki:open, wiki:leads", "Shared by Ana."), "names that only Ana may know stay"
     rateable = await team.desk.rated(published.id)
     assert rateable is not None
     assert not rateable.private, "whoever sees it now may rate it"

@@ -28,6 +28,7 @@ from core.indexing.qdrant import connect
 from core.indexing.sync import Syncer
 from core.indexing.uploads import Uploads
 from core.models import Audience, Citation, Hit, SyncRequest, SyncStatus, now
+from tests.answering import hits_of
 from tests.fakes import RecordingReply, answer, message
 from tests.memory_index import LineParser, WordEmbedder
 
@@ -88,7 +89,7 @@ class House:
         return reply
 
     async def found(self, *held: str) -> list[Hit]:
-        return await self.index.search(QUESTION, Audience.of(held), 5)
+        return await hits_of(self.index, QUESTION, Audience.of(held), 5)
 
     async def sync(self) -> dict[str, int]:
         """Why documents were left out."""

@@ -9,7 +9,7 @@ import pytest
 
 from bots.discord import render as discord
 from bots.discord.cards import LIMIT, PLAIN_LIMIT, length
-from core.models import Answer, AnswerMode, Citation
+from core.models import Answer, AnswerMode, Citation, Link
 from tests.fakes import NOON, answer
 
 
@@ -71,6 +71,13 @@ def test_a_link_that_poses_as_a_footnote_leads_to_the_footnote(markdown: str) ->
     [text] = render(cited(markdown, WIKI))
     assert "evil" not in text
     assert f"[[1]](<{WIKI}>)" in text
+
+
+def test_a_source_in_two_places_has_a_second_link() -> None:
+    one = cited("Book early [1].", "https://acme.com/travel")
+    also = (Link(document_id="drive:1", title="Travel (export)", url="https://drive.acme.com/1"),)
+    (shown,) = render(replace(one, citations=(replace(one.citations[0], also_at=also),)))
+    assert shown.endswith("\n-# also at [Travel (export)](<https://drive.acme.com/1>)")
 
 
 def test_a_number_that_cites_nothing_stays_text() -> None:
@@ -233,3 +240,9 @@ def test_what_grows_stays_one_message_and_says_that_there_is_more_to_come() -> N
     assert card is not None
     assert length(card.text) + length(card.small) <= LIMIT
     assert card.small == "-# Writing…"
+
+
+def test_a_refusal_links_the_nearest_pages_in_small_print() -> None:
+    near = (Link(document_id="w:1", title="Travel", url="https://wiki/travel"), Link(document_id="w:2", title="Pets", url=""))
+    (card,) = discord.render(replace(answer("I did not find this."), citations=(), near=near))
+    assert card.small.endswith("-# Nearest pages:\n-# [Travel](<https://wiki/travel>)\n-# Pets")

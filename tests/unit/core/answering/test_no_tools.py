@@ -54,20 +54,21 @@ async def drafted(model: BaseChatModel) -> tuple[str, Draft]:
     return "".join(map(str, pieces)), draft
 
 
-def test_the_chain_is_four_functions_and_the_model_is_asked_by_one_of_them() -> None:
+def test_the_chain_is_five_functions_and_none_of_them_can_reach_more_than_it_needs() -> None:
     model = PlanningModel()
     search = ScriptedSearch()
     chain = build_chain(search, search.accesses, model, model_timeout=30, line=Line(30))
     assert isinstance(chain, RunnableSequence)
-    assert [type(step) for step in chain.steps] == [RunnableLambda, RunnableLambda, RunnableGenerator, RunnableGenerator]
-    condense, retrieve, generate, cite = (_function(step) for step in chain.steps)
-    reached = [inspect.getclosurevars(step).nonlocals for step in (condense, retrieve, generate, cite)]
-    # What a step can reach is what it closes over: no index to write to, no queue, no source, no client.
+    assert [type(step) for step in chain.steps] == [*[RunnableLambda] * 3, *[RunnableGenerator] * 2]
+    reached = [inspect.getclosurevars(_function(step)).nonlocals for step in chain.steps]
+    # What a step can reach is what it closes over: no index to write to, no queue, no source, no client. The context reads what
+    # stands around a hit; the embedding and the judge say how near two texts are.
     assert [sorted(names) for names in reached] == [
-        ["model", "model_timeout"],
-        ["accesses", "line", "search"],
-        ["model", "model_timeout"],
-        ["model"],
+        ["model", "model_timeout", "understanding"],
+        ["model", "model_timeout", "understanding", "understood_at_once"],
+        ["accesses", "line", "rerank", "search"],
+        ["context", "model", "model_timeout"],
+        ["confidence", "embed", "judge", "model"],
     ]
 
 

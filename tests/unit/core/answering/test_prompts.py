@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core.answering.condense import extend
 from core.answering.history import to_messages
 from core.answering.prompts import ANSWER, PROMPT_VERSION, asker, conversation, fenced, recent
 from core.answering.style import LONGEST_TONE, WISHES, Style
+from core.answering.understanding.condense import extend
 from core.models import PUBLIC, Turn
 from tests.answering import evidence, hit
 

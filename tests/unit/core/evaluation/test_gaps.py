@@ -143,6 +143,19 @@ async def test_a_person_is_forgotten_with_their_words_wherever_they_are_kept(gap
     assert await gaps.forget_person("slack:ANA") == 0
 
 
+async def test_what_is_still_on_its_way_when_its_person_is_forgotten_is_not_kept(redis: Redis) -> None:
+    gaps = a_queue(redis, clock=lambda: NOON + timedelta(minutes=1))
+    await gaps.note(miss(asked(id="b1", user="slack:BOB")))
+    await gaps.forget_person("slack:ANA")
+    await gaps.note(miss(asked(id="a1"), minutes=1))
+    await gaps.note(miss(asked(ROOM, id="a2"), minutes=1))
+    await gaps.note(miss(asked(ROOM, id="a3"), user="slack:EVE", minutes=1))
+    [gap] = await gaps.gaps()
+    assert (gap.question, gap.people) == (TRAIN, 1), "Bob's alone: neither hers, nor what Eve says of her question"
+    await gaps.note(miss(asked(ROOM, id="a4"), minutes=2))
+    assert len(await gaps.gaps()) == 2, "what she asks from then on counts"
+
+
 async def test_of_a_gap_only_the_latest_entries_are_kept_and_the_others_are_counted(gaps: Gaps, redis: Redis) -> None:
     for number in range(MOST_ENTRIES + 7):
         id = await gaps.note(miss(asked(id=f"a{number}", user=f"slack:U{number}"), minutes=number))

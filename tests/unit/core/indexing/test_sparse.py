@@ -1,10 +1,16 @@
 from __future__ import annotations
 
-from core.indexing.sparse import document_vector, query_vector
+from core.indexing import sparse
+from core.indexing.sparse import query_vector
+
+
+def document_vector(text: str, title: str = "") -> sparse.SparseVector:
+    return sparse.document_vector(title, text)
 
 
 def overlap(query: str, text: str) -> int:
-    return len({*query_vector(query)[0]} & {*document_vector(text)[0]})
+    """Words that both have."""
+    return len({*sparse.words_of(query)} & {*document_vector(text)[0]})
 
 
 def test_words_match_across_their_forms_and_stop_words_do_not_count():
@@ -42,3 +48,31 @@ def test_scripts_without_spaces_match_by_pairs_of_characters():
 def test_nothing_gives_nothing():
     assert document_vector("") == ([], [])
     assert document_vector("?!…") == ([], [])
+
+
+def test_words_in_their_order_and_words_of_the_title_count_more_each_for_itself():
+    def gained(query: str, text: str, heading: str = "", **weights: float) -> float:
+        asked = dict(zip(*query_vector(query, **weights), strict=True))
+        return sum(asked.get(term, 0.0) * weight for term, weight in zip(*document_vector(text, heading), strict=True))
+
+    one, other = "parental leave in spring", "leave for parental spring"
+    assert gained("parental leave", one) > gained("parental leave", other)
+    assert gained("parental leave", one, pairs=0) == gained("parental leave", other, pairs=0)
+    assert gained("leave", one, "Leave") > gained("leave", one, "Travel")
+    assert gained("leave", one, "Leave", title=0) == gained("leave", one, "Travel", title=0)
+
+
+def test_an_identifier_is_one_word_too_however_it_is_cut():
+    assert overlap("INC-0412", "See INC-0412.") == 3
+    assert overlap("inc0412", "See INC-0412.") == 1
+    assert overlap("stream.timebox_finalized", "metric stream.timebox_finalized") == 4
+    assert overlap("state-of-the-art", "stateoftheart") == 0
+
+
+def test_what_somebody_numbered_is_told_from_words_and_from_plain_numbers():
+    def identifiers(text: str) -> int:
+        return len(sparse.numbered(text)[0])
+
+    assert identifiers("what was INC-0412, and E1042 on port 8080 in 2026?") == 2
+    assert identifiers("state-of-the-art logging of 30 days") == 0
+    assert sparse.numbered("INC-0412")[1] < set(sparse.words_of("INC-0412"))

@@ -147,7 +147,7 @@ async def fleet(data_dir: Path) -> AsyncIterator[Fleet]:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("seeds", [range(3), range(3, 9), range(9, 15), range(15, 20)])
+@pytest.mark.parametrize("seeds", [range(3), range(3, 9), pytest.param(range(9, 20), marks=pytest.mark.long)])
 async def test_a_worker_that_is_killed_anywhere_in_its_writes_leaves_nothing_that_the_next_does_not_mend(
     fleet: Fleet, seeds: Iterable[int]
 ):
