@@ -18,6 +18,7 @@ import orjson
 import structlog
 
 from core.models import Principal, now
+from core.patience import Patience
 from core.redis import AWAY
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class SourceGroups:
 
     async def _look(self) -> Membership:
         try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
+            async with Patience().within(_ANSWER_SECONDS):
                 for name, told in self._held.items():
                     self._held[name] = await self._newer(name, told)
         except AWAY as error:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from core.patience import Patience
 from core.redis import AWAY
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ class RedisLimiter:
         if self._clock() < self._away_until:
             return None
         try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
+            async with Patience().within(_ANSWER_SECONDS):
                 return await self._redis.eval(lua, 1, self._key, *self._settings, *arguments)
         except AWAY:
             self._away_until = self._clock() + _AWAY_SECONDS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from bots.slack.mrkdwn import SECTION
 from bots.slack.poster import Poster
 from bots.slack.render import SlackMessage, section
 from bots.slack.translate import Given, Heard
+from core.patience import Patience
 from core.redis import AWAY
 
 log = structlog.get_logger(__name__)
@@ -60,7 +60,7 @@ def asked(said: Given) -> Asked:
 async def first(redis: Redis, team: str, asked: Asked) -> bool:
     """False when it was asked a moment ago. Without Redis every press counts."""
     try:
-        async with asyncio.timeout(_SECONDS):
+        async with Patience().within(_SECONDS):
             return bool(await redis.set(f"footnote:slack:asked:{team}:{asked.key}", 1, nx=True, ex=_TWICE_SECONDS))
     except AWAY as error:
         log.warning("press.not_remembered", error=type(error).__name__)

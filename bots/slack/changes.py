@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, cast
 
 import structlog
 from redis.asyncio import Redis
 
+from core.patience import Patience
 from core.redis import AWAY, text
 
 log = structlog.get_logger(__name__)
@@ -24,12 +24,13 @@ class SlackChanges:
 
     def __init__(self, redis: Redis, team: str) -> None:
         self._redis = redis
+        self._patience = Patience()
         self._key = f"footnote:slack:changes:{team}"
         self._last = "0-0"
 
     async def tell(self, id: str) -> None:
         try:
-            async with asyncio.timeout(_SECONDS):
+            async with self._patience.within(_SECONDS):
                 await self._redis.xadd(self._key, {"id": id}, maxlen=_KEPT)
                 await self._redis.expire(self._key, _KEPT_SECONDS)
         except AWAY as error:
@@ -38,7 +39,7 @@ class SlackChanges:
     async def told(self) -> list[str]:
         """The ids since this was asked last."""
         try:
-            async with asyncio.timeout(_SECONDS):
+            async with self._patience.within(_SECONDS):
                 entries = cast("list[tuple[Any, dict[Any, Any]]]", await self._redis.xrange(self._key, min=f"({self._last}"))
         except AWAY as error:
             log.warning("changes.not_known", error=type(error).__name__)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 
@@ -14,6 +13,7 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.signature import SignatureVerifier
 
+from core.patience import Patience
 from core.redis import AWAY
 
 log = structlog.get_logger(__name__)
@@ -33,6 +33,7 @@ class EventsEndpoint:
         self._app = app
         self._verifier = SignatureVerifier(signing_secret)
         self._redis = redis
+        self._patience = Patience()
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
         try:
@@ -62,7 +63,7 @@ class EventsEndpoint:
 
     async def _new(self, signature: str) -> bool:
         try:
-            async with asyncio.timeout(_SECONDS):
+            async with self._patience.within(_SECONDS):
                 return bool(await self._redis.set(_key(signature), 1, nx=True, ex=_REPLAY_SECONDS))
         except AWAY as error:
             log.warning("request.not_remembered", error=type(error).__name__)
@@ -70,7 +71,7 @@ class EventsEndpoint:
 
     async def _forget(self, signature: str) -> None:
         try:
-            async with asyncio.timeout(_SECONDS):
+            async with self._patience.within(_SECONDS):
                 await self._redis.delete(_key(signature))
         except AWAY as error:
             log.warning("request.not_forgotten", error=type(error).__name__)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -18,6 +17,7 @@ from core.answering.access import readable
 from core.errors import TransientError
 from core.models import Audience, Turn
 from core.outage import Outage
+from core.patience import Patience
 from core.ports import Accesses
 from core.redis import text
 
@@ -64,7 +64,7 @@ class Memory:
         try:
             stored = await self._outage.reach(lambda: self._of_this_topic(conversation_id))
             turns = [item.turn for item in stored if _might_read(audience, item.turn)]
-            async with asyncio.timeout(_TIMEOUT):
+            async with Patience().within(_TIMEOUT):
                 still = await readable({id for turn in turns for id in turn.documents}, audience, self._accesses)
         except (TransientError, TimeoutError):
             return []

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -475,4 +476,5 @@ def _answer_key(answer_id: str) -> str:
 
 
 def _forgotten_key(user: str) -> str:
-    return f"{_PREFIX}forgotten:{user}"
+    # Not even that somebody is kept from being noted is kept under their name.
+    return f"{_PREFIX}forgotten:{hashlib.sha256(user.encode()).hexdigest()}"

@@ -17,6 +17,7 @@ import hashlib
 import json
 import math
 import re
+import secrets
 import struct
 import time
 from collections.abc import AsyncIterator, Callable
@@ -119,15 +120,17 @@ class OpenAIServer:
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=16 * 2**20)
-        app.router.add_post("/v1/chat/completions", self._chat)
-        app.router.add_post("/v1/embeddings", self._embeddings)
-        app.router.add_get("/v1/models", self._models)
+        # The client keeps its connections by address and beyond its event loop, and the next test may get the same port.
+        base = f"/{secrets.token_hex(4)}/v1"
+        app.router.add_post(f"{base}/chat/completions", self._chat)
+        app.router.add_post(f"{base}/embeddings", self._embeddings)
+        app.router.add_get(f"{base}/models", self._models)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.5, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
         host, port = self._runner.addresses[0][:2]
-        self.url = f"http://{host}:{port}/v1"
+        self.url = f"http://{host}:{port}{base}"
         return self
 
     async def __aexit__(self, *_: object) -> None:

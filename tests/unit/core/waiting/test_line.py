@@ -123,5 +123,5 @@ async def test_but_not_for_ever() -> None:
     task, *rest = start(hanging, *others)
     with pytest.raises(TimeoutError):
         await task
-    assert asyncio.get_running_loop().time() - began == pytest.approx(AT_MOST * 2.5, abs=0.1)
+    assert asyncio.get_running_loop().time() - began == pytest.approx(AT_MOST * 2.5, abs=0.5)
     await asyncio.gather(*rest)
